@@ -1,0 +1,77 @@
+//! How an attempt ends.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::StoredArtifact;
+
+/// The process's exit code; the scheduler's word on how the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    Succeeded = 0,
+    /// The job itself cannot work: bad data, refused, too large. Trying again will not help.
+    Failed = 1,
+    /// Wrong arguments or a contract version that the program does not know.
+    Usage = 2,
+    /// Stopped because the portal said so.
+    Cancelled = 3,
+    /// The portal or the store could not be reached for too long. Trying again may help.
+    Unreachable = 4,
+}
+
+/// How the attempt ended, in the program's own words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    Succeeded(Result),
+    Failed {
+        code: FailureCode,
+        /// What happened and what to do, one or two English sentences.
+        message: String,
+    },
+    Cancelled {
+        reason: String,
+    },
+}
+
+/// What a job that went well gives back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Result {
+    /// The files of the model.
+    pub artifacts: Vec<StoredArtifact>,
+    /// Held-out loss before the first step, in nats a target token.
+    pub held_out_loss_before: Option<f32>,
+    /// Held-out loss of what was exported.
+    pub held_out_loss_after: Option<f32>,
+    pub steps: u32,
+    /// Tokens read in training, over all epochs.
+    pub tokens_trained: u64,
+    /// Tokens read from each dataset version in training, over all epochs.
+    pub tokens_by_dataset: Vec<(Uuid, u64)>,
+    /// SHA-256 of the bytes that were really read, by file.
+    pub files_read: Vec<(Uuid, String)>,
+    pub wall_seconds: f64,
+    /// Floating-point operations, estimated as stated in the training crate.
+    pub flop: f64,
+    /// Version of the program, for example `faculty-training 0.1.0`.
+    pub program: String,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// The data cannot be used; the message names file and line.
+    BadData,
+    /// A file is not what the spec says.
+    HashMismatch,
+    /// A grant was refused.
+    Refused,
+    /// Settings that do not fit the model or each other.
+    BadSettings,
+    OutOfMemory,
+    DiskFull,
+    Internal,
+}
