@@ -1,0 +1,149 @@
+use serde_json::{Map, Value};
+
+use crate::{
+    ApiError, DEFAULT_CHAT_TOKENS, Forward, Generation,
+    fields::{given, missing, object, wrong_type},
+};
+
+/// Most messages of one request.
+pub const MAX_MESSAGES: usize = 1024;
+
+/// A `POST /v1/chat/completions` body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatRequest {
+    pub generation: Generation,
+    /// 1 to [`MAX_MESSAGES`] messages.
+    pub messages: Vec<Message>,
+    raw: Map<String, Value>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
+}
+
+/// One turn of a chat; text parts are joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub role: Role,
+    pub content: String,
+}
+
+impl Role {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+impl ChatRequest {
+    /// Reads a request body.
+    ///
+    /// # Errors
+    /// A 400 [`ApiError`] that names the first field that does not fit.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let raw = object(body)?;
+        let generation = Generation::parse(&raw)?;
+        let messages = messages(&raw)?;
+        Ok(Self {
+            generation,
+            messages,
+            raw,
+        })
+    }
+
+    /// A field as it was sent, where it is there and not null; for fields this type does not know.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        given(&self.raw, name)
+    }
+
+    /// Most completion tokens of all choices together.
+    pub fn completion_token_limit(&self) -> u64 {
+        let limit = self.generation.max_tokens.unwrap_or(DEFAULT_CHAT_TOKENS);
+        u64::from(limit) * u64::from(self.generation.n)
+    }
+
+    /// The body to send on: as it came, unknown fields included, with `changes` made.
+    pub fn forward(&self, changes: &Forward) -> Vec<u8> {
+        Generation::forward(&self.raw, self.generation.stream, changes)
+    }
+}
+
+fn messages(raw: &Map<String, Value>) -> Result<Vec<Message>, ApiError> {
+    let list = match given(raw, "messages") {
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err(wrong_type("messages", "a list of messages")),
+        None => return Err(missing("messages")),
+    };
+    if list.is_empty() || list.len() > MAX_MESSAGES {
+        let message = format!("'messages' must have 1 to {MAX_MESSAGES} entries.");
+        return Err(ApiError::invalid_param("messages", message));
+    }
+    list.iter()
+        .enumerate()
+        .map(|(at, value)| message(at, value))
+        .collect()
+}
+
+fn message(at: usize, value: &Value) -> Result<Message, ApiError> {
+    let Value::Object(map) = value else {
+        return Err(wrong_type(&format!("messages[{at}]"), "an object"));
+    };
+    let role_name = format!("messages[{at}].role");
+    let role = match given(map, "role") {
+        Some(Value::String(role)) => role.as_str(),
+        Some(_) => return Err(wrong_type(&role_name, "a string")),
+        None => return Err(missing(&role_name)),
+    };
+    let role = match role {
+        "system" => Role::System,
+        "developer" => Role::Developer,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" => Role::Tool,
+        _ => {
+            let known = "'role' must be system, developer, user, assistant or tool.";
+            return Err(ApiError::invalid_param(&role_name, known));
+        }
+    };
+    let content_name = format!("messages[{at}].content");
+    let content = match given(map, "content") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .map(|part| text_part(part, &content_name))
+            .collect::<Result<String, _>>()?,
+        Some(_) => {
+            return Err(wrong_type(
+                &content_name,
+                "a string or a list of text parts",
+            ));
+        }
+        // An assistant turn may consist of tool calls alone.
+        None if role == Role::Assistant => String::new(),
+        None => return Err(missing(&content_name)),
+    };
+    Ok(Message { role, content })
+}
+
+fn text_part<'a>(part: &'a Value, name: &str) -> Result<&'a str, ApiError> {
+    match (part.get("type").and_then(Value::as_str), part.get("text")) {
+        (Some("text"), Some(Value::String(text))) => Ok(text),
+        (Some("text"), _) => Err(wrong_type(name, "a list of parts with a 'text' each")),
+        _ => Err(ApiError::unsupported_param(
+            name,
+            "Only text parts are supported.",
+        )),
+    }
+}
