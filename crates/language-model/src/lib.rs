@@ -1,1 +1,25 @@
-//! language-model
+//! The engine core that training and serving share.
+//!
+//! Opens Llama-family models ([`model_file::ModelFile`]) from GGUF or safetensors, turns text into tokens and chats
+//! into text, and keeps weights as they are stored until someone needs them in another form. Files are taken from
+//! anywhere: sizes, counts and offsets are checked before use.
+
+pub mod chat_template;
+pub mod config;
+pub mod document;
+pub mod gguf;
+mod hub_weights;
+pub mod model_file;
+pub mod quantised;
+pub mod synthetic;
+pub mod tokenizer;
+pub mod weights;
+
+pub use self::{
+    chat_template::{ChatTemplate, Message},
+    config::Config,
+    document::Document,
+    model_file::{ModelFile, OpenError},
+    tokenizer::Tokenizer,
+    weights::{LayerTensors, Tensor, Weights},
+};
