@@ -1,0 +1,92 @@
+# Words that are needed in more than one place.
+moment-today = today { $time }
+moment-yesterday = yesterday { $time }
+moment-tomorrow = tomorrow { $time }
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+
+nav-tasks = My tasks
+nav-datasets = Datasets
+nav-jobs = Jobs
+nav-models = Models
+nav-keys = Keys
+nav-usage = Usage
+nav-contributions = Contributions
+nav-audit = Audit log
+
+role-contributor = contributor
+role-manager = institution manager
+role-privacy_officer = privacy officer
+role-researcher = researcher
+role-developer = developer
+role-steward = data steward
+role-legal_reviewer = legal reviewer
+role-operator = model operator
+role-admin = admin
+role-auditor = auditor
+role-system = the system
+
+denied-role = Your role does not allow this. Ask your institution's manager who may.
+denied-own-request = Nobody decides on their own request. Ask a colleague.
+denied-second-review = Data and rights are reviewed by two people. Ask a colleague.
+csrf-refused = This request did not come from one of our pages, or the page was out of date. Reload it and try again.
+form-unreadable = The form could not be read. Reload the page.
+form-too-large = The form is too large: { $limit } kB at most.
+json-unreadable = The JSON could not be read: { $problem }
+field-required = Fill this in.
+field-too-long = At most { $most } characters; these are { $length }.
+field-control-characters = This holds characters that are not text.
+field-number = Give a whole number from { $least } to { $most }.
+field-choice = Choose one of the options.
+
+error-title-401 = You are not signed in
+error-title-403 = You may not do this
+error-title-404 = Not found
+error-title-409 = That cannot be done now
+error-title-413 = Too large
+error-title-422 = This is not right yet
+error-title-500 = Something went wrong on our side
+error-title-503 = Away for a moment
+error-not-found = This page does not exist, or is not meant for you.
+error-sign-in = Sign in first.
+error-unavailable = A part cannot be reached for a moment ({ $what }). Try again in a few seconds; nothing was lost.
+error-internal = Something went wrong on our side. It was recorded. Try again later.
+error-home = To the start
+
+login-unknown-attempt = This login is over or was used before. Start again.
+login-provider-refused = Your institution refused the login ({ $code }).
+login-unknown-institution = Your institution does not take part yet. Ask an admin for an invitation.
+login-answer-refused = The identity provider's answer did not hold. Start again; if it stays, tell us.
+
+start-title = The virtual faculty of GPT-NL
+start-intro = Hand over data without losing hold of it, tune GPT-NL to your question, and prove afterwards that each step was allowed.
+start-sign-in = Sign in with SURFconext
+start-chain-title = One chain, from dataset to answer
+start-chain-dataset = Dataset: you register what it is and whose it is, and hand in the files.
+start-chain-permission = Permission: you say what it may be used for, and can change your mind.
+start-chain-job = Job: a researcher requests a fine-tune; what is not allowed does not start.
+start-chain-model = Model: what comes out gets a signed proof of origin.
+start-chain-key = Key: an application uses the model within an agreed quota.
+
+actor-system = the system
+audit-title = Audit log
+audit-intro = Everything that happened, in order. Each line is tied to the one before by a hash, so that no line can change unnoticed.
+audit-empty = Nothing has happened yet that you may see.
+audit-number = No.
+audit-when = When
+audit-what = What
+audit-who = Who
+audit-institution = Whose
+audit-subject = Subject
+audit-hash = Hash
+audit-older = Older

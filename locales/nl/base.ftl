@@ -1,0 +1,92 @@
+# Woorden die op meer plaatsen nodig zijn.
+moment-today = vandaag { $time }
+moment-yesterday = gisteren { $time }
+moment-tomorrow = morgen { $time }
+month-1 = januari
+month-2 = februari
+month-3 = maart
+month-4 = april
+month-5 = mei
+month-6 = juni
+month-7 = juli
+month-8 = augustus
+month-9 = september
+month-10 = oktober
+month-11 = november
+month-12 = december
+
+nav-tasks = Mijn taken
+nav-datasets = Datasets
+nav-jobs = Opdrachten
+nav-models = Modellen
+nav-keys = Sleutels
+nav-usage = Verbruik
+nav-contributions = Bijdragen
+nav-audit = Logboek
+
+role-contributor = bijdrager
+role-manager = beheerder van de instelling
+role-privacy_officer = functionaris gegevensbescherming
+role-researcher = onderzoeker
+role-developer = ontwikkelaar
+role-steward = datasteward
+role-legal_reviewer = juridisch beoordelaar
+role-operator = modelbeheerder
+role-admin = beheerder
+role-auditor = auditor
+role-system = het systeem
+
+denied-role = Uw rol staat dit niet toe. Vraag de beheerder van uw instelling wie dit wel mag.
+denied-own-request = Niemand beslist over een eigen aanvraag. Vraag een collega.
+denied-second-review = Data en rechten worden door twee mensen beoordeeld. Vraag een collega.
+csrf-refused = Dit verzoek kwam niet van een pagina van ons, of de pagina was verlopen. Laad de pagina opnieuw en probeer het nog eens.
+form-unreadable = Het formulier kon niet worden gelezen. Laad de pagina opnieuw.
+form-too-large = Het formulier is te groot: hooguit { $limit } kB.
+json-unreadable = De JSON kon niet worden gelezen: { $problem }
+field-required = Vul dit in.
+field-too-long = Hooguit { $most } tekens; dit zijn er { $length }.
+field-control-characters = Hier staan tekens in die geen tekst zijn.
+field-number = Geef een heel getal van { $least } tot en met { $most }.
+field-choice = Kies een van de mogelijkheden.
+
+error-title-401 = U bent niet ingelogd
+error-title-403 = Dit mag u niet
+error-title-404 = Niet gevonden
+error-title-409 = Dat kan nu niet
+error-title-413 = Te groot
+error-title-422 = Dit klopt nog niet
+error-title-500 = Er ging bij ons iets mis
+error-title-503 = Even niet beschikbaar
+error-not-found = Deze pagina bestaat niet, of is niet voor u bedoeld.
+error-sign-in = Log eerst in.
+error-unavailable = Een onderdeel is even niet bereikbaar ({ $what }). Probeer het over een paar tellen opnieuw; er is niets verloren gegaan.
+error-internal = Er ging bij ons iets mis. Het is vastgelegd. Probeer het later opnieuw.
+error-home = Naar het begin
+
+login-unknown-attempt = Deze inlogpoging is verlopen of al gebruikt. Begin opnieuw.
+login-provider-refused = Uw instelling heeft het inloggen geweigerd ({ $code }).
+login-unknown-institution = Uw instelling doet nog niet mee. Vraag een beheerder om een uitnodiging.
+login-answer-refused = Het antwoord van de inlogdienst klopte niet. Begin opnieuw; blijft het zo, meld het dan.
+
+start-title = De virtuele faculteit van GPT-NL
+start-intro = Lever data aan zonder de grip te verliezen, stem GPT-NL af op uw vraag, en bewijs achteraf dat elke stap mocht.
+start-sign-in = Inloggen met SURFconext
+start-chain-title = Eén keten, van dataset tot antwoord
+start-chain-dataset = Dataset: u registreert wat het is, van wie het is en levert de bestanden aan.
+start-chain-permission = Toestemming: u zegt waarvoor het gebruikt mag worden, en kunt daarop terugkomen.
+start-chain-job = Opdracht: een onderzoeker vraagt een finetuning aan; wat niet mag, begint niet.
+start-chain-model = Model: het resultaat krijgt een ondertekend bewijs van herkomst.
+start-chain-key = Sleutel: een toepassing gebruikt het model binnen een afgesproken tegoed.
+
+actor-system = het systeem
+audit-title = Logboek
+audit-intro = Alles wat er gebeurde, in volgorde. Elke regel sluit met een hash aan op de vorige, zodat geen regel ongemerkt kan veranderen.
+audit-empty = Er is nog niets gebeurd dat u mag zien.
+audit-number = Nr.
+audit-when = Wanneer
+audit-what = Wat
+audit-who = Wie
+audit-institution = Van
+audit-subject = Onderwerp
+audit-hash = Hash
+audit-older = Ouder

@@ -1,0 +1,145 @@
+//! Builds the ports and the app; used by `main` and by tests.
+
+use std::sync::Arc;
+
+use actix_web::{
+    App, HttpServer, Responder,
+    dev::Server,
+    get,
+    middleware::from_fn,
+    web::{self, Data},
+};
+use anyhow::Context as _;
+
+use crate::{
+    accounts::{self, Oidc},
+    audit,
+    clock::{Clock, SystemClock},
+    config::Config,
+    db::Db,
+    objects::ObjectStore,
+    tasks,
+    web::{error_pages, security_headers, serve_asset},
+    worker::Worker,
+};
+
+/// Everything outside the process that the portal works with.
+pub struct Ports {
+    /// Settings.
+    pub config: Data<Config>,
+    /// Database and clock.
+    pub db: Db,
+    /// Object store.
+    pub objects: ObjectStore,
+    /// Identity provider.
+    pub oidc: Data<Oidc>,
+}
+
+impl Ports {
+    /// Connects (lazily) to everything that `config` names.
+    ///
+    /// # Errors
+    /// Where an address makes no sense.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// As [`Ports::new`], with a clock of the caller's.
+    ///
+    /// # Errors
+    /// Where an address makes no sense.
+    pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        use secrecy::ExposeSecret as _;
+        let db = Db::connect(
+            config.database.url.expose_secret(),
+            config.database.connections,
+            clock,
+        )
+        .context("database.url")?;
+        Ok(Self {
+            objects: ObjectStore::new(&config.s3),
+            oidc: Data::new(Oidc::new(&config).context("oidc")?),
+            db,
+            config: Data::new(config),
+        })
+    }
+}
+
+/// Starts serving pages, API and gateway on `listener`; the caller awaits the answer.
+///
+/// # Errors
+/// Where the listener cannot be used.
+pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Result<Server> {
+    let ports = Arc::clone(ports);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(ports.config.clone())
+            .app_data(Data::new(ports.db.clone()))
+            .app_data(Data::new(ports.objects.clone()))
+            .app_data(ports.oidc.clone())
+            .app_data(Data::from(Arc::clone(&ports)))
+            .wrap(from_fn(error_pages))
+            .wrap(from_fn(security_headers))
+            .configure(routes)
+    })
+    // Otherwise a client that leaves a quiet stream is never noticed and the model generates on.
+    .h1_allow_half_closed(false)
+    .tcp_nodelay(true)
+    .shutdown_timeout(20)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(alive)
+        .service(ready)
+        .service(serve_asset)
+        .configure(accounts::web::routes)
+        .configure(audit::web::routes);
+}
+
+/// A worker over these ports.
+#[must_use]
+pub fn worker(ports: &Arc<Ports>) -> Worker<Ports> {
+    Worker::new(
+        ports.db.clone(),
+        Arc::clone(ports),
+        tasks::handlers(),
+        tasks::chores(),
+    )
+}
+
+#[get("/healthz")]
+async fn alive() -> impl Responder {
+    "alive\n"
+}
+
+/// Says what is missing, by name.
+#[get("/readyz")]
+async fn ready(ports: Data<Ports>) -> impl Responder {
+    let mut missing = Vec::new();
+    let database = async {
+        let mut conn = ports.db.read().await?;
+        sqlx::query_scalar!("SELECT seq FROM audit_head")
+            .fetch_one(&mut *conn)
+            .await
+    };
+    if let Err(error) = database.await {
+        tracing::warn!(%error, "database is away");
+        missing.push("database");
+    }
+    if let Err(error) = ports.objects.ping().await {
+        tracing::warn!(%error, "object store is away");
+        missing.push("object store");
+    }
+    if missing.is_empty() {
+        actix_web::HttpResponse::Ok().body("ready\n")
+    } else {
+        actix_web::HttpResponse::ServiceUnavailable()
+            .insert_header(("retry-after", "5"))
+            .body(format!("missing: {}\n", missing.join(", ")))
+    }
+}

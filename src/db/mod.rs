@@ -1,0 +1,128 @@
+//! The database: reading through a connection, writing through a [`WriteTx`].
+
+mod audit_chain;
+mod meter;
+mod write_tx;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use sqlx::{
+    PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use self::{
+    audit_chain::{BrokenLink, verify_chain},
+    meter::MeterTx,
+    write_tx::{CommitError, Event, Subject, Task, WriteTx},
+};
+use crate::{clock::Clock, policy::Actor};
+
+/// The schema of this version of the portal.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The portal's database and clock.
+#[derive(Clone)]
+pub struct Db {
+    writer: PgPool,
+    reader: PgPool,
+    clock: Arc<dyn Clock>,
+}
+
+impl Db {
+    /// Connects lazily; makes one pool to write with and one that Postgres itself keeps from writing.
+    ///
+    /// # Errors
+    /// Where the address is no Postgres URL.
+    pub fn connect(
+        url: &str,
+        connections: u32,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = || {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(5))
+        };
+        let options = options.options([("statement_timeout", "30s")]);
+        Ok(Self {
+            writer: pool().connect_lazy_with(options.clone()),
+            reader: pool()
+                .connect_lazy_with(options.options([("default_transaction_read_only", "on")])),
+            clock,
+        })
+    }
+
+    /// A connection to read with.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn read(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        self.reader.acquire().await
+    }
+
+    /// A transaction to write with, on behalf of `actor`.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that opens an audited transaction"
+    )]
+    pub async fn write<'a>(&self, actor: &'a Actor) -> Result<WriteTx<'a>, sqlx::Error> {
+        Ok(WriteTx::new(self.writer.begin().await?, actor, self.now()))
+    }
+
+    /// A transaction for what is its own record and too much to chain: counters, leases, sessions,
+    /// events of running jobs.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that opens a metering transaction"
+    )]
+    pub async fn meter(&self) -> Result<MeterTx, sqlx::Error> {
+        Ok(MeterTx::new(self.writer.begin().await?, self.now()))
+    }
+
+    /// The present instant, in the microseconds that Postgres keeps.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(6)
+    }
+
+    /// Brings the schema up to this version.
+    ///
+    /// # Errors
+    /// Where a migration fails, or the schema is newer than this program.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        MIGRATIONS.run(&self.writer).await
+    }
+}
+
+/// A row that the portal itself could not have written.
+#[derive(Debug, thiserror::Error)]
+#[error("{table} {id}: {problem}")]
+pub struct CorruptRow {
+    /// Which table.
+    pub table: &'static str,
+    /// Which row.
+    pub id: uuid::Uuid,
+    /// What is wrong.
+    pub problem: &'static str,
+}
+
+/// What reading from or writing to a table can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused, or is away.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// A row makes no sense.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptRow),
+}

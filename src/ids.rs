@@ -1,0 +1,74 @@
+//! Typed identifiers: one newtype for each thing, so that ids cannot be swapped.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! typed_id {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A fresh, time-ordered identifier (UUID version 7, RFC 9562).
+            #[must_use]
+            pub fn fresh() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )+};
+}
+
+typed_id!(
+    /// A person who has logged in, or was invited to.
+    UserId,
+    /// A partner institution, or the platform itself.
+    InstitutionId,
+    /// A dataset, whatever its version.
+    DatasetId,
+    /// One registered version of a dataset.
+    DatasetVersionId,
+    /// One file of a dataset version; also the id of its upload.
+    FileId,
+    /// One permission, in one layer.
+    PermissionId,
+    /// One withdrawal.
+    WithdrawalId,
+    /// A base model, or one that came out of a job.
+    ModelId,
+    /// A model that is, or is to be, served.
+    DeploymentId,
+    /// One fine-tuning job.
+    JobId,
+    /// One try at a job.
+    AttemptId,
+    /// One leave to read one file.
+    GrantId,
+    /// A file that an attempt left behind.
+    ArtifactId,
+    /// One inference key.
+    ApiKeyId,
+    /// One request through the gateway.
+    RequestId,
+    /// One line of the audit log.
+    EventId,
+    /// One piece of background work.
+    TaskId,
+);
