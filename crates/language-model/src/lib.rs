@@ -9,16 +9,20 @@ pub mod config;
 pub mod document;
 pub mod gguf;
 mod hub_weights;
+pub mod lora;
+pub mod matrix;
 pub mod model_file;
 pub mod quantised;
 pub mod synthetic;
 pub mod tokenizer;
+pub mod training_graph;
 pub mod weights;
 
 pub use self::{
     chat_template::{ChatTemplate, Message},
     config::Config,
     document::Document,
+    lora::{LoraAdapter, Target},
     model_file::{ModelFile, OpenError},
     tokenizer::Tokenizer,
     weights::{LayerTensors, Tensor, Weights},

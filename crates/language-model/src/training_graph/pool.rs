@@ -1,0 +1,45 @@
+//! Buffers that are used again, because fresh pages from the system cost more than the sums done in them.
+
+use std::collections::HashMap;
+
+/// Buffers of f32 that are not in use, by their capacity: a power of two.
+///
+/// Batches differ a little in length, so a class serves them all. The unused end of a buffer is never touched and
+/// takes no memory.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    free: HashMap<usize, Vec<Vec<f32>>>,
+}
+
+impl Pool {
+    /// A buffer of `length` numbers. What it holds is left over from earlier use.
+    pub(super) fn take(&mut self, length: usize) -> Vec<f32> {
+        let class = length.next_power_of_two();
+        let free = self.free.get_mut(&class).and_then(Vec::pop);
+        let mut buffer = free.unwrap_or_else(|| Vec::with_capacity(class));
+        buffer.resize(length, 0.0);
+        buffer
+    }
+
+    /// A buffer of `length` zeros.
+    pub(super) fn zeros(&mut self, length: usize) -> Vec<f32> {
+        let mut buffer = self.take(length);
+        buffer.fill(0.0);
+        buffer
+    }
+
+    /// A buffer that holds what `source` holds.
+    pub(super) fn copy(&mut self, source: &[f32]) -> Vec<f32> {
+        let mut buffer = self.take(source.len());
+        buffer.copy_from_slice(source);
+        buffer
+    }
+
+    /// Gives buffers back.
+    pub(super) fn give<const N: usize>(&mut self, buffers: [Vec<f32>; N]) {
+        for buffer in buffers {
+            let class = buffer.len().next_power_of_two();
+            self.free.entry(class).or_default().push(buffer);
+        }
+    }
+}

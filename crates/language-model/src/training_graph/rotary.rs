@@ -1,0 +1,125 @@
+//! Rotary position embedding (Su et al. 2021), and the move between token order and head order.
+//!
+//! Projections come as `[tokens, width]`. Attention reads, for each sequence, `[heads, length, head_dim]`, so that
+//! every head of every sequence is one stretch of memory.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Cosines and sines of every position, `[positions, head_dim / 2]` each.
+#[derive(Debug, Default)]
+pub(super) struct Rotary {
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+}
+
+impl Rotary {
+    /// Makes the tables long enough for `positions`.
+    pub(super) fn grow(&mut self, positions: usize, head_dim: usize, theta: f32) {
+        let half = head_dim / 2;
+        for position in self.cosines.len() / half..positions {
+            for pair in 0..half {
+                let exponent = -2.0 * pair as f64 / head_dim as f64;
+                let angle = position as f64 * f64::from(theta).powf(exponent);
+                self.cosines.push(angle.cos() as f32);
+                self.sines.push(angle.sin() as f32);
+            }
+        }
+    }
+
+    fn row(&self, position: usize, half: usize) -> (&[f32], &[f32]) {
+        let place = position * half..(position + 1) * half;
+        (&self.cosines[place.clone()], &self.sines[place])
+    }
+}
+
+/// Columns of a projection that hold heads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heads {
+    /// Numbers in a row of the projection.
+    pub(super) row: usize,
+    /// First column.
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) head_dim: usize,
+}
+
+/// Which way pairs are turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    None,
+    Forward,
+    /// The transpose of `Forward`, for gradients.
+    Back,
+}
+
+/// Copies heads out of token order into head order, turning each pair (i, i + head_dim/2) by its position.
+pub(super) fn to_heads(
+    rotary: &Rotary,
+    sequences: &[Range<usize>],
+    heads: Heads,
+    turn: Turn,
+    tokens: &[f32],
+    out: &mut [f32],
+) {
+    let width = heads.count * heads.head_dim;
+    for sequence in sequences {
+        let length = sequence.len();
+        out[sequence.start * width..sequence.end * width]
+            .par_chunks_mut(length * heads.head_dim)
+            .enumerate()
+            .for_each(|(head, out)| {
+                let column = heads.first + head * heads.head_dim;
+                for (position, out) in out.chunks_mut(heads.head_dim).enumerate() {
+                    let place = (sequence.start + position) * heads.row + column;
+                    let source = &tokens[place..place + heads.head_dim];
+                    turn_row(rotary, position, turn, source, out);
+                }
+            });
+    }
+}
+
+/// The reverse of [`to_heads`]: copies from head order into the columns of token order.
+pub(super) fn to_tokens(
+    rotary: &Rotary,
+    sequences: &[Range<usize>],
+    heads: Heads,
+    turn: Turn,
+    by_head: &[f32],
+    out: &mut [f32],
+) {
+    let width = heads.count * heads.head_dim;
+    for sequence in sequences {
+        let length = sequence.len();
+        let source = &by_head[sequence.start * width..sequence.end * width];
+        out[sequence.start * heads.row..sequence.end * heads.row]
+            .par_chunks_mut(heads.row)
+            .enumerate()
+            .for_each(|(position, row)| {
+                let row = &mut row[heads.first..heads.first + width];
+                for (head, out) in row.chunks_mut(heads.head_dim).enumerate() {
+                    let place = (head * length + position) * heads.head_dim;
+                    let source = &source[place..place + heads.head_dim];
+                    turn_row(rotary, position, turn, source, out);
+                }
+            });
+    }
+}
+
+fn turn_row(rotary: &Rotary, position: usize, turn: Turn, source: &[f32], out: &mut [f32]) {
+    let sign = match turn {
+        Turn::None => return out.copy_from_slice(source),
+        Turn::Forward => 1.0,
+        Turn::Back => -1.0,
+    };
+    let half = source.len() / 2;
+    let (cosines, sines) = rotary.row(position, half);
+    let (x, y) = source.split_at(half);
+    let (out_x, out_y) = out.split_at_mut(half);
+    for i in 0..half {
+        let (cosine, sine) = (cosines[i], sign * sines[i]);
+        out_x[i] = x[i] * cosine - y[i] * sine;
+        out_y[i] = y[i] * cosine + x[i] * sine;
+    }
+}

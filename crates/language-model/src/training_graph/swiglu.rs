@@ -1,0 +1,38 @@
+//! The gated unit of the feed-forward block (Shazeer 2020): `silu(gate) up`.
+
+use rayon::prelude::*;
+
+use super::exponential::exp;
+
+/// `[tokens, ff]` from gate and up side by side, `[tokens, 2 ff]`.
+pub(super) fn forward(gate_up: &[f32], ff: usize, y: &mut [f32]) {
+    gate_up
+        .par_chunks(2 * ff)
+        .zip(y.par_chunks_mut(ff))
+        .for_each(|(gate_up, y)| {
+            let (gate, up) = gate_up.split_at(ff);
+            for ((y, g), u) in y.iter_mut().zip(gate).zip(up) {
+                *y = g * sigmoid(*g) * u;
+            }
+        });
+}
+
+/// The gradients of gate and up, in the layout of `gate_up`.
+pub(super) fn backward(dy: &[f32], gate_up: &[f32], ff: usize, d_gate_up: &mut [f32]) {
+    dy.par_chunks(ff)
+        .zip(gate_up.par_chunks(2 * ff))
+        .zip(d_gate_up.par_chunks_mut(2 * ff))
+        .for_each(|((dy, gate_up), d_gate_up)| {
+            let (gate, up) = gate_up.split_at(ff);
+            let (d_gate, d_up) = d_gate_up.split_at_mut(ff);
+            for ((((dy, g), u), dg), du) in dy.iter().zip(gate).zip(up).zip(d_gate).zip(d_up) {
+                let s = sigmoid(*g);
+                *dg = dy * u * s * (1.0 + g * (1.0 - s));
+                *du = dy * g * s;
+            }
+        });
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
