@@ -19,6 +19,7 @@ document.addEventListener("submit", (event) => {
     form.requestSubmit(event.submitter);
   }, { once: true });
   ask.showModal();
+  ask.querySelector("[value=no]").focus();
 });
 
 // The browser may show this page again from its memory after "back": the question must then be asked again.
@@ -42,7 +43,7 @@ for (const link of document.querySelectorAll(".nav a")) {
   if (!letter || places.has(letter)) continue;
   places.set(letter, link);
   const line = document.createElement("div");
-  line.className = "row row--between";
+  line.className = "fact row row--between";
   const name = document.createElement("dt");
   name.textContent = link.textContent;
   const keys = document.createElement("dd");

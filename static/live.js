@@ -90,7 +90,7 @@ class Chart {
       const path = this.find(`[data-line="${key}"]`);
       if (!path || points.length === 0) continue;
       path.setAttribute("d", points.map(([step, loss], i) => `${i ? "L" : "M"}${((FIELD * step) / view.right).toFixed(1)} ${Math.max(-20, y(loss)).toFixed(1)}`).join(""));
-      ends.push({ key, at: y(points.at(-1)[1]) / 10 - 2, loss: points.at(-1)[1] });
+      ends.push({ key, x: (100 * points.at(-1)[0]) / view.right, at: y(points.at(-1)[1]) / 10 - 2, loss: points.at(-1)[1] });
     }
     // Names of two lines that end close together stay readable: 18 % of the height apart.
     ends.sort((a, b) => a.at - b.at);
@@ -101,6 +101,7 @@ class Chart {
     for (const end of ends) {
       const text = this.find(`[data-end="${end.key}"]`);
       text?.setAttribute("y", `${end.at.toFixed(1)}%`);
+      for (const word of text?.children ?? []) word.setAttribute("x", `${end.x.toFixed(1)}%`);
       const value = text?.querySelector("[data-end-value]");
       if (value) value.textContent = number(end.loss, 2);
     }
@@ -128,6 +129,9 @@ class JobPage {
     if (bar && snapshot.total_steps) {
       bar.max = snapshot.total_steps;
       bar.value = snapshot.step ?? 0;
+      const text = this.root.querySelector("[data-progress-text]");
+      const filled = { step: number(bar.value), total: number(bar.max) };
+      if (text?.dataset.progressText) text.textContent = text.dataset.progressText.replace(/\{(\w+)\}/g, (whole, word) => filled[word] ?? whole);
     }
     this.phase(snapshot.phase);
     this.chart?.draw(snapshot);
@@ -173,7 +177,10 @@ for (const root of document.querySelectorAll("[data-events]")) {
     page.show(snapshot);
     if (!snapshot.is_over) return;
     stream.close();
-    location.reload(); // the finished page has no data-events, so this happens once
+    const once = `over|${root.dataset.events}`;
+    if (sessionStorage.getItem(once)) return;
+    sessionStorage.setItem(once, "yes");
+    location.reload();
   });
   addEventListener("pagehide", () => stream.close());
 }
