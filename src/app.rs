@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     db::Db,
     objects::ObjectStore,
-    tasks,
+    permissions, tasks,
     web::{error_pages, security_headers, serve_asset},
     worker::Worker,
 };
@@ -98,6 +98,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(ready)
         .service(serve_asset)
         .configure(accounts::web::routes)
+        .configure(permissions::web::routes)
         .configure(audit::web::routes);
 }
 

@@ -17,8 +17,13 @@ pub mod web;
 pub mod worker;
 
 // The subjects, one folder each.
-pub mod accounts;
 pub mod institutions;
+
+pub mod accounts;
+
+pub mod permissions;
+
+pub mod datasets;
 
 // Processes over the subjects.
 pub mod audit;

@@ -1,0 +1,87 @@
+//! Whether a dataset version may be used for something now: its facts and permissions, decided upon.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    db::{StoreError, WriteTx},
+    ids::{DatasetId, DatasetVersionId},
+    permissions::{self, DatasetFacts, Permission, Use, Verdict},
+};
+
+/// A verdict and what identifies the policy it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Yes or no, with reasons.
+    pub verdict: Verdict,
+    /// Hash of rules, facts, permissions and use.
+    pub policy_sha256: String,
+}
+
+/// Keeps withdrawals and reviews of the version's dataset waiting until the caller's transaction ends, so
+/// that nothing slips between deciding and committing.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn lock_for_use(
+    tx: &mut WriteTx<'_>,
+    version: DatasetVersionId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT d.id FROM datasets d JOIN dataset_versions v ON v.dataset_id = d.id
+         WHERE v.id = $1 FOR SHARE OF d",
+        version.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Decides whether `version` may be used for `wanted` at `at`; none where there is no such version.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn decide_use(
+    conn: &mut PgConnection,
+    version: DatasetVersionId,
+    wanted: &Use,
+    at: DateTime<Utc>,
+) -> Result<Option<Decision>, StoreError> {
+    let Some((facts, permissions)) = read(conn, version).await? else {
+        return Ok(None);
+    };
+    let verdict = permissions::decide(&facts, &permissions, wanted, at);
+    let policy_sha256 = permissions::policy_sha256(&facts, &permissions, wanted)
+        .map_err(|e| sqlx::Error::Encode(e.into()))?;
+    Ok(Some(Decision {
+        verdict,
+        policy_sha256,
+    }))
+}
+
+/// The facts of a version and every permission that speaks about it.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn read(
+    conn: &mut PgConnection,
+    version: DatasetVersionId,
+) -> Result<Option<(DatasetFacts, Vec<Permission>)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT v.dataset_id, v.status, d.license, d.has_personal_data, d.confidentiality
+         FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id WHERE v.id = $1",
+        version.0,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let permissions =
+        permissions::of_version(&mut *conn, DatasetId(row.dataset_id), version).await?;
+    let facts = DatasetFacts {
+        is_approved: row.status == "approved",
+        license: row.license,
+        has_personal_data: row.has_personal_data,
+        confidentiality: row.confidentiality,
+    };
+    Ok(Some((facts, permissions)))
+}
