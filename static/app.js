@@ -56,6 +56,22 @@ for (const link of document.querySelectorAll(".nav a")) {
   shortcuts?.querySelector("dl").append(line);
 }
 
+// Whoever speaks to the computer may trip over single keys, so they can be switched off (WCAG 2.1.4).
+const OFF = "keys-off";
+const isOff = () => { try { return localStorage.getItem(OFF) === "yes"; } catch { return false; } };
+const open = document.getElementById("shortcuts-open");
+const on = document.getElementById("shortcuts-on");
+if (open && on && shortcuts) {
+  open.hidden = false;
+  open.addEventListener("click", () => shortcuts.showModal());
+  on.checked = !isOff();
+  on.addEventListener("change", () => {
+    try {
+      if (on.checked) localStorage.removeItem(OFF); else localStorage.setItem(OFF, "yes");
+    } catch { /* forbidden by the browser: they stay on */ }
+  });
+}
+
 let wentG = 0;
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && menu?.open) {
@@ -63,6 +79,7 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
     return;
   }
+  if (isOff()) return;
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const afterG = performance.now() - wentG < 1500;

@@ -123,7 +123,7 @@ class JobPage {
       for (const node of this.root.querySelectorAll(`[data-figure="${key}"]`)) node.textContent = words(figures[key]);
     }
     for (const node of this.root.querySelectorAll('[data-figure="seconds_left"]')) {
-      if (Number.isFinite(snapshot.seconds_left)) node.textContent = timeLeft(snapshot.seconds_left);
+      if (Number.isFinite(snapshot.seconds_left)) node.textContent = (node.dataset.words ?? "{left}").replace("{left}", timeLeft(snapshot.seconds_left));
     }
     const bar = this.root.querySelector("[data-progress]");
     if (bar && snapshot.total_steps) {

@@ -46,13 +46,13 @@ class Row {
   find(selector) { return this.item.querySelector(selector); }
   button(name) { return this.find(`[data-do="${name}"]`); }
 
-  /** The file's name is in the label for who hears it; who sees it has it in the row. */
+  /** "Pause ({name})": the part in brackets is for who hears the label; who sees it has the name in the row. */
   label(button, key) {
-    const [before, after = ""] = this.page.text(key).split("{name}");
+    const text = this.page.text(key);
     const hidden = document.createElement("span");
     hidden.className = "vh";
-    hidden.textContent = this.name;
-    this.button(button).replaceChildren(before, hidden, after);
+    hidden.textContent = text.slice(text.indexOf(" (")).replace("{name}", this.name);
+    this.button(button).replaceChildren(text.slice(0, text.indexOf(" (")), hidden);
   }
 
   say(key, values, share) {

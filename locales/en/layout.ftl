@@ -20,19 +20,21 @@ layout-close = Close
 layout-shortcuts = Keyboard shortcuts
 layout-shortcut-help = This list
 layout-shortcut-search = Search
+layout-shortcuts-on = Use keyboard shortcuts
 layout-copy = Copy
 layout-copied = Copied
 layout-optional = optional
 layout-table = The figures in a table
 layout-errors = Please check
 
-# The parts in braces are filled in by static/upload.js, so they are literal text here.
+# The parts in braces are filled in by the scripts in static/, so they are literal text here.
+layout-live-left = done {"{"}left{"}"}
 layout-upload-label = Choose files
 layout-upload-hint = JSONL, CSV, Parquet or plain text. You can also drag them here. If the connection drops, the upload goes on later from where it was.
 layout-upload-send = Upload files
-layout-upload-pause = Pause {"{"}name{"}"}
-layout-upload-resume = Go on with {"{"}name{"}"}
-layout-upload-cancel = Stop {"{"}name{"}"}
+layout-upload-pause = Pause ({"{"}name{"}"})
+layout-upload-resume = Go on ({"{"}name{"}"})
+layout-upload-cancel = Stop ({"{"}name{"}"})
 layout-upload-waiting = Waits for an earlier file
 layout-upload-preparing = Being prepared
 layout-upload-sending = {"{"}done{"}"} of {"{"}total{"}"} sent, {"{"}percent{"}"}

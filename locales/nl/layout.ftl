@@ -20,19 +20,21 @@ layout-close = Sluiten
 layout-shortcuts = Sneltoetsen
 layout-shortcut-help = Deze lijst
 layout-shortcut-search = Zoeken
+layout-shortcuts-on = Sneltoetsen gebruiken
 layout-copy = Kopieer
 layout-copied = Gekopieerd
 layout-optional = niet verplicht
 layout-table = Cijfers in een tabel
 layout-errors = Controleer dit nog
 
-# The parts in braces are filled in by static/upload.js, so they are literal text here.
+# The parts in braces are filled in by the scripts in static/, so they are literal text here.
+layout-live-left = klaar {"{"}left{"}"}
 layout-upload-label = Kies bestanden
 layout-upload-hint = JSONL, CSV, Parquet of platte tekst. U mag ze ook hierheen slepen. Valt de verbinding weg, dan gaat het uploaden later verder waar het was.
 layout-upload-send = Bestanden uploaden
-layout-upload-pause = Pauzeer {"{"}name{"}"}
-layout-upload-resume = Ga verder met {"{"}name{"}"}
-layout-upload-cancel = Stop met {"{"}name{"}"}
+layout-upload-pause = Pauzeren ({"{"}name{"}"})
+layout-upload-resume = Doorgaan ({"{"}name{"}"})
+layout-upload-cancel = Stoppen ({"{"}name{"}"})
 layout-upload-waiting = Wacht op een eerder bestand
 layout-upload-preparing = Wordt voorbereid
 layout-upload-sending = {"{"}done{"}"} van {"{"}total{"}"} verstuurd, {"{"}percent{"}"}
