@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     db::Db,
+    models::{self, Signer},
     objects::ObjectStore,
     permissions, tasks,
     web::{error_pages, security_headers, serve_asset},
@@ -33,6 +34,8 @@ pub struct Ports {
     pub objects: ObjectStore,
     /// Identity provider.
     pub oidc: Data<Oidc>,
+    /// Signs receipts.
+    pub signer: Data<Signer>,
 }
 
 impl Ports {
@@ -59,6 +62,7 @@ impl Ports {
         Ok(Self {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
+            signer: Data::new(Signer::new(&config.signing_key)?),
             db,
             config: Data::new(config),
         })
@@ -77,6 +81,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(Data::new(ports.db.clone()))
             .app_data(Data::new(ports.objects.clone()))
             .app_data(ports.oidc.clone())
+            .app_data(ports.signer.clone())
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
@@ -99,6 +104,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(serve_asset)
         .configure(accounts::web::routes)
         .configure(permissions::web::routes)
+        .configure(models::web::routes)
         .configure(audit::web::routes);
 }
 

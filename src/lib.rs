@@ -25,6 +25,8 @@ pub mod permissions;
 
 pub mod datasets;
 
+pub mod models;
+
 // Processes over the subjects.
 pub mod audit;
 

@@ -1,0 +1,119 @@
+//! What a model is.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    ids::{InstitutionId, JobId, ModelId},
+    policy::Scope,
+};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Brought in by the platform.
+    Base,
+    /// Low-rank adapters over a base, made by a job.
+    Adapter {
+        /// Over which.
+        base: ModelId,
+        /// By which.
+        job: JobId,
+    },
+}
+
+/// How far a model may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is there, with its receipt.
+    Registered,
+    /// It may be deployed.
+    Released,
+    /// It may not be used any more.
+    Retired,
+}
+
+impl Status {
+    /// The word in the database and in keys of texts (`model-status-{name}`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Released => "released",
+            Self::Retired => "retired",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Registered, Self::Released, Self::Retired]
+            .into_iter()
+            .find(|status| status.name() == text)
+    }
+
+    /// Released, from registered only.
+    #[must_use]
+    pub fn release(self) -> Option<Self> {
+        (self == Self::Registered).then_some(Self::Released)
+    }
+
+    /// Retired, from anything but retired.
+    #[must_use]
+    pub fn retire(self) -> Option<Self> {
+        (self != Self::Retired).then_some(Self::Retired)
+    }
+}
+
+/// A model.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub id: ModelId,
+    /// As in requests.
+    pub name: String,
+    pub kind: Kind,
+    /// What permissions name: `smollm2`, `gpt-nl`.
+    pub family: String,
+    pub license: String,
+    /// Whose it is; bases belong to the platform.
+    pub institution: InstitutionId,
+    pub status: Status,
+    /// Set where a permission in its lineage fell: when and why.
+    pub marked: Option<(DateTime<Utc>, String)>,
+    pub weights_sha256: String,
+    pub created_at: DateTime<Utc>,
+}
+
+impl Model {
+    /// What policy looks at.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope {
+            is_published: self.kind == Kind::Base,
+            ..Scope::of(self.institution)
+        }
+    }
+}
+
+/// A file of a model in the object store.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    pub id: uuid::Uuid,
+    pub name: String,
+    pub size_bytes: i64,
+    pub sha256: String,
+    pub object_key: String,
+    pub object_version: String,
+}
+
+/// A model as the gateway sees it.
+#[derive(Debug, Clone)]
+pub struct ServedModel {
+    pub id: ModelId,
+    pub name: String,
+    pub is_base: bool,
+    pub institution: InstitutionId,
+    pub status: Status,
+    /// Where it is ready, if it is.
+    pub address: Option<String>,
+    /// Why it is marked, if it is.
+    pub marked_reason: Option<String>,
+    pub created_at: DateTime<Utc>,
+}

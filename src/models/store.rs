@@ -1,0 +1,357 @@
+//! The SQL of models, their files and receipts.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::model::{Kind, Model, ModelFile, ServedModel, Status};
+use crate::{
+    db::{CorruptRow, Db, StoreError, WriteTx},
+    ids::{InstitutionId, JobId, ModelId},
+    policy::Visibility,
+};
+
+struct Row {
+    id: uuid::Uuid,
+    name: String,
+    kind: String,
+    family: String,
+    license: String,
+    base_model_id: Option<uuid::Uuid>,
+    job_id: Option<uuid::Uuid>,
+    institution_id: uuid::Uuid,
+    status: String,
+    marked_at: Option<DateTime<Utc>>,
+    marked_reason: Option<String>,
+    weights_sha256: String,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Model {
+    type Error = CorruptRow;
+
+    fn try_from(row: Row) -> Result<Self, CorruptRow> {
+        let corrupt = |problem| CorruptRow {
+            table: "models",
+            id: row.id,
+            problem,
+        };
+        let kind = match (row.kind.as_str(), row.base_model_id, row.job_id) {
+            ("base", None, None) => Kind::Base,
+            ("adapter", Some(base), Some(job)) => Kind::Adapter {
+                base: ModelId(base),
+                job: JobId(job),
+            },
+            _ => return Err(corrupt("kind and lineage disagree")),
+        };
+        Ok(Self {
+            id: ModelId(row.id),
+            kind,
+            status: Status::parse(&row.status).ok_or_else(|| corrupt("unknown status"))?,
+            name: row.name,
+            family: row.family,
+            license: row.license,
+            institution: InstitutionId(row.institution_id),
+            marked: row.marked_at.zip(row.marked_reason),
+            weights_sha256: row.weights_sha256,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// One model.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn find(conn: &mut PgConnection, id: ModelId) -> Result<Option<Model>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
+                marked_reason, weights_sha256, created_at
+         FROM models WHERE id = $1",
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Model::try_from).transpose()?)
+}
+
+/// One model, kept from changing until the transaction ends.
+pub(super) async fn lock(tx: &mut WriteTx<'_>, id: ModelId) -> Result<Option<Model>, StoreError> {
+    sqlx::query!("SELECT id FROM models WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(tx.conn())
+        .await?;
+    find(tx.conn(), id).await
+}
+
+/// One model by its name in requests.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn find_by_name(
+    conn: &mut PgConnection,
+    name: &str,
+) -> Result<Option<Model>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
+                marked_reason, weights_sha256, created_at
+         FROM models WHERE name = $1",
+        name,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Model::try_from).transpose()?)
+}
+
+/// The model that a job made.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn of_job(conn: &mut PgConnection, job: JobId) -> Result<Option<Model>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
+                marked_reason, weights_sha256, created_at
+         FROM models WHERE job_id = $1",
+        job.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Model::try_from).transpose()?)
+}
+
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    visibility: Visibility,
+) -> Result<Vec<Model>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
+                marked_reason, weights_sha256, created_at
+         FROM models WHERE kind = 'base' OR $1::uuid IS NULL OR institution_id = $1
+         ORDER BY kind DESC, id DESC LIMIT 500",
+        visibility.filter(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok(Model::try_from(row)?))
+        .collect()
+}
+
+/// The bases that may be tuned.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn base_models(db: &Db) -> Result<Vec<Model>, StoreError> {
+    let mut conn = db.read().await?;
+    let models = list(&mut conn, Visibility::Nothing).await?;
+    Ok(models
+        .into_iter()
+        .filter(|model| model.kind == Kind::Base && model.status == Status::Released)
+        .collect())
+}
+
+/// What an institution may ask keys for: released bases and its own released models.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn usable_by(db: &Db, institution: InstitutionId) -> Result<Vec<Model>, StoreError> {
+    let mut conn = db.read().await?;
+    let models = list(&mut conn, Visibility::Institution(institution)).await?;
+    Ok(models
+        .into_iter()
+        .filter(|model| model.status == Status::Released)
+        .collect())
+}
+
+/// The files of a model, by name.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn files_of(
+    conn: &mut PgConnection,
+    model: ModelId,
+) -> Result<Vec<ModelFile>, StoreError> {
+    let rows = sqlx::query_as!(
+        ModelFile,
+        "SELECT id, name, size_bytes, sha256, object_key, object_version FROM model_files
+         WHERE model_id = $1 ORDER BY name",
+        model.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// Every model with where it is served, for the gateway.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn served(db: &Db) -> Result<Vec<ServedModel>, StoreError> {
+    let mut conn = db.read().await?;
+    let rows = sqlx::query!(
+        r#"SELECT m.id, m.name, m.kind, m.institution_id, m.status, m.marked_reason, m.created_at,
+                  CASE WHEN d.status = 'ready' THEN d.address END AS address
+           FROM models m LEFT JOIN deployments d ON d.model_id = m.id AND d.status <> 'stopped'
+           ORDER BY m.id"#
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(ServedModel {
+                id: ModelId(row.id),
+                name: row.name,
+                is_base: row.kind == "base",
+                institution: InstitutionId(row.institution_id),
+                status: Status::parse(&row.status).ok_or(CorruptRow {
+                    table: "models",
+                    id: row.id,
+                    problem: "unknown status",
+                })?,
+                address: row.address,
+                marked_reason: row.marked_reason,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn insert(tx: &mut WriteTx<'_>, model: &Model) -> Result<(), StoreError> {
+    let (kind, base, job) = match &model.kind {
+        Kind::Base => ("base", None, None),
+        Kind::Adapter { base, job } => ("adapter", Some(base.0), Some(job.0)),
+    };
+    sqlx::query!(
+        "INSERT INTO models (id, name, kind, family, license, base_model_id, job_id, institution_id, status,
+             weights_sha256, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        model.id.0,
+        model.name,
+        kind,
+        model.family,
+        model.license,
+        base,
+        job,
+        model.institution.0,
+        model.status.name(),
+        model.weights_sha256,
+        model.created_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A file to be kept with a model.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    pub name: String,
+    pub size_bytes: i64,
+    pub sha256: String,
+    pub object_key: String,
+    pub object_version: String,
+}
+
+pub(super) async fn insert_file(
+    tx: &mut WriteTx<'_>,
+    model: ModelId,
+    file: &NewFile,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO model_files (id, model_id, name, size_bytes, sha256, object_key, object_version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        uuid::Uuid::now_v7(),
+        model.0,
+        file.name,
+        file.size_bytes,
+        file.sha256,
+        file.object_key,
+        file.object_version,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_receipt(
+    tx: &mut WriteTx<'_>,
+    model: ModelId,
+    envelope: &str,
+    statement_sha256: &str,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    sqlx::query!(
+        "INSERT INTO receipts (model_id, envelope, statement_sha256, created_at) VALUES ($1, $2, $3, $4)",
+        model.0,
+        envelope,
+        statement_sha256,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn receipt(
+    conn: &mut PgConnection,
+    model: ModelId,
+) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query_scalar!("SELECT envelope FROM receipts WHERE model_id = $1", model.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row)
+}
+
+pub(super) async fn save_status(
+    tx: &mut WriteTx<'_>,
+    model: ModelId,
+    status: Status,
+) -> Result<(), StoreError> {
+    let (now, actor) = (tx.now(), tx.actor());
+    sqlx::query!(
+        "UPDATE models SET status = $2, released_by = CASE WHEN $2 = 'released' THEN $3 ELSE released_by END,
+             released_at = CASE WHEN $2 = 'released' THEN $4 ELSE released_at END
+         WHERE id = $1",
+        model.0,
+        status.name(),
+        actor.user.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Marks what these jobs made, and all that was made from that; answers every model marked now or before.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn mark_of_jobs(
+    tx: &mut WriteTx<'_>,
+    jobs: &[JobId],
+    reason: &str,
+) -> Result<Vec<(ModelId, String)>, StoreError> {
+    let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
+    let now = tx.now();
+    let rows = sqlx::query!(
+        r#"WITH RECURSIVE touched AS (
+               SELECT id FROM models WHERE job_id = ANY($1)
+               UNION
+               SELECT m.id FROM models m JOIN touched t ON m.base_model_id = t.id
+           )
+           UPDATE models SET marked_at = coalesce(marked_at, $2), marked_reason = coalesce(marked_reason, $3)
+           WHERE id IN (SELECT id FROM touched)
+           RETURNING id, name"#,
+        &jobs,
+        now,
+        reason,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (ModelId(row.id), row.name))
+        .collect())
+}

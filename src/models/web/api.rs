@@ -1,0 +1,114 @@
+//! Models for programs, and receipts for everybody who wants to check.
+
+use actix_web::{HttpResponse, get, http::header, post, web};
+
+use super::perform;
+use crate::{
+    db::Db,
+    error::AppError,
+    ids::ModelId,
+    models::{
+        deploy,
+        model::{Kind, Model},
+        receipt::Signer,
+        store,
+    },
+    policy::{self, Action, visible},
+    web::{ApiActor, ApiResult},
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(list_json)
+        .service(show_json)
+        .service(act_json)
+        .service(download_receipt)
+        .service(public_keys);
+}
+
+#[post("/api/v1/models/{model}/{act:release|deploy|stop|retire}")]
+async fn act_json(
+    actor: ApiActor,
+    db: web::Data<Db>,
+    path: web::Path<(ModelId, String)>,
+) -> ApiResult {
+    let (model, act) = path.into_inner();
+    perform(&db, &actor.0, model, &act).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn as_json(model: &Model, deployment: Option<&(String, Option<String>)>) -> serde_json::Value {
+    let (base, job) = match &model.kind {
+        Kind::Base => (None, None),
+        Kind::Adapter { base, job } => (Some(base), Some(job)),
+    };
+    serde_json::json!({
+        "id": model.id,
+        "name": model.name,
+        "kind": if job.is_some() { "adapter" } else { "base" },
+        "base_model": base,
+        "job": job,
+        "family": model.family,
+        "license": model.license,
+        "status": model.status.name(),
+        "marked_at": model.marked.as_ref().map(|(at, _)| at),
+        "marked_reason": model.marked.as_ref().map(|(_, reason)| reason),
+        "weights_sha256": model.weights_sha256,
+        "created_at": model.created_at,
+        "deployment": deployment.map(|(status, message)| serde_json::json!({
+            "status": status, "message": message,
+        })),
+    })
+}
+
+#[get("/api/v1/models")]
+async fn list_json(actor: ApiActor, db: web::Data<Db>) -> ApiResult {
+    let mut conn = db.read().await?;
+    let models = store::list(&mut conn, visible(&actor.0, Action::ViewModel)).await?;
+    let data: Vec<_> = models.iter().map(|model| as_json(model, None)).collect();
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "data": data, "has_more": false })))
+}
+
+#[get("/api/v1/models/{model}")]
+async fn show_json(actor: ApiActor, db: web::Data<Db>, path: web::Path<ModelId>) -> ApiResult {
+    let mut conn = db.read().await?;
+    let model = store::find(&mut conn, *path)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let _permit = policy::check(&actor.0, Action::ViewModel, &model.scope())?;
+    let deployment = deploy::state(&mut conn, model.id).await?;
+    Ok(HttpResponse::Ok().json(as_json(&model, deployment.as_ref())))
+}
+
+/// The receipt as it was signed, to keep and to check with `faculty verify-receipt`.
+#[get("/api/v1/models/{model}/receipt")]
+async fn download_receipt(
+    actor: ApiActor,
+    db: web::Data<Db>,
+    path: web::Path<ModelId>,
+) -> ApiResult {
+    let mut conn = db.read().await?;
+    let model = store::find(&mut conn, *path)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let _permit = policy::check(&actor.0, Action::ViewModel, &model.scope())?;
+    let envelope = store::receipt(&mut conn, model.id)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/vnd.in-toto+json")
+        .insert_header((
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"receipt-{}.json\"", model.id),
+        ))
+        .body(envelope))
+}
+
+/// The keys that receipts are signed with, for everybody.
+#[get("/.well-known/faculty-keys.json")]
+async fn public_keys(signer: web::Data<Signer>) -> HttpResponse {
+    let (id, key) = signer.public_key();
+    HttpResponse::Ok().json(serde_json::json!({
+        "keys": [{ "keyid": id, "algorithm": "ed25519", "public_key": key }],
+    }))
+}
