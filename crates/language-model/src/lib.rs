@@ -9,6 +9,7 @@ pub mod config;
 pub mod document;
 pub mod gguf;
 mod hub_weights;
+pub mod inference;
 pub mod lora;
 pub mod matrix;
 pub mod model_file;
