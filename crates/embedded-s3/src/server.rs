@@ -34,6 +34,9 @@ const MAX_XML_BYTES: usize = 4 * 1024 * 1024;
 /// The largest file in a form. Forms are held in memory; larger files are for PUT.
 const MAX_FORM_FILE_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_FORM_FIELDS_BYTES: usize = 256 * 1024;
+/// How long to wait for a folder that is in use, and between two tries.
+const LOCK_TIME: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait after a failed accept (no file descriptors, say) before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -118,9 +121,8 @@ pub(crate) async fn start_with(config: Config, limits: Limits) -> Result<Server,
         folder: config.data_dir.clone(),
         source,
     };
-    let store = tokio::task::spawn_blocking(move || Store::open(&folder))
+    let store = open(folder)
         .await
-        .unwrap_or(Err(StoreError::Stopping))
         .map_err(|error| unusable(Box::new(error)))?;
     let bind = |source| StartError::Bind {
         address: config.bind,
@@ -157,6 +159,21 @@ pub(crate) async fn start_with(config: Config, limits: Limits) -> Result<Server,
         accepting: Some(accepting),
         store: Some(store),
     })
+}
+
+/// Opens the store; waits a little where another server has it open, which may be about to end.
+async fn open(folder: PathBuf) -> Result<Store, StoreError> {
+    let deadline = tokio::time::Instant::now() + LOCK_TIME;
+    loop {
+        let folder = folder.clone();
+        let opened = tokio::task::spawn_blocking(move || Store::open(&folder));
+        match opened.await.unwrap_or(Err(StoreError::Stopping)) {
+            Err(StoreError::InUse) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn check(config: &Config) -> Result<(), StartError> {

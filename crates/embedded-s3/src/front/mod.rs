@@ -3,6 +3,8 @@
 mod body;
 pub(crate) mod connection;
 pub(crate) mod cors;
+#[cfg(test)]
+mod patience;
 mod signed;
 
 use std::{sync::Arc, time::Duration};
@@ -96,10 +98,10 @@ impl Front {
     }
 
     async fn serve(&self, request: Request<Incoming>) -> Result<Response<Body>, s3s::HttpError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let is_waiting = parts.headers.contains_key(header::EXPECT);
         let (body, rest) = PatientBody::new(body, self.limits.pause);
-        let response = match signed::check(&parts, &self.region) {
+        let response = match signed::check(&mut parts, &self.region) {
             Err(refusal) => refused(refusal),
             Ok(()) => {
                 let _form = if is_form(&parts.headers) {

@@ -3,13 +3,26 @@
 //! Every `x-amz-` header that is there must be signed. Otherwise whoever holds a presigned URL for one upload could
 //! add `x-amz-copy-source` and have the signer's rights copy any other object.
 
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use s3s::{S3Error, S3ErrorCode, s3_error};
 
 /// The one way of signing that is taken.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// Presigned URLs may be valid for a week at most; S3's own limit, in seconds.
 const MAX_EXPIRES: u32 = 7 * 24 * 3600;
+
+/// What a presigned URL has in its query for the signature itself.
+const OF_SIGNATURE: [&str; 8] = [
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-signedheaders",
+    "x-amz-signature",
+    "x-amz-security-token",
+    // Always the same: the body is not part of such a signature.
+    "x-amz-content-sha256",
+];
 
 /// What a signature says of itself.
 struct Signature {
@@ -20,13 +33,14 @@ struct Signature {
     is_presigned: bool,
 }
 
-/// Refuses signatures that cover too little, or are of another region, service or kind.
+/// Refuses signatures that cover too little, or are of another region, service or kind; makes headers of what a
+/// presigned URL has in its query.
 ///
 /// A request without a signature passes: the protocol crate refuses it, or finds the signature in its form.
 ///
 /// # Errors
 /// The answer for the client.
-pub(super) fn check(request: &Parts, region: &str) -> Result<(), S3Error> {
+pub(super) fn check(request: &mut Parts, region: &str) -> Result<(), S3Error> {
     let Some(signature) = find(request)? else {
         return Ok(());
     };
@@ -52,14 +66,43 @@ pub(super) fn check(request: &Parts, region: &str) -> Result<(), S3Error> {
             ));
         }
     }
+    if signature.is_presigned {
+        for (name, value) in hoisted(request)? {
+            request.headers.insert(name, value);
+        }
+    }
     Ok(())
 }
 
-fn find(request: &Parts) -> Result<Option<Signature>, S3Error> {
+/// Headers that the signer put into the query of a presigned URL, as some clients do with all `x-amz-` headers.
+///
+/// The signature covers the query, so they count like signed headers: a checksum among them must hold.
+fn hoisted(request: &Parts) -> Result<Vec<(HeaderName, HeaderValue)>, S3Error> {
+    let mut found = Vec::new();
+    for (name, value) in query(request) {
+        let name = name.to_ascii_lowercase();
+        if !name.starts_with("x-amz-") || OF_SIGNATURE.contains(&name.as_str()) {
+            continue;
+        }
+        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) else {
+            return Err(bad_query("a header in the query is not valid"));
+        };
+        if request.headers.contains_key(&name) {
+            return Err(bad_query("a header is in the query and in the head"));
+        }
+        found.push((name, value));
+    }
+    Ok(found)
+}
+
+fn query(request: &Parts) -> Vec<(String, String)> {
     let query = request.uri.query().unwrap_or_default();
-    let query: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.into_owned().collect()
+}
+
+fn find(request: &Parts) -> Result<Option<Signature>, S3Error> {
+    let query = query(request);
     let has = |name: &str| query.iter().any(|(key, _)| key == name);
     // Signature version 2: HMAC-SHA1, and it does not cover the headers.
     if has("Signature") || has("AWSAccessKeyId") {

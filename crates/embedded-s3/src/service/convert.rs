@@ -210,7 +210,7 @@ impl From<StoreError> for S3Error {
                 S3ErrorCode::InvalidRequest
             }
             StoreError::Full(_) => S3ErrorCode::Custom("InsufficientStorage".into()),
-            StoreError::Stopping => S3ErrorCode::ServiceUnavailable,
+            StoreError::Stopping | StoreError::InUse => S3ErrorCode::ServiceUnavailable,
             StoreError::Blobs(_)
             | StoreError::Metadata(_)
             | StoreError::Record(_)

@@ -55,6 +55,11 @@ impl Announced {
     ) -> S3Result<Self> {
         let mut wanted: BTreeSet<Algorithm> = checksums.keys().copied().collect();
         wanted.extend(announced_trailers(&request.headers));
+        // Clients that leave computing to the server name it here and nowhere else.
+        let named = request.headers.get("x-amz-sdk-checksum-algorithm");
+        if let Some(named) = named.and_then(|name| name.to_str().ok()) {
+            wanted.extend(Algorithm::from_name(named));
+        }
         let length = length.map(|length| {
             u64::try_from(length).map_err(|_| s3_error!(InvalidRequest, "content-length"))
         });

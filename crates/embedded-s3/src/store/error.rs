@@ -48,6 +48,8 @@ pub(crate) enum StoreError {
     Record(#[from] serde_json::Error),
     #[error("the metadata names something that is not there: {0}")]
     Corrupt(&'static str),
+    #[error("another server has the folder open")]
+    InUse,
     #[error("the store is shutting down")]
     Stopping,
 }
@@ -70,6 +72,7 @@ impl From<redb::Error> for StoreError {
                 Self::Blobs(error) => Self::Metadata(Box::new(redb::Error::Io(error))),
                 full => full,
             },
+            redb::Error::DatabaseAlreadyOpen => Self::InUse,
             other => Self::Metadata(Box::new(other)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Store, StoreError,
+    objects::order_of,
     record::{Upload, Version},
     tables::{Snapshot, decode},
     walk::{Filter, behind, just_behind},
@@ -190,14 +191,18 @@ fn walk_versions(
     gather: &mut Gather<ListedVersion>,
 ) -> Result<bool, StoreError> {
     let mut from = start(filter, &after);
-    // Set while the versions of the marked key up to the marked one are passed over.
-    let mut passing = match after {
-        After::Item(key, id) => Some((key, id)),
-        After::Start | After::Key(_) | After::Prefix(_) => None,
+    let (mut newest_of, mut order, mut passing) = match after {
+        // The marked version may be gone by now; its place is known from its id, except for the null version,
+        // which is passed over by name.
+        After::Item(key, id) => {
+            let order = order_of(&id).map(|order| order.saturating_add(1));
+            let passing = order.is_none().then_some(id);
+            (key, order.unwrap_or(0), passing)
+        }
+        After::Start | After::Key(_) | After::Prefix(_) => (String::new(), 0, None),
     };
     while let Some(start) = from.take() {
-        let mut newest_of = String::new();
-        for row in tables.versions.range((bucket, start.as_str(), 0)..)? {
+        for row in tables.versions.range((bucket, start.as_str(), order)..)? {
             let row = row?;
             let (found_bucket, key, _) = row.0.value();
             if found_bucket != bucket || !key.starts_with(filter.prefix.as_str()) {
@@ -205,15 +210,15 @@ fn walk_versions(
             }
             let version: Version = decode(row.1.value())?;
             let is_latest = newest_of != key;
-            key.clone_into(&mut newest_of);
-            if let Some((marked_key, marked_id)) = &passing {
-                if marked_key == key {
-                    if version.id == *marked_id {
-                        passing = None;
-                    }
-                    continue;
-                }
+            if is_latest {
+                key.clone_into(&mut newest_of);
                 passing = None;
+            }
+            if let Some(marked) = &passing {
+                if version.id == *marked {
+                    passing = None;
+                }
+                continue;
             }
             if gather.is_full() {
                 return Ok(true);
@@ -226,6 +231,7 @@ fn walk_versions(
             let listed = ListedVersion { version, is_latest };
             gather.entries.push(Entry::Item(key.to_owned(), listed));
         }
+        order = 0;
     }
     Ok(false)
 }

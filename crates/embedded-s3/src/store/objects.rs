@@ -329,11 +329,7 @@ fn find(
         }
         return Err(StoreError::NoSuchVersion);
     }
-    // The id starts with the sequence number, which is the order seen from the other end.
-    let sequence = id
-        .get(..16)
-        .and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    let order = u64::MAX - sequence.ok_or(StoreError::NoSuchVersion)?;
+    let order = order_of(id).ok_or(StoreError::NoSuchVersion)?;
     let row = versions
         .get((bucket, key, order))?
         .ok_or(StoreError::NoSuchVersion)?;
@@ -342,6 +338,12 @@ fn find(
         return Err(StoreError::NoSuchVersion);
     }
     Ok((order, version))
+}
+
+/// The order of a version by its id, which starts with its sequence number: the order seen from the other end.
+pub(super) fn order_of(id: &str) -> Option<u64> {
+    let sequence = u64::from_str_radix(id.get(..16)?, 16).ok()?;
+    Some(u64::MAX - sequence)
 }
 
 /// Whether an ETag meets a condition.
