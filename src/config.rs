@@ -121,13 +121,21 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with every problem at once.
     pub fn load() -> Result<Self, ConfigError> {
-        let config = Self::read(std::env::vars())?;
+        let config = Self::from_environment()?;
         let problems = config.problems();
         if problems.is_empty() {
             Ok(config)
         } else {
             Err(ConfigError::Problems(problems))
         }
+    }
+
+    /// Reads the settings from files and the process's environment, without judging them.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, a key is unknown or a value is of the wrong type.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::read(std::env::vars())
     }
 
     /// Reads the settings with `variables` as the environment, without judging them.

@@ -33,3 +33,9 @@ pub mod audit;
 // The composition.
 pub mod app;
 pub mod tasks;
+
+// The program: commands over the composition.
+pub mod bootstrap;
+pub mod cli;
+pub mod demo;
+pub mod process;

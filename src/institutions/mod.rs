@@ -71,6 +71,24 @@ pub async fn find(db: &Db, id: InstitutionId) -> Result<Option<Institution>, Sto
     store::find(&mut conn, id).await
 }
 
+/// One institution by its short name.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn find_by_slug(db: &Db, slug: &str) -> Result<Option<Institution>, StoreError> {
+    let mut conn = db.read().await?;
+    store::find_by_slug(&mut conn, slug).await
+}
+
+/// The platform itself, once it has been set up.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn find_platform(db: &Db) -> Result<Option<Institution>, StoreError> {
+    let mut conn = db.read().await?;
+    store::find_platform(&mut conn).await
+}
+
 /// Who does what in an institution, by name.
 ///
 /// # Errors

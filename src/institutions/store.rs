@@ -49,6 +49,33 @@ pub(super) async fn find(
     }))
 }
 
+pub(super) async fn find_by_slug(
+    conn: &mut PgConnection,
+    slug: &str,
+) -> Result<Option<Institution>, StoreError> {
+    let id = sqlx::query_scalar!("SELECT id FROM institutions WHERE slug = $1", slug)
+        .fetch_optional(&mut *conn)
+        .await?;
+    match id {
+        Some(id) => find(conn, InstitutionId(id)).await,
+        None => Ok(None),
+    }
+}
+
+pub(super) async fn find_platform(
+    conn: &mut PgConnection,
+) -> Result<Option<Institution>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM institutions WHERE kind = 'platform' ORDER BY created_at LIMIT 1"
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match id {
+        Some(id) => find(conn, InstitutionId(id)).await,
+        None => Ok(None),
+    }
+}
+
 pub(super) async fn members(
     conn: &mut PgConnection,
     id: InstitutionId,

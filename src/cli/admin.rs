@@ -1,0 +1,168 @@
+//! First steps and checks for whoever runs the portal.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::{
+    app::Ports,
+    bootstrap::{add_member, keep, register_base},
+    config::Config,
+    db::verify_chain,
+    institutions::{self, NewInstitution},
+    policy::Role,
+    process::start_logging,
+};
+
+/// `faculty admin …`
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    /// Make the platform's institution and its first admin, known by the identity provider's subject.
+    Bootstrap {
+        /// Short name of the platform's institution.
+        #[arg(long, default_value = "tno")]
+        slug: String,
+        /// Its name.
+        #[arg(long, default_value = "TNO")]
+        name: String,
+        /// The admin's `sub` at the configured issuer.
+        #[arg(long)]
+        subject: String,
+        /// The admin's name.
+        #[arg(long)]
+        admin_name: String,
+    },
+    /// Make an institution, or bring it up to date.
+    Institution {
+        /// Short name, in model names and addresses.
+        #[arg(long)]
+        slug: String,
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        /// A `schac_home_organization` that belongs to it; may be repeated.
+        #[arg(long = "home")]
+        home_organizations: Vec<String>,
+        /// An identity provider that may say so; may be repeated.
+        #[arg(long = "authority")]
+        authorities: Vec<String>,
+    },
+    /// Give a person a role in an institution.
+    Member {
+        /// The institution's short name.
+        #[arg(long)]
+        slug: String,
+        /// The person's `sub` at the configured issuer.
+        #[arg(long)]
+        subject: String,
+        /// Their name, until they first sign in.
+        #[arg(long)]
+        name: String,
+        /// The role.
+        #[arg(long)]
+        role: String,
+    },
+    /// Bring a base model in: upload its file, register and release it.
+    RegisterBaseModel {
+        /// Its name in requests.
+        #[arg(long)]
+        name: String,
+        /// The family that permissions name.
+        #[arg(long)]
+        family: String,
+        /// SPDX id of its licence.
+        #[arg(long)]
+        license: String,
+        /// The GGUF file.
+        file: PathBuf,
+    },
+    /// Look after the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+/// `faculty admin audit …`
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Walk the whole log; fails at the first line that does not follow from the one before.
+    Verify,
+}
+
+/// Does it.
+///
+/// # Errors
+/// Where the settings or the database cannot be used, or the check fails.
+#[expect(clippy::print_stdout, reason = "its output is its purpose")]
+pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
+    let config = Config::load()?;
+    start_logging(&config.log_format);
+    let ports = Ports::new(config)?;
+    ports.db.migrate().await.context("the database's schema")?;
+    match command {
+        AdminCommand::Bootstrap {
+            slug,
+            name,
+            subject,
+            admin_name,
+        } => {
+            let platform = NewInstitution {
+                slug: &slug,
+                name: &name,
+                is_platform: true,
+                home_organizations: &[],
+                authenticating_authorities: &[],
+            };
+            let person = (subject.as_str(), admin_name.as_str());
+            keep(&ports, &platform, &[(person, Role::Admin)]).await?;
+            println!("{name} is the platform, {admin_name} its admin.");
+        }
+        AdminCommand::Institution {
+            slug,
+            name,
+            home_organizations,
+            authorities,
+        } => {
+            let homes: Vec<&str> = home_organizations.iter().map(String::as_str).collect();
+            let authorities: Vec<&str> = authorities.iter().map(String::as_str).collect();
+            let partner = NewInstitution {
+                slug: &slug,
+                name: &name,
+                is_platform: false,
+                home_organizations: &homes,
+                authenticating_authorities: &authorities,
+            };
+            keep(&ports, &partner, &[]).await?;
+            println!("{name} takes part.");
+        }
+        AdminCommand::Member {
+            slug,
+            subject,
+            name,
+            role,
+        } => {
+            let role: Role = role.parse()?;
+            let institution = institutions::find_by_slug(&ports.db, &slug)
+                .await?
+                .with_context(|| format!("there is no institution {slug}"))?;
+            add_member(&ports, institution.id, &slug, (&subject, &name), role).await?;
+            println!("{name} is {} of {}.", role.name(), institution.name);
+        }
+        AdminCommand::RegisterBaseModel {
+            name,
+            family,
+            license,
+            file,
+        } => {
+            ports.objects.prepare(&ports.config.origin()).await?;
+            let id = register_base(&ports, &name, &family, &license, &file).await?;
+            println!("{name} is registered as {id}.");
+        }
+        AdminCommand::Audit(AuditCommand::Verify) => {
+            let mut conn = ports.db.read().await?;
+            let lines = verify_chain(&mut conn).await??;
+            println!("The audit log holds: {lines} lines, none changed.");
+        }
+    }
+    Ok(())
+}

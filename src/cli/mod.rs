@@ -1,0 +1,13 @@
+//! What the program's subcommands do.
+
+mod admin;
+mod receipt;
+mod run;
+mod upload;
+
+pub use self::{
+    admin::{AdminCommand, admin},
+    receipt::{VerifyReceiptOptions, verify_receipt},
+    run::{ConfigCommand, config, migrate, serve, worker},
+    upload::{UploadOptions, upload},
+};

@@ -1,0 +1,108 @@
+//! Serving, working, migrating.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{self, Ports},
+    config::Config,
+    process::{start_logging, stop_signal},
+};
+
+/// `faculty config …`
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Print what holds, without secrets, and every problem.
+    Check,
+}
+
+/// Serves pages, API and gateway until asked to stop.
+///
+/// # Errors
+/// Where the settings, the port or the store cannot be used.
+#[expect(clippy::disallowed_methods, reason = "joined before it returns")]
+pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
+    let config = Config::load()?;
+    start_logging(&config.log_format);
+    let ports = Arc::new(Ports::new(config)?);
+    prepare(&ports).await?;
+    let listener = std::net::TcpListener::bind(ports.config.bind)
+        .with_context(|| format!("cannot listen on {}", ports.config.bind))?;
+    let server = app::serve(&ports, listener)?;
+    let handle = server.handle();
+    let stop = CancellationToken::new();
+    let work = with_worker.then(|| tokio::spawn(app::worker(&ports).run(stop.clone())));
+    tracing::info!(bind = %ports.config.bind, "serving");
+    let stopper = tokio::spawn(async move {
+        stop_signal().await;
+        handle.stop(true).await;
+    });
+    server.await?;
+    stopper.abort();
+    stop.cancel();
+    if let Some(work) = work {
+        work.await?;
+    }
+    Ok(())
+}
+
+/// Works until asked to stop.
+///
+/// # Errors
+/// Where the settings cannot be used.
+#[expect(clippy::disallowed_methods, reason = "joined before it returns")]
+pub async fn worker() -> anyhow::Result<()> {
+    let config = Config::load()?;
+    start_logging(&config.log_format);
+    let ports = Arc::new(Ports::new(config)?);
+    prepare(&ports).await?;
+    let stop = CancellationToken::new();
+    let work = tokio::spawn(app::worker(&ports).run(stop.clone()));
+    tracing::info!("working");
+    stop_signal().await;
+    stop.cancel();
+    work.await?;
+    Ok(())
+}
+
+/// Brings schema and bucket up to this version; what starts first does it.
+async fn prepare(ports: &Ports) -> anyhow::Result<()> {
+    ports.db.migrate().await.context("the database's schema")?;
+    ports
+        .objects
+        .prepare(&ports.config.origin())
+        .await
+        .context("the object store")?;
+    Ok(())
+}
+
+/// Brings the schema up to this version.
+///
+/// # Errors
+/// Where a migration fails, or the schema is newer than this program.
+pub async fn migrate() -> anyhow::Result<()> {
+    let config = Config::load()?;
+    start_logging(&config.log_format);
+    let ports = Ports::new(config)?;
+    ports.db.migrate().await.context("the database's schema")
+}
+
+/// Prints the settings and their problems.
+///
+/// # Errors
+/// Where there are problems.
+#[expect(clippy::print_stdout, reason = "its output is its purpose")]
+pub fn config(command: &ConfigCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Check => {
+            let config = Config::from_environment()?;
+            print!("{}", config.redacted());
+            let problems = config.problems();
+            anyhow::ensure!(problems.is_empty(), "\n{}", problems.join("\n"));
+            Ok(())
+        }
+    }
+}

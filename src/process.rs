@@ -1,0 +1,35 @@
+//! What every long-running command needs: a log, and a way to be stopped.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log: text for people, or JSON for machines.
+pub fn start_logging(format: &str) {
+    let filter = EnvFilter::try_from_env("FACULTY_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,sqlx=warn,s3s=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start (a program that runs another's work) keeps the first.
+    if format == "json" {
+        let _ = builder.json().try_init();
+    } else {
+        let _ = builder.with_ansi(false).try_init();
+    }
+}
+
+/// Resolves when the process is asked to stop.
+pub async fn stop_signal() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
