@@ -16,10 +16,11 @@ use crate::{
     audit,
     clock::{Clock, SystemClock},
     config::Config,
+    datasets,
     db::Db,
     models::{self, Signer},
     objects::ObjectStore,
-    permissions, tasks,
+    permissions, tasks, uploads,
     web::{error_pages, security_headers, serve_asset},
     worker::Worker,
 };
@@ -105,6 +106,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(accounts::web::routes)
         .configure(permissions::web::routes)
         .configure(models::web::routes)
+        .configure(datasets::web::routes)
+        .configure(uploads::web::routes)
         .configure(audit::web::routes);
 }
 

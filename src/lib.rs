@@ -24,6 +24,7 @@ pub mod accounts;
 pub mod permissions;
 
 pub mod datasets;
+pub mod uploads;
 
 pub mod models;
 

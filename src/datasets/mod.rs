@@ -2,8 +2,63 @@
 
 mod catalogue;
 mod coverage;
+mod dataset;
+mod file;
+mod problem;
+mod register;
+mod review;
+mod review_store;
+mod status;
+mod store;
+mod submit;
+mod waiting;
+pub mod web;
 
 pub use self::{
     catalogue::{PublishedVersion, ReadyFile, published, ready_files},
     coverage::{Decision, decide_use, lock_for_use, read as read_policy},
+    dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
+    file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},
+    problem::{BadLine, Fault, LineProblem, Problem},
+    register::{EditError, describe, lock_editable, register},
+    review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
+    status::{Status, Step, WrongStatus},
+    submit::{SubmitError, submit},
+    waiting::{Waiting, WaitsFor, waiting_for},
 };
+use crate::{
+    db::{Db, StoreError},
+    ids::{DatasetId, DatasetVersionId},
+    policy::{self, Action, Actor},
+};
+
+/// One dataset with its newest version, whoever asks.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn find(db: &Db, id: DatasetId) -> Result<Option<Dataset>, StoreError> {
+    let mut conn = db.read().await?;
+    store::find(&mut conn, id).await
+}
+
+/// One dataset, where `actor` may see it.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn find_visible(
+    db: &Db,
+    actor: &Actor,
+    id: DatasetId,
+) -> Result<Option<Dataset>, StoreError> {
+    let found = find(db, id).await?;
+    Ok(found.filter(|dataset| policy::check(actor, Action::ViewDataset, &dataset.scope()).is_ok()))
+}
+
+/// The files of a version by path, without those given up; of a path sent more than once, the newest.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn files(db: &Db, version: DatasetVersionId) -> Result<Vec<File>, StoreError> {
+    let mut conn = db.read().await?;
+    store::files(&mut conn, version).await
+}

@@ -1,0 +1,213 @@
+//! The page of one dataset: what may be done with it, what is in it, who looked at it.
+
+use actix_web::{get, post, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::{
+    super::{Dataset, FileState, Status, files, find_visible, review::Verdict, review_store},
+    Badge, Fact, Rights, badge,
+    parts::{
+        FileRow, Panel, ReviewRow, Station, across, chain, file_row, panels, review_row, side,
+    },
+};
+use crate::{
+    config::Config,
+    db::Db,
+    error::{AppError, Say},
+    ids::DatasetId,
+    permissions::{self, Permission},
+    policy::{self, Action, Scope},
+    web::{Chrome, FieldErrors, Page, PageResult, ProtectedForm, Text, back_with, filters},
+};
+
+#[derive(Template)]
+#[template(path = "datasets/show.html")]
+struct ShowPage {
+    chrome: Chrome,
+    id: DatasetId,
+    title: String,
+    description: String,
+    badge: Badge,
+    /// What happens now, as a sentence.
+    now: String,
+    across: Vec<Fact>,
+    side: Vec<Fact>,
+    chain: Vec<Station>,
+    rights: Rights,
+    files: Vec<FileRow>,
+    /// Bytes that still fit; none where nothing may be added.
+    room: Option<u64>,
+    may_submit: bool,
+    reviews: Vec<ReviewRow>,
+    panels: Vec<Panel>,
+    review_error: String,
+    reason: String,
+}
+
+async fn load(db: &Db, page: &Page, id: DatasetId) -> Result<Dataset, AppError> {
+    find_visible(db, page.actor(), id)
+        .await?
+        .ok_or(AppError::NotFound)
+}
+
+async fn draw(
+    db: &Db,
+    config: &Config,
+    page: &Page,
+    dataset: Dataset,
+) -> Result<ShowPage, AppError> {
+    let (lang, actor, now) = (page.lang(), page.actor(), db.now());
+    let files = files(db, dataset.version.id).await?;
+    let mut conn = db.read().await?;
+    let reviews = review_store::of_version(&mut conn, dataset.version.id).await?;
+    let (words, has_permission) =
+        match super::super::read_policy(&mut conn, dataset.version.id).await? {
+            Some((facts, permissions)) => (
+                permissions::rights_box(lang, &facts, &permissions, now),
+                permissions.iter().any(|p: &Permission| p.state.counts()),
+            ),
+            None => (permissions::RightsBox::default(), false),
+        };
+    drop(conn);
+    let own = Scope::of(dataset.institution);
+    let status = dataset.version.status;
+    let may_edit = status.is_editable() && policy::check(actor, Action::EditDataset, &own).is_ok();
+    let path = |rest: &str| page.path(&format!("/datasets/{}{rest}", dataset.id));
+    let rights = Rights {
+        words,
+        give: (status != Status::Withdrawn
+            && policy::check(actor, Action::GivePermission, &own).is_ok())
+        .then(|| path("/permission")),
+        withdraw: (has_permission
+            && policy::check(actor, Action::WithdrawPermission, &own).is_ok())
+        .then(|| path("/withdraw")),
+    };
+    let panels = panels(lang, actor, &dataset, &reviews);
+    let is_for_you = !panels.is_empty() || (may_edit && status == Status::ChangesRequested);
+    let taken: i64 = files
+        .iter()
+        .filter(|file| file.state != FileState::Rejected)
+        .map(|file| file.size_bytes)
+        .sum();
+    let room = config
+        .limits
+        .dataset_bytes
+        .saturating_sub(u64::try_from(taken).unwrap_or(0));
+    let is_complete = files.iter().any(|file| file.state == FileState::Ready)
+        && files
+            .iter()
+            .all(|file| matches!(file.state, FileState::Ready | FileState::Rejected));
+    Ok(ShowPage {
+        chrome: page.chrome(),
+        id: dataset.id,
+        badge: badge(lang, status, is_for_you),
+        now: lang.t(&format!("datasets-now-{}", status.name().replace('_', "-"))),
+        across: across(lang, &dataset),
+        side: side(lang, now, &dataset),
+        chain: chain(
+            lang,
+            &dataset,
+            has_permission,
+            path("/permission"),
+            rights.give.is_some(),
+        ),
+        rights,
+        files: files.into_iter().map(|file| file_row(lang, file)).collect(),
+        room: may_edit.then(|| room.min(config.limits.file_bytes)),
+        may_submit: may_edit && is_complete,
+        reviews: reviews
+            .iter()
+            .rev()
+            .map(|one| review_row(lang, now, &dataset, one))
+            .collect(),
+        panels,
+        review_error: String::new(),
+        reason: String::new(),
+        title: dataset.facts.title,
+        description: dataset.facts.description,
+    })
+}
+
+#[get("/{lang:nl|en}/datasets/{id}")]
+pub(super) async fn show(
+    page: Page,
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    path: web::Path<(String, DatasetId)>,
+) -> PageResult {
+    let dataset = load(&db, &page, path.1).await?;
+    let drawn = draw(&db, &config, &page, dataset).await?;
+    page.show(&drawn)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+#[post("/{lang:nl|en}/datasets/{id}/submit")]
+pub(super) async fn submit(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, DatasetId)>,
+    _form: ProtectedForm<Nothing>,
+) -> PageResult {
+    super::super::submit(&db, page.actor(), path.1).await?;
+    Ok(back_with(
+        &page.path(&format!("/datasets/{}", path.1)),
+        "good",
+        "flash-datasets-submitted",
+    ))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReviewForm {
+    kind: String,
+    decision: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[post("/{lang:nl|en}/datasets/{id}/review")]
+pub(super) async fn review(
+    page: Page,
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    path: web::Path<(String, DatasetId)>,
+    ProtectedForm(form): ProtectedForm<ReviewForm>,
+) -> PageResult {
+    let dataset = load(&db, &page, path.1).await?;
+    let (Ok(kind), Ok(decision)) = (form.kind.parse(), form.decision.parse()) else {
+        return Err(AppError::Invalid(Say::new("form-unreadable")).into());
+    };
+    let mut errors = FieldErrors::default();
+    let least = usize::from(decision != super::super::ReviewDecision::Approved);
+    let reason = errors.text("reason", &form.reason, Text { least, most: 2000 });
+    if let Some(say) = errors.of("reason") {
+        let say = if reason.is_empty() {
+            Say::new("datasets-review-reason-needed")
+        } else {
+            say.clone()
+        };
+        let mut drawn = draw(&db, &config, &page, dataset).await?;
+        drawn.review_error = page.lang().say(&say);
+        drawn.reason = form.reason;
+        return page.show_invalid(&drawn);
+    }
+    let verdict = Verdict {
+        kind,
+        decision,
+        reason: &reason,
+    };
+    let after = super::super::review(&db, page.actor(), dataset.id, verdict).await?;
+    let key = match after {
+        Status::Approved => "flash-datasets-approved",
+        Status::ChangesRequested => "flash-datasets-returned",
+        Status::Rejected => "flash-datasets-rejected",
+        Status::Submitted | Status::Draft | Status::Withdrawn => "flash-datasets-reviewed",
+    };
+    Ok(back_with(
+        &page.path(&format!("/datasets/{}", dataset.id)),
+        "good",
+        key,
+    ))
+}

@@ -1,0 +1,3 @@
+pub mod web {
+    pub fn routes(_: &mut actix_web::web::ServiceConfig) {}
+}
