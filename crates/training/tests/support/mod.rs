@@ -1,0 +1,230 @@
+//! A small portal and store over HTTP, and the program under test as a process of its own.
+
+mod routes;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
+
+use actix_web::{App, HttpServer, web};
+use data_encoding::HEXLOWER;
+use job_contract::{
+    ArtifactRequest, BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec, LoraSettings,
+    NumberedEvent, Outcome, Task, TrainingSettings,
+};
+use language_model::synthetic::Synthetic;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::{process::Command, sync::watch};
+use uuid::Uuid;
+
+pub(crate) const TOKEN: &str = "the-attempt's-own-token";
+
+/// What goes wrong, on purpose.
+#[derive(Default)]
+pub(crate) struct Faults {
+    /// The answer to events says cancel once this step has been seen.
+    pub(crate) cancel_at_step: Option<u32>,
+    /// Grants for data are refused after so many.
+    pub(crate) data_grants: Option<usize>,
+    /// So many requests of any kind are answered 503.
+    pub(crate) outage: usize,
+    /// So many uploads are answered 500.
+    pub(crate) upload_outage: usize,
+    /// So many downloads are cut in the middle.
+    pub(crate) cut_downloads: usize,
+    /// So many addresses have expired when they are used.
+    pub(crate) expired: usize,
+    /// Events are answered 409.
+    pub(crate) is_ended: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) spec: Value,
+    pub(crate) faults: Faults,
+    files: HashMap<Uuid, Vec<u8>>,
+    base: Uuid,
+    pub(crate) data_grants: usize,
+    pub(crate) downloads: Vec<Uuid>,
+    pub(crate) events: Vec<NumberedEvent>,
+    /// Numbers in the order in which they came, repetitions included.
+    pub(crate) numbers: Vec<u64>,
+    pub(crate) artifacts: HashMap<String, Vec<u8>>,
+    requests: HashMap<Uuid, ArtifactRequest>,
+    pub(crate) outcomes: Vec<Outcome>,
+    address: String,
+}
+
+pub(crate) struct Portal {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) address: String,
+    attempt: Uuid,
+    /// The latest step that events told of.
+    pub(crate) step: watch::Receiver<u32>,
+}
+
+type State = web::Data<(Arc<Mutex<World>>, watch::Sender<u32>)>;
+
+fn hash(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
+}
+
+fn settings() -> Task {
+    Task::FineTuneLora {
+        lora: LoraSettings {
+            rank: 4,
+            alpha: 8.0,
+            target_modules: vec![
+                "q_proj".to_owned(),
+                "v_proj".to_owned(),
+                "down_proj".to_owned(),
+            ],
+        },
+        training: TrainingSettings {
+            epochs: 3,
+            max_steps: None,
+            batch_size: 4,
+            sequence_length: 128,
+            learning_rate: 1e-2,
+            warmup_steps: 2,
+            held_out_share: 0.1,
+            checkpoint_every_steps: 5,
+        },
+    }
+}
+
+/// Forty short Dutch chats, alike enough to be learnt by a tiny model.
+pub(crate) fn chats() -> Vec<u8> {
+    let line = |number: usize| {
+        json!({"messages": [
+            {"role": "user", "content": format!("Waar vind ik doos {number}?")},
+            {"role": "assistant", "content": format!("Doos {number} staat in het depot. Wij helpen u graag.")},
+        ]})
+    };
+    (0..40)
+        .map(|number| format!("{}\n", line(number)))
+        .collect::<String>()
+        .into_bytes()
+}
+
+impl Portal {
+    pub(crate) async fn with_data(data: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("tiny.gguf");
+        Synthetic::default().write_gguf(&model).unwrap();
+        let model = std::fs::read(model).unwrap();
+        let file = |name: &str, format, content: &[u8], dataset_version| InputFile {
+            file: Uuid::now_v7(),
+            name: name.to_owned(),
+            format,
+            size_bytes: content.len() as u64,
+            sha256: hash(content),
+            dataset_version,
+        };
+        let base = file("tiny.gguf", FileFormat::Gguf, &model, None);
+        let input = file(
+            "vragen.jsonl",
+            FileFormat::Jsonl,
+            data,
+            Some(Uuid::now_v7()),
+        );
+        let attempt = Uuid::now_v7();
+        let spec = JobSpec {
+            contract_version: CONTRACT_VERSION,
+            job: Uuid::now_v7(),
+            attempt,
+            task: settings(),
+            base_model: BaseModel {
+                name: "tiny".to_owned(),
+                file: base.clone(),
+            },
+            inputs: vec![input.clone()],
+            seed: 11,
+            heartbeat_seconds: 1,
+        };
+        let world = Arc::new(Mutex::new(World {
+            spec: serde_json::to_value(spec).unwrap(),
+            faults: Faults::default(),
+            files: HashMap::from([(base.file, model), (input.file, data.to_vec())]),
+            base: base.file,
+            data_grants: 0,
+            downloads: Vec::new(),
+            events: Vec::new(),
+            numbers: Vec::new(),
+            artifacts: HashMap::new(),
+            requests: HashMap::new(),
+            outcomes: Vec::new(),
+            address: String::new(),
+        }));
+        let (sender, step) = watch::channel(0);
+        let state = web::Data::new((Arc::clone(&world), sender));
+        let server =
+            HttpServer::new(move || App::new().app_data(state.clone()).configure(routes::routes))
+                .workers(1)
+                .bind(("127.0.0.1", 0))
+                .unwrap();
+        let address = format!("http://{}", server.addrs()[0]);
+        world.lock().unwrap().address.clone_from(&address);
+        actix_web::rt::spawn(server.run());
+        Self {
+            world,
+            folder,
+            address,
+            attempt,
+            step,
+        }
+    }
+
+    pub(crate) fn work_dir(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faculty-training"));
+        command
+            .arg("run")
+            .env_clear()
+            .env("FACULTY_PORTAL_URL", &self.address)
+            .env("FACULTY_ATTEMPT", self.attempt.to_string())
+            .env("FACULTY_ATTEMPT_TOKEN", TOKEN)
+            .env("FACULTY_WORK_DIR", self.work_dir())
+            .env("FACULTY_CACHE", self.folder.path().join("cache"))
+            .env("FACULTY_TRAINING_THREADS", "1")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs to the end; gives the exit code.
+    pub(crate) async fn run(&self) -> i32 {
+        self.command().status().await.unwrap().code().unwrap()
+    }
+
+    pub(crate) fn faults(&self, set: impl FnOnce(&mut Faults)) {
+        set(&mut self.world.lock().unwrap().faults);
+    }
+
+    pub(crate) fn spec(&self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.world.lock().unwrap().spec);
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let world = self.world.lock().unwrap();
+        assert_eq!(world.outcomes.len(), 1, "an attempt ends once");
+        world.outcomes[0].clone()
+    }
+
+    /// The adapter that was uploaded.
+    pub(crate) fn adapter(&self) -> Vec<u8> {
+        self.world.lock().unwrap().artifacts["adapter_model.safetensors"].clone()
+    }
+}
+
+/// Anything of the job's data that is still on the disk.
+pub(crate) fn remains(work_dir: &Path) -> bool {
+    work_dir.join("inputs").exists() || work_dir.join("checkpoint.safetensors").exists()
+}
