@@ -278,6 +278,24 @@ async fn a_part_sent_again_replaces_the_first_one() {
     assert_eq!(crate::objects::blobs(world.folder.path()), 1);
 }
 
+/// Uploads an object in these parts.
+pub(crate) async fn upload(client: &Client, key: &str, pieces: Vec<Vec<u8>>) {
+    let create = client.create_multipart_upload().bucket(BUCKET).key(key);
+    let upload = create.send().await.unwrap().upload_id.unwrap();
+    let mut parts = CompletedMultipartUpload::builder();
+    for (number, piece) in (1..).zip(pieces) {
+        let part = client.upload_part().bucket(BUCKET).key(key);
+        let part = part.upload_id(&upload).part_number(number);
+        let sent = part.body(ByteStream::from(piece)).send().await.unwrap();
+        let part = CompletedPart::builder().part_number(number);
+        parts = parts.parts(part.set_e_tag(sent.e_tag).build());
+    }
+    let complete = client.complete_multipart_upload().bucket(BUCKET);
+    let complete = complete.key(key).upload_id(upload);
+    let complete = complete.multipart_upload(parts.build());
+    complete.send().await.unwrap();
+}
+
 pub(crate) fn base64(bytes: &[u8]) -> String {
     data_encoding::BASE64.encode(bytes)
 }

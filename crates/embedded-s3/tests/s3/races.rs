@@ -93,6 +93,7 @@ async fn readers_see_whole_objects_while_they_are_overwritten() {
         });
     }
     tasks.join_all().await;
+    world.server.stop().await;
     assert_eq!(crate::objects::blobs(world.folder.path()), 1);
 }
 
