@@ -1,7 +1,6 @@
 //! A provider, a relying party and a browser.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     path::Path,
     sync::{
@@ -27,6 +26,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
+
+use crate::browser::{Back, SignInPage};
 
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:8080/auth/callback";
 const CLIENT_ID: &str = "faculty";
@@ -58,13 +59,6 @@ pub(crate) struct Asked {
     pub(crate) state: String,
     pub(crate) nonce: Nonce,
     pub(crate) verifier: PkceCodeVerifier,
-}
-
-/// What comes back at the callback.
-#[derive(Debug)]
-pub(crate) struct Back {
-    pub(crate) code: String,
-    pub(crate) state: String,
 }
 
 pub(crate) struct RelyingParty {
@@ -278,15 +272,13 @@ impl RelyingParty {
         let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"));
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let html = response.text().await.unwrap();
-        SignInPage {
-            web: self.web.clone(),
-            action: format!("{}/login", self.provider.issuer()),
-            request: hidden(&html, "request"),
-            csrf: hidden(&html, "csrf"),
+        let action = format!("{}/login", self.provider.issuer());
+        SignInPage::read(
+            self.web.clone(),
+            action,
             cookie,
-            html,
-        }
+            response.text().await.unwrap(),
+        )
     }
 
     /// Signs in with the password, which is the login name.
@@ -371,69 +363,4 @@ impl RelyingParty {
         let url = format!("{}{path}", self.provider.issuer());
         self.open_raw(&url).await.json().await.unwrap()
     }
-}
-
-/// A sign-in page in a browser.
-pub(crate) struct SignInPage {
-    web: Client,
-    action: String,
-    pub(crate) request: String,
-    pub(crate) csrf: String,
-    pub(crate) cookie: String,
-    pub(crate) html: String,
-}
-
-impl SignInPage {
-    pub(crate) async fn post(&self, fields: &[(&str, &str)]) -> Answer {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(fields);
-        form.append_pair("request", &self.request);
-        form.append_pair("csrf", &self.csrf);
-        let response = self
-            .web
-            .post(&self.action)
-            .header(header::COOKIE, &self.cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.finish())
-            .send()
-            .await
-            .unwrap();
-        Answer {
-            status: response.status().as_u16(),
-            location: response
-                .headers()
-                .get(header::LOCATION)
-                .map(|location| location.to_str().unwrap().to_owned()),
-            html: response.text().await.unwrap(),
-        }
-    }
-}
-
-/// What the provider answers to a posted form.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) location: Option<String>,
-    pub(crate) html: String,
-}
-
-impl Answer {
-    /// The code and state at the application's callback.
-    pub(crate) fn back(&self) -> Back {
-        assert_eq!(self.status, 303, "{}", self.html);
-        let location = Url::parse(self.location.as_deref().unwrap()).unwrap();
-        assert!(location.as_str().starts_with(CALLBACK));
-        let mut query: HashMap<String, String> = location.query_pairs().into_owned().collect();
-        Back {
-            code: query.remove("code").unwrap(),
-            state: query.remove("state").unwrap(),
-        }
-    }
-}
-
-/// The value of a hidden field.
-fn hidden(html: &str, name: &str) -> String {
-    let marker = format!("name=\"{name}\" value=\"");
-    let (_, rest) = html.split_once(&marker).unwrap();
-    rest.split('"').next().unwrap().to_owned()
 }

@@ -4,6 +4,7 @@
 )]
 //! The provider against an independent relying party: the `openidconnect` crate, over HTTP.
 
+mod browser;
 mod given;
 mod pages;
 mod refusals;
