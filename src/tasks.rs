@@ -1,18 +1,45 @@
 //! What runs in the background: which task is done by whom, and what recurs.
 
+use std::time::Duration;
+
 use crate::{
     app::Ports,
+    db::Task as _,
+    uploads,
     worker::{Chore, Handler},
 };
 
 /// Every kind of task with its handler.
 #[must_use]
 pub fn handlers() -> Vec<Handler<Ports>> {
-    vec![]
+    vec![
+        Handler {
+            kind: uploads::Verify::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(uploads::verify(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: uploads::Discard::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(uploads::discard(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+    ]
 }
 
 /// Everything that recurs.
 #[must_use]
 pub fn chores() -> Vec<Chore<Ports>> {
-    vec![]
+    vec![Chore {
+        name: "sweep uploads",
+        every: Duration::from_secs(600),
+        run: |ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
+    }]
 }

@@ -30,7 +30,7 @@ layout-errors = Please check
 # The parts in braces are filled in by the scripts in static/, so they are literal text here.
 layout-live-left = done {"{"}left{"}"}
 layout-upload-label = Choose files
-layout-upload-hint = JSONL, CSV, Parquet or plain text. You can also drag them here. If the connection drops, the upload goes on later from where it was.
+layout-upload-hint = JSONL, CSV or plain text (.jsonl, .csv, .txt). You can also drag them here. If the connection drops, the upload goes on later from where it was.
 layout-upload-send = Upload files
 layout-upload-pause = Pause ({"{"}name{"}"})
 layout-upload-resume = Go on ({"{"}name{"}"})

@@ -30,7 +30,7 @@ layout-errors = Controleer dit nog
 # The parts in braces are filled in by the scripts in static/, so they are literal text here.
 layout-live-left = klaar {"{"}left{"}"}
 layout-upload-label = Kies bestanden
-layout-upload-hint = JSONL, CSV, Parquet of platte tekst. U mag ze ook hierheen slepen. Valt de verbinding weg, dan gaat het uploaden later verder waar het was.
+layout-upload-hint = JSONL, CSV of platte tekst (.jsonl, .csv, .txt). U mag ze ook hierheen slepen. Valt de verbinding weg, dan gaat het uploaden later verder waar het was.
 layout-upload-send = Bestanden uploaden
 layout-upload-pause = Pauzeren ({"{"}name{"}"})
 layout-upload-resume = Doorgaan ({"{"}name{"}"})

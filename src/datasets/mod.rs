@@ -20,7 +20,7 @@ pub use self::{
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},
     problem::{BadLine, Fault, LineProblem, Problem},
-    register::{EditError, describe, lock_editable, register},
+    register::{EditError, check_edit, describe, lock_editable, register},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
     status::{Status, Step, WrongStatus},
     submit::{SubmitError, submit},

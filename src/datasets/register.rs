@@ -132,8 +132,12 @@ pub async fn lock_editable(
     Ok((found, permit))
 }
 
-/// The worker may do what an upload needs; people need the right to edit.
-fn check_edit(actor: &Actor, dataset: &Dataset) -> Result<Permit, Denied> {
+/// Whether `actor` may change the dataset's facts and files, as far as roles go. The worker may do what an
+/// upload needs.
+///
+/// # Errors
+/// [`Denied::Role`] for who may see it only, [`Denied::OtherInstitution`] for who may not know of it.
+pub fn check_edit(actor: &Actor, dataset: &Dataset) -> Result<Permit, Denied> {
     let scope = dataset.scope();
     if let Ok(permit) = policy::check(actor, Action::RunSystem, &scope) {
         return Ok(permit);

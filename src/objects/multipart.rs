@@ -6,7 +6,8 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
 use super::s3::{
-    ObjectError, ObjectHead, ObjectStore, Presigned, base64_of_hex, body_of, presigning,
+    ObjectError, ObjectHead, ObjectStore, Presigned, base64_of_hex, body_of, hex_of_base64,
+    presigning,
 };
 
 /// A part that the store has.
@@ -18,6 +19,8 @@ pub struct PartDone {
     pub size_bytes: i64,
     /// The store's mark; needed to complete, never a hash to rely on.
     pub etag: String,
+    /// SHA-256 in hexadecimal, where the store tells it.
+    pub sha256: Option<String>,
 }
 
 impl ObjectStore {
@@ -118,6 +121,7 @@ impl ObjectStore {
                 number: part.part_number().unwrap_or_default(),
                 size_bytes: part.size().unwrap_or_default(),
                 etag: part.e_tag().unwrap_or_default().to_owned(),
+                sha256: part.checksum_sha256().and_then(hex_of_base64),
             }));
             match page.next_part_number_marker() {
                 Some(next) if page.is_truncated() == Some(true) => after = Some(next.to_owned()),

@@ -262,6 +262,26 @@ impl ObjectStore {
         Ok(found.body)
     }
 
+    /// Removes one exact version. Once gone, doing it again is fine.
+    ///
+    /// # Errors
+    /// Where the store refuses or is away.
+    pub async fn delete(&self, key: &str, version: &str) -> Result<(), ObjectError> {
+        let done = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .version_id(version)
+            .send()
+            .await
+            .map_err(|e| ObjectError::new("delete object", &e));
+        match done {
+            Err(error) if !error.is_missing => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Signs leave to read one exact version for `lifetime`.
     ///
     /// # Errors
@@ -342,6 +362,11 @@ pub(super) fn base64_of_hex(hex: &str) -> Result<String, ObjectError> {
         .decode(hex.as_bytes())
         .map(|bytes| BASE64.encode(&bytes))
         .map_err(|e| ObjectError::bad_request("checksum", &e))
+}
+
+pub(super) fn hex_of_base64(text: &str) -> Option<String> {
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
+    Some(HEXLOWER.encode(&bytes))
 }
 
 /// A body for the SDK from bytes that are at hand.

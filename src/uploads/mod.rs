@@ -1,3 +1,21 @@
-pub mod web {
-    pub fn routes(_: &mut actix_web::web::ServiceConfig) {}
-}
+//! Files on their way into a dataset: opened, sent in parts, put together, read from end to end.
+//!
+//! The bytes go to the object store in parts, each under its own SHA-256. What identifies the whole until it
+//! is verified is `tree`: the SHA-256 over the digests of the parts. Nothing is readable before it is ready.
+
+mod abort;
+mod check;
+mod complete;
+mod find;
+mod open;
+mod parts;
+mod store;
+mod upload;
+mod verify;
+pub mod web;
+
+pub use self::{
+    abort::{Discard, DiscardError, discard, sweep},
+    upload::{InvalidPath, Upload, parse_path, part_size_bytes},
+    verify::{Verify, VerifyError, verify},
+};
