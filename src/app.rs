@@ -18,10 +18,11 @@ use crate::{
     config::Config,
     datasets,
     db::Db,
+    home,
     models::{self, Signer},
     objects::ObjectStore,
     permissions, tasks, uploads,
-    web::{error_pages, security_headers, serve_asset},
+    web::{TaskCounter, error_pages, security_headers, serve_asset},
     worker::Worker,
 };
 
@@ -83,6 +84,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(Data::new(ports.objects.clone()))
             .app_data(ports.oidc.clone())
             .app_data(ports.signer.clone())
+            .app_data(Data::new(TaskCounter(home::count)))
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
@@ -108,7 +110,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(models::web::routes)
         .configure(datasets::web::routes)
         .configure(uploads::web::routes)
-        .configure(audit::web::routes);
+        .configure(audit::web::routes)
+        .configure(home::routes);
 }
 
 /// A worker over these ports.

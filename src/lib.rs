@@ -30,6 +30,7 @@ pub mod models;
 
 // Processes over the subjects.
 pub mod audit;
+pub mod home;
 
 // The composition.
 pub mod app;

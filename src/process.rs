@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 /// Starts the log: text for people, or JSON for machines.
 pub fn start_logging(format: &str) {
     let filter = EnvFilter::try_from_env("FACULTY_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,sqlx=warn,s3s=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,sqlx=warn,s3s=off"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

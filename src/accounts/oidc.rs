@@ -44,7 +44,15 @@ pub struct Oidc {
     client_secret: SecretString,
     callback: String,
     http: reqwest::Client,
-    known: Mutex<Option<(CoreProviderMetadata, Instant)>>,
+    known: Mutex<Known>,
+}
+
+/// What was last heard of the provider.
+#[derive(Default)]
+struct Known {
+    metadata: Option<(CoreProviderMetadata, Instant)>,
+    /// When an unknown key last made us ask again.
+    asked_again_at: Option<Instant>,
 }
 
 /// Why a login did not work.
@@ -108,7 +116,7 @@ impl Oidc {
             client_secret: config.oidc.client_secret.clone(),
             callback: config.callback_url(),
             http,
-            known: Mutex::new(None),
+            known: Mutex::new(Known::default()),
         })
     }
 
@@ -233,25 +241,28 @@ impl Oidc {
     /// a minute); the last good ones hold while the provider is away.
     async fn metadata(&self, must_refetch: bool) -> Result<CoreProviderMetadata, OidcError> {
         let mut known = self.known.lock().await;
-        if let Some((metadata, at)) = &*known {
-            let lifetime = if must_refetch {
-                REFETCH_AFTER
-            } else {
-                METADATA_LIFETIME
-            };
-            if at.elapsed() < lifetime {
-                return Ok(metadata.clone());
-            }
+        let may_ask_again = known
+            .asked_again_at
+            .is_none_or(|at| at.elapsed() >= REFETCH_AFTER);
+        let must_ask = must_refetch && may_ask_again;
+        if let Some((metadata, at)) = &known.metadata
+            && !must_ask
+            && (must_refetch || at.elapsed() < METADATA_LIFETIME)
+        {
+            return Ok(metadata.clone());
+        }
+        if must_ask {
+            known.asked_again_at = Some(Instant::now());
         }
         let issuer =
             IssuerUrl::new(self.issuer.clone()).map_err(|e| OidcError::Provider(e.to_string()))?;
         let call = |request| self.call(request);
         match CoreProviderMetadata::discover_async(issuer, &call).await {
             Ok(metadata) => {
-                *known = Some((metadata.clone(), Instant::now()));
+                known.metadata = Some((metadata.clone(), Instant::now()));
                 Ok(metadata)
             }
-            Err(error) => match &*known {
+            Err(error) => match &known.metadata {
                 Some((metadata, _)) => Ok(metadata.clone()),
                 None => Err(OidcError::Provider(error.to_string())),
             },

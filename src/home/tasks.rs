@@ -1,0 +1,142 @@
+//! "Mijn taken": what waits for the person who looks, oldest first, one sentence each.
+
+use actix_web::{get, web};
+use askama::Template;
+use chrono::{DateTime, Utc};
+
+use crate::{
+    datasets::{self, WaitsFor},
+    db::{Db, StoreError},
+    error::Say,
+    policy::{Actor, Role},
+    web::{Chrome, Lang, Page, PageResult, filters},
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(tasks);
+}
+
+/// Something to be done.
+#[derive(Debug, Clone)]
+pub struct Todo {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What, as a sentence.
+    pub sentence: Say,
+    /// Whose.
+    pub from: String,
+    /// Path without the language.
+    pub path: String,
+    /// Key of the button's verb.
+    pub action: &'static str,
+}
+
+/// Everything that waits for `actor`, oldest first.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
+    let mut list = Vec::new();
+    for item in datasets::waiting_for(db, actor).await? {
+        let (sentence, action) = match item.waits_for {
+            WaitsFor::Submission => ("todo-dataset-submission", "todo-finish"),
+            WaitsFor::Changes => ("todo-dataset-changes", "todo-change"),
+            WaitsFor::DataReview => ("todo-dataset-data-review", "todo-review"),
+            WaitsFor::LegalReview => ("todo-dataset-legal-review", "todo-review"),
+        };
+        list.push(Todo {
+            since: item.since,
+            sentence: Say::new(sentence).with("title", item.title),
+            from: item.institution,
+            path: format!("/datasets/{}", item.dataset),
+            action,
+        });
+    }
+    list.sort_by_key(|item| item.since);
+    Ok(list)
+}
+
+struct Task {
+    kind: &'static str,
+    age: String,
+    sentence: String,
+    from: String,
+    href: String,
+    action: String,
+}
+
+struct Suggestion {
+    href: String,
+    label: String,
+}
+
+#[derive(Template)]
+#[template(path = "home/tasks.html")]
+struct TasksPage {
+    chrome: Chrome,
+    waiting: Vec<Task>,
+    suggestions: Vec<Suggestion>,
+    has_no_role: bool,
+}
+
+#[get("/{lang:nl|en}/tasks")]
+async fn tasks(page: Page, db: web::Data<Db>) -> PageResult {
+    let (lang, now) = (page.lang(), db.now());
+    let waiting = todo(&db, page.actor())
+        .await?
+        .into_iter()
+        .map(|item| Task {
+            kind: "waiting-for-you",
+            age: age(lang, now, item.since),
+            sentence: lang.say(&item.sentence),
+            from: item.from,
+            href: page.path(&item.path),
+            action: lang.t(item.action),
+        })
+        .collect();
+    page.show(&TasksPage {
+        chrome: page.chrome(),
+        waiting,
+        suggestions: suggestions(&page),
+        has_no_role: page.actor().roles.is_empty(),
+    })
+}
+
+/// "3 dagen", "vandaag".
+fn age(lang: Lang, now: DateTime<Utc>, since: DateTime<Utc>) -> String {
+    match (now - since).num_days() {
+        days if days <= 0 => lang.t("todo-today"),
+        days => lang.t_with("todo-days", &[("days", days.to_string())]),
+    }
+}
+
+/// The two things that somebody with these roles usually does next.
+fn suggestions(page: &Page) -> Vec<Suggestion> {
+    let paths: [(Role, &str, &str); 9] = [
+        (Role::Contributor, "/datasets/new", "next-register-dataset"),
+        (Role::Manager, "/datasets", "next-see-datasets"),
+        (Role::Manager, "/contributions", "next-see-contributions"),
+        (Role::Researcher, "/jobs/new", "next-request-job"),
+        (Role::Researcher, "/datasets", "next-see-datasets"),
+        (Role::Developer, "/keys/new", "next-request-key"),
+        (Role::Developer, "/usage", "next-see-usage"),
+        (Role::Operator, "/jobs", "next-see-jobs"),
+        (Role::Operator, "/models", "next-see-models"),
+    ];
+    let mut found: Vec<Suggestion> = paths
+        .into_iter()
+        .filter(|(role, ..)| page.actor().is(*role))
+        .map(|(_, path, key)| Suggestion {
+            href: page.path(path),
+            label: page.lang().t(key),
+        })
+        .collect();
+    if found.is_empty() {
+        found.push(Suggestion {
+            href: page.path("/datasets"),
+            label: page.lang().t("next-see-datasets"),
+        });
+    }
+    found.truncate(2);
+    found
+}

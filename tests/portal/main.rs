@@ -1,0 +1,9 @@
+//! The portal over HTTP, against a real Postgres, a real S3 store and a real OpenID provider.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+
+mod accounts;
+mod support;
