@@ -149,7 +149,7 @@ pub async fn start(config: Config) -> Result<Provider, StartError> {
 /// Starts the provider with a clock of the caller's.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start()`].
 pub async fn start_at(config: Config, clock: Clock) -> Result<Provider, StartError> {
     if !config.bind.ip().is_loopback() {
         return Err(StartError::NotLoopback(config.bind));

@@ -56,7 +56,7 @@ impl Binaries {
     }
 }
 
-/// Whether [`crate::start`] would find server programs, in `bin_dir` or by itself.
+/// Whether [`crate::start()`] would find server programs, in `bin_dir` or by itself.
 pub async fn is_installed(bin_dir: Option<&Path>) -> bool {
     find(bin_dir, None).await.is_ok()
 }

@@ -1,6 +1,6 @@
 //! A private PostgreSQL cluster, run from the server programs that are installed on this machine.
 //!
-//! [`start`] makes the cluster where there is none, starts it, or takes over the one that a killed owner left
+//! [`start()`] makes the cluster where there is none, starts it, or takes over the one that a killed owner left
 //! behind, and answers with a [`Cluster`] whose [`Cluster::url`] any client can use. Nothing is downloaded.
 //!
 //! What lies in the data folder: `cluster` (PostgreSQL's own files), `password` (of the role `faculty`, mode 0600),
