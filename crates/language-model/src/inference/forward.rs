@@ -10,7 +10,7 @@ use super::{
         vector::{Seen, attend, rms_norm, rotate, silu_multiply},
     },
     model::{InferenceModel, Layer},
-    q8::{Q8Matrix, Q8Rows},
+    q8::{Activations, Q8Matrix, Q8Rows},
 };
 
 /// Rows from which on work that is not a product is shared among threads.
@@ -63,6 +63,14 @@ struct Row {
 }
 
 impl Workspace {
+    /// Room for steps whose activations are rounded like this.
+    pub fn new(activations: Activations) -> Self {
+        Self {
+            quantised: Q8Rows::new(activations),
+            ..Self::default()
+        }
+    }
+
     /// The logits of the step, for the works that wanted them, in their order.
     pub fn logits(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.logits.chunks_exact_mut(self.vocab_size.max(1))

@@ -7,11 +7,11 @@
     reason = "vector instructions, and rows written from several threads at once"
 )]
 
-use std::sync::OnceLock;
+use std::{ops::Range, sync::OnceLock};
 
 use rayon::prelude::*;
 
-use super::q8::{BLOCK, GROUPS, PANEL, Q8Matrix, Q8Rows};
+use super::q8::{Activations, BLOCK, GROUPS, HIGH, PANEL, Q8Matrix, Q8Rows};
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -81,33 +81,30 @@ pub fn multiply(tier: Tier, weights: &Q8Matrix, input: &Q8Rows, out: &mut [f32])
         weights.panels() * weights.blocks() * GROUPS
     );
     assert_eq!(weights.scales.len(), weights.panels() * weights.blocks());
-    assert_eq!(input.quants.len(), input.rows * input.blocks * BLOCK);
+    let parts = input.activations.parts();
+    assert_eq!(
+        input.quants.len(),
+        input.rows * input.blocks * parts * BLOCK
+    );
     assert!(
         input.scales.len() >= input.rows * input.blocks
             && input.offsets.len() >= input.rows * input.blocks
     );
     let target = Target(out.as_mut_ptr());
-    let run = |panels: std::ops::Range<usize>| {
+    let run = |panels: Range<usize>| {
         let product = Product {
             weights,
             input,
             out: &target,
         };
-        match tier {
-            Tier::Scalar => scalar::multiply(&product, panels),
-            // SAFETY: `is_supported` was asserted above, and so were the shapes.
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx2 => unsafe { avx2::multiply(&product, panels) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx512Vnni => unsafe { avx512::multiply(&product, panels) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Tier::Avx2 | Tier::Avx512Vnni => unreachable!("not supported here"),
+        match input.activations {
+            Activations::Bits8 => product.run::<1>(tier, panels),
+            Activations::Bits16 => product.run::<2>(tier, panels),
         }
     };
     let panels = weights.panels();
     // Under about 30 µs of work, waking another thread costs more than it gives.
-    let work = panels * input.rows * input.blocks;
+    let work = panels * input.rows * input.blocks * parts;
     let threads = rayon::current_num_threads();
     if threads == 1 || work < 4096 {
         run(0..panels);
@@ -136,6 +133,21 @@ struct Target(*mut f32);
 unsafe impl Sync for Target {}
 
 impl Product<'_> {
+    /// The product for these panels, of activations in `PARTS` parts; the tier is supported and the shapes fit.
+    fn run<const PARTS: usize>(&self, tier: Tier, panels: Range<usize>) {
+        match tier {
+            Tier::Scalar => scalar::multiply::<PARTS>(self, panels),
+            // SAFETY: `multiply` has asserted that the tier is supported and that the shapes fit.
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => unsafe { avx2::multiply::<PARTS>(self, panels) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512Vnni => unsafe { avx512::multiply::<PARTS>(self, panels) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Tier::Avx2 | Tier::Avx512Vnni => unreachable!("not supported here"),
+        }
+    }
+
     /// Writes the sixteen results of `panel` for `row`, without those of the padding.
     fn store(&self, row: usize, panel: usize, values: &[f32; PANEL]) {
         let outputs = self.weights.outputs();
@@ -161,6 +173,14 @@ mod tests {
             .collect()
     }
 
+    const BOTH: [Activations; 2] = [Activations::Bits8, Activations::Bits16];
+
+    fn quantised(activations: Activations, values: &[f32], inner: usize) -> Q8Rows {
+        let mut rows = Q8Rows::new(activations);
+        rows.quantise(values, inner);
+        rows
+    }
+
     #[test]
     fn all_tiers_give_the_same_bits_for_all_shapes() {
         for (rows, outputs, inner) in [
@@ -173,15 +193,19 @@ mod tests {
             (3, 7, 31),
         ] {
             let weights = Q8Matrix::quantise(&values(outputs * inner, 1), outputs, inner);
-            let mut input = Q8Rows::default();
-            input.quantise(&values(rows * inner, 2), inner);
-            let mut expected = vec![0.0; rows * outputs];
-            multiply(Tier::Scalar, &weights, &input, &mut expected);
-            for tier in [Tier::Avx2, Tier::Avx512Vnni] {
-                if tier.is_supported() {
-                    let mut out = vec![f32::NAN; rows * outputs];
-                    multiply(tier, &weights, &input, &mut out);
-                    assert_eq!(out, expected, "{tier:?} {rows}x{outputs}x{inner}");
+            for activations in BOTH {
+                let input = quantised(activations, &values(rows * inner, 2), inner);
+                let mut expected = vec![0.0; rows * outputs];
+                multiply(Tier::Scalar, &weights, &input, &mut expected);
+                for tier in [Tier::Avx2, Tier::Avx512Vnni] {
+                    if tier.is_supported() {
+                        let mut out = vec![f32::NAN; rows * outputs];
+                        multiply(tier, &weights, &input, &mut out);
+                        assert_eq!(
+                            out, expected,
+                            "{tier:?} {activations:?} {rows}x{outputs}x{inner}"
+                        );
+                    }
                 }
             }
         }
@@ -192,37 +216,53 @@ mod tests {
         let (rows, outputs, inner) = (11, 320, 192);
         let weights = Q8Matrix::quantise(&values(outputs * inner, 3), outputs, inner);
         let x = values(rows * inner, 4);
-        let mut input = Q8Rows::default();
-        input.quantise(&x, inner);
-        let mut together = vec![0.0; rows * outputs];
-        multiply(Tier::best(), &weights, &input, &mut together);
-        for (row, expected) in together.chunks(outputs).enumerate() {
-            input.quantise(&x[row * inner..(row + 1) * inner], inner);
-            let mut alone = vec![0.0; outputs];
-            multiply(Tier::best(), &weights, &input, &mut alone);
-            assert_eq!(alone, expected);
+        for activations in BOTH {
+            let mut together = vec![0.0; rows * outputs];
+            multiply(
+                Tier::best(),
+                &weights,
+                &quantised(activations, &x, inner),
+                &mut together,
+            );
+            for (row, expected) in together.chunks(outputs).enumerate() {
+                let input = quantised(activations, &x[row * inner..(row + 1) * inner], inner);
+                let mut alone = vec![0.0; outputs];
+                multiply(Tier::best(), &weights, &input, &mut alone);
+                assert_eq!(alone, expected);
+            }
         }
     }
 
     #[test]
-    fn the_product_is_near_the_exact_one() {
+    fn the_product_is_near_that_of_exact_activations() {
         let (outputs, inner) = (50, 256);
-        let (w, x) = (values(outputs * inner, 5), values(inner, 6));
-        let weights = Q8Matrix::quantise(&w, outputs, inner);
-        let mut input = Q8Rows::default();
-        input.quantise(&x, inner);
-        let mut out = vec![0.0; outputs];
-        multiply(Tier::best(), &weights, &input, &mut out);
-        for (row, value) in w.chunks(inner).zip(&out) {
-            let exact: f64 = row
-                .iter()
-                .zip(&x)
-                .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                .sum();
-            assert!(
-                (f64::from(*value) - exact).abs() < 0.15,
-                "{value} for {exact}"
+        let weights = Q8Matrix::quantise(&values(outputs * inner, 5), outputs, inner);
+        // One value in each block dwarfs the others, as in real activations.
+        let mut x = values(inner, 6);
+        x.iter_mut().step_by(32).for_each(|x| *x *= 300.0);
+        let mut row = vec![0.0; inner];
+        for (activations, bound) in [(Activations::Bits8, 5e-2), (Activations::Bits16, 1e-4)] {
+            let mut out = vec![0.0; outputs];
+            multiply(
+                Tier::best(),
+                &weights,
+                &quantised(activations, &x, inner),
+                &mut out,
             );
+            for (output, value) in out.iter().enumerate() {
+                weights.dequantise_row(output, &mut row);
+                let terms = row
+                    .iter()
+                    .zip(&x)
+                    .map(|(a, b)| f64::from(*a) * f64::from(*b));
+                let (exact, size) = terms.fold((0.0, 0.0), |(sum, size), term| {
+                    (sum + term, size + term.abs())
+                });
+                assert!(
+                    (f64::from(*value) - exact).abs() < bound * size,
+                    "{value} for {exact}, {activations:?}"
+                );
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ pub use self::{
     cache::KvCache,
     forward::{StepError, Work, Workspace},
     model::InferenceModel,
+    q8::Activations,
     sampler::{Sampler, Sampling},
     stop::StopMatcher,
     text::TextStream,

@@ -142,12 +142,27 @@ impl Q8Matrix {
     }
 }
 
-/// Rows of activations in 8 bits, made anew for each product.
+/// How finely activations are rounded before a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activations {
+    /// 255 steps, ggml's `Q8_0`: the fastest. Answers may drift by tenths of a nat, since a few activations of a
+    /// language model are thousands of times larger than the others.
+    Bits8,
+    /// 64,769 steps, as two 8-bit parts: nearly that of exact activations.
+    #[default]
+    Bits16,
+}
+
+/// Steps of the high part in those of the low part.
+pub(super) const HIGH: i32 = 254;
+
+/// Rows of activations in one or two 8-bit parts, made anew for each product.
 #[derive(Debug, Default)]
 pub struct Q8Rows {
+    pub(super) activations: Activations,
     pub(super) rows: usize,
     pub(super) blocks: usize,
-    /// `[row][block][32]`, signed.
+    /// `[row][block][part][32]`, signed; of two parts the first counts [`HIGH`] times.
     pub(super) quants: Vec<i8>,
     /// `[row][block]`.
     pub(super) scales: Vec<f32>,
@@ -155,7 +170,24 @@ pub struct Q8Rows {
     pub(super) offsets: Vec<i32>,
 }
 
+impl Activations {
+    pub(super) fn parts(self) -> usize {
+        match self {
+            Self::Bits8 => 1,
+            Self::Bits16 => 2,
+        }
+    }
+}
+
 impl Q8Rows {
+    /// No rows yet.
+    pub fn new(activations: Activations) -> Self {
+        Self {
+            activations,
+            ..Self::default()
+        }
+    }
+
     /// Quantises `values`, `[rows, inner]` row-major, in place of what was held before.
     ///
     /// # Panics
@@ -173,16 +205,21 @@ impl Q8Rows {
         self.rows = values.len() / inner;
         self.blocks = inner.div_ceil(BLOCK);
         let blocks = self.rows * self.blocks;
-        self.quants.resize(blocks * BLOCK, 0);
+        let width = BLOCK * self.activations.parts();
+        self.quants.resize(blocks * width, 0);
         self.scales.resize(blocks, 0.0);
         self.offsets.resize(blocks, 0);
         for (row, values) in values.chunks_exact(inner).enumerate() {
             for (block, values) in values.chunks(BLOCK).enumerate() {
                 let at = row * self.blocks + block;
-                let quants = &mut self.quants[at * BLOCK..(at + 1) * BLOCK];
-                // A short last block is filled up, or values of an earlier use would stay in it.
-                quants[values.len()..].fill(0);
-                let (scale, sum) = quantise_block(values, quants);
+                let quants = &mut self.quants[at * width..(at + 1) * width];
+                // A short last block is filled up with zeros.
+                let mut full = [0.0; BLOCK];
+                full[..values.len()].copy_from_slice(values);
+                let (scale, sum) = match self.activations {
+                    Activations::Bits8 => one_part(&full, quants),
+                    Activations::Bits16 => two_parts(&full, quants),
+                };
                 self.scales[at] = scale;
                 self.offsets[at] = -128 * sum;
             }
@@ -190,22 +227,47 @@ impl Q8Rows {
     }
 }
 
+/// Adding and taking away 1.5 * 2^23 rounds to the nearest integer, ties to even, and vectorises.
+const ROUND: f32 = 12_582_912.0;
+
 /// Returns the scale and the sum of the quantised values.
 #[inline(always)]
-fn quantise_block(values: &[f32], quants: &mut [i8]) -> (f32, i32) {
-    // Adding and taking away 1.5 * 2^23 rounds to the nearest integer, ties to even, and vectorises.
-    const ROUND: f32 = 12_582_912.0;
-    let largest = values
-        .iter()
-        .fold(0.0f32, |largest, value| largest.max(value.abs()));
+fn one_part(values: &[f32; BLOCK], quants: &mut [i8]) -> (f32, i32) {
+    let largest = largest(values);
     let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
     let mut sum = 0;
     for (quant, value) in quants.iter_mut().zip(values) {
         let rounded = (value * inverse + ROUND) - ROUND;
         *quant = rounded as i8;
-        sum += i32::from(*quant);
+        sum += rounded as i32;
     }
     (round_to_half(largest / 127.0), sum)
+}
+
+/// As [`one_part`], in steps of which the largest value has `127 * HIGH + 126`.
+#[inline(always)]
+fn two_parts(values: &[f32; BLOCK], quants: &mut [i8]) -> (f32, i32) {
+    // One less than would fit: at 127.5 the high part would round up to 128.
+    const STEPS: f32 = (127 * HIGH + 126) as f32;
+    let largest = largest(values);
+    let inverse = if largest == 0.0 { 0.0 } else { STEPS / largest };
+    let (highs, lows) = quants.split_at_mut(BLOCK);
+    let mut sum = 0;
+    for ((high, low), value) in highs.iter_mut().zip(lows).zip(values) {
+        let rounded = (value * inverse + ROUND) - ROUND;
+        let upper = (rounded * (1.0 / HIGH as f32) + ROUND) - ROUND;
+        *high = upper as i8;
+        *low = (rounded - upper * HIGH as f32) as i8;
+        sum += rounded as i32;
+    }
+    (largest / STEPS, sum)
+}
+
+#[inline(always)]
+fn largest(values: &[f32; BLOCK]) -> f32 {
+    values
+        .iter()
+        .fold(0.0f32, |largest, value| largest.max(value.abs()))
 }
 
 /// Rounds to the nearest IEEE 754 half-precision value, ties to even, as `f32`; too large gives infinity.
