@@ -1,0 +1,10 @@
+//! Keeps the registry as the portal assigns: fetches, loads, drops, and reports.
+
+mod fetch;
+mod follow;
+mod load;
+
+pub use self::{
+    fetch::{FetchError, Store},
+    follow::{FollowError, Follower, FollowerSettings},
+};
