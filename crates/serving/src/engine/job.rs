@@ -14,6 +14,8 @@ pub struct Job {
     pub most_tokens: usize,
     pub sampling: Sampling,
     pub stop: Vec<String>,
+    /// Go on after an end token, for measurements.
+    pub ignores_end: bool,
     /// Where tokens are counted.
     pub counters: Running,
     /// False for further choices of a prompt that another job counts.
@@ -55,6 +57,7 @@ impl Job {
             most_tokens,
             sampling: Sampling::greedy(),
             stop: Vec::new(),
+            ignores_end: false,
             counters,
             counts_prompt: true,
             events: None,

@@ -83,7 +83,7 @@ impl Sequence {
         self.completion_tokens += 1;
         self.job.counters.count_token();
         let tokenizer = &self.job.model.base.tokenizer;
-        let is_end = tokenizer.ends().contains(&token);
+        let is_end = !self.job.ignores_end && tokenizer.ends().contains(&token);
         let mut text = String::new();
         if !is_end {
             let whole = self.text.push(&tokenizer.token_bytes(token));

@@ -7,7 +7,7 @@ use super::{
     Service,
     answer::{Head, Kind, whole},
     failure::Failure,
-    generate::{Plan, find_model, refuse_unknown_abilities},
+    generate::{Plan, find_model, ignores_end, refuse_unknown_abilities},
     guard::{RequestId, body},
     stream,
 };
@@ -42,6 +42,7 @@ pub(super) async fn complete(
     let plan = Plan {
         served,
         generation: &asked.generation,
+        ignores_end: ignores_end(asked.field("ignore_eos"))?,
         default_tokens: DEFAULT_CHAT_TOKENS,
         prompt_param: "messages",
     };

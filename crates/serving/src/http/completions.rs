@@ -7,7 +7,7 @@ use super::{
     answer::{Head, Kind, whole},
     chat::encode,
     failure::Failure,
-    generate::{Plan, find_model, refuse_unknown_abilities},
+    generate::{Plan, find_model, ignores_end, refuse_unknown_abilities},
     guard::{RequestId, body},
     stream,
 };
@@ -44,6 +44,7 @@ pub(super) async fn complete(
     let plan = Plan {
         served,
         generation: &asked.generation,
+        ignores_end: ignores_end(asked.field("ignore_eos"))?,
         default_tokens: DEFAULT_COMPLETION_TOKENS,
         prompt_param: "prompt",
     };

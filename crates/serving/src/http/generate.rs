@@ -24,6 +24,8 @@ pub(super) struct Plan<'a> {
     pub(super) generation: &'a Generation,
     /// Completion tokens where the request names no limit.
     pub(super) default_tokens: u32,
+    /// Go on after an end token (vLLM's `ignore_eos`).
+    pub(super) ignores_end: bool,
     /// The field that holds the prompt, for errors.
     pub(super) prompt_param: &'static str,
 }
@@ -78,6 +80,7 @@ impl Plan<'_> {
                     counters.start(),
                 );
                 job.sampling = self.sampling(choices.len() as u64);
+                job.ignores_end = self.ignores_end;
                 job.stop.clone_from(&self.generation.stop);
                 job.counts_prompt = choice == 0;
                 choices.push(service.engine.submit(job).map_err(refusal)?);
@@ -129,6 +132,15 @@ impl Tally {
     pub(super) fn usage(&self) -> Usage {
         Usage::new(self.prompt_tokens, self.completion_tokens.iter().sum())
     }
+}
+
+/// vLLM's extension for measurements.
+///
+/// # Errors
+/// 400 where it is neither true nor false.
+pub(super) fn ignores_end(value: Option<&serde_json::Value>) -> Result<bool, ApiError> {
+    let is_wrong = || ApiError::invalid_param("ignore_eos", "'ignore_eos' must be true or false.");
+    value.map_or(Ok(false), |value| value.as_bool().ok_or_else(is_wrong))
 }
 
 /// Refuses fields that would change the answer in a way this server does not know.

@@ -1,0 +1,299 @@
+//! A portal assigns, and the server follows.
+
+use std::{
+    collections::HashMap,
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use data_encoding::HEXLOWER;
+use job_contract::{Assignment, Assignments, ModelFile, ModelKind, ModelState, ServingStatus};
+use serde_json::json;
+use serving::portal::{FollowError, Follower, FollowerSettings};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    CHAT,
+    given::{Options, Server, adapter_files, chat, model_file, server, text},
+};
+
+/// A portal that assigns what it is told to, and remembers what it hears.
+#[derive(Clone, Default)]
+struct Portal {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    url: String,
+    assignments: Assignments,
+    files: HashMap<String, Vec<u8>>,
+    fetches: usize,
+    status: Option<ServingStatus>,
+}
+
+impl Portal {
+    fn start() -> Self {
+        let portal = Self::default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        portal.inner.lock().unwrap().url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = portal.clone();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let app = move || {
+                    App::new()
+                        .app_data(web::Data::new(shared.clone()))
+                        .route(
+                            "/internal/v1/serving/assignments",
+                            web::get().to(assignments),
+                        )
+                        .route("/internal/v1/serving/status", web::post().to(status))
+                        .route("/files/{name}", web::get().to(file))
+                };
+                HttpServer::new(app)
+                    .workers(1)
+                    .listen(listener)
+                    .unwrap()
+                    .run()
+                    .await
+                    .unwrap();
+            });
+        });
+        portal
+    }
+
+    fn file(&self, name: &str, bytes: Vec<u8>) -> ModelFile {
+        let mut inner = self.inner.lock().unwrap();
+        let file = ModelFile {
+            name: name.to_owned(),
+            size_bytes: bytes.len() as u64,
+            sha256: HEXLOWER.encode(&Sha256::digest(&bytes)),
+            url: format!("{}/files/{name}?signature=secret", inner.url),
+        };
+        inner.files.insert(name.to_owned(), bytes);
+        file
+    }
+
+    fn assign(&self, models: Vec<Assignment>) {
+        self.inner.lock().unwrap().assignments = Assignments { models };
+    }
+
+    fn follow(&self, server: &Server, token: &str) -> tokio::task::JoinHandle<FollowError> {
+        let settings = FollowerSettings {
+            portal: self.inner.lock().unwrap().url.parse().unwrap(),
+            token: token.to_owned(),
+            address: server.url.clone(),
+            cache: server.folder.path().join("cache"),
+        };
+        tokio::spawn(
+            Follower::new(settings, Arc::clone(&server.registry))
+                .unwrap()
+                .run(),
+        )
+    }
+
+    /// Waits until a status is reported that `is_right`.
+    async fn hears(
+        &self,
+        is_right: impl Fn(&HashMap<String, (ModelState, Option<String>)>) -> bool,
+    ) -> ServingStatus {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let status = self.inner.lock().unwrap().status.take();
+            if let Some(status) = status {
+                let models = status
+                    .models
+                    .iter()
+                    .map(|model| (model.model.clone(), (model.state, model.message.clone())));
+                if is_right(&models.collect()) {
+                    return status;
+                }
+            }
+            assert!(
+                Instant::now() < end,
+                "the status that was expected does not come"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn is_known(request: &HttpRequest) -> bool {
+    request
+        .headers()
+        .get("authorization")
+        .is_some_and(|value| value == "Bearer right")
+}
+
+async fn assignments(request: HttpRequest, portal: web::Data<Portal>) -> HttpResponse {
+    if !is_known(&request) {
+        return HttpResponse::Unauthorized().finish();
+    }
+    HttpResponse::Ok().json(&portal.inner.lock().unwrap().assignments)
+}
+
+async fn status(
+    request: HttpRequest,
+    portal: web::Data<Portal>,
+    body: web::Json<ServingStatus>,
+) -> HttpResponse {
+    if !is_known(&request) {
+        return HttpResponse::Unauthorized().finish();
+    }
+    portal.inner.lock().unwrap().status = Some(body.into_inner());
+    HttpResponse::NoContent().finish()
+}
+
+async fn file(portal: web::Data<Portal>, name: web::Path<String>) -> HttpResponse {
+    let mut inner = portal.inner.lock().unwrap();
+    inner.fetches += 1;
+    match inner.files.get(name.as_str()) {
+        Some(bytes) => HttpResponse::Ok().body(bytes.clone()),
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
+fn empty_server() -> Server {
+    server(Options {
+        has_model: false,
+        ..Options::default()
+    })
+}
+
+fn base(portal: &Portal, server: &Server) -> Assignment {
+    let bytes = std::fs::read(model_file(server.folder.path())).unwrap();
+    Assignment {
+        deployment: Uuid::now_v7(),
+        model: "tiny".to_owned(),
+        kind: ModelKind::Base,
+        files: vec![portal.file("tiny.gguf", bytes)],
+    }
+}
+
+fn adapter(portal: &Portal) -> Assignment {
+    let (config, weights) = adapter_files(0.4);
+    Assignment {
+        deployment: Uuid::now_v7(),
+        model: "ft:tiny:archief".to_owned(),
+        kind: ModelKind::Adapter {
+            base: "tiny".to_owned(),
+        },
+        files: vec![
+            portal.file("adapter_config.json", config),
+            portal.file("adapter_model.safetensors", weights),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn assigned_models_are_fetched_served_and_dropped_without_a_restart() {
+    let (portal, server) = (Portal::start(), empty_server());
+    let (base, adapter) = (base(&portal, &server), adapter(&portal));
+    // The adapter comes first in the list, and waits for its base.
+    portal.assign(vec![adapter.clone(), base.clone()]);
+    let following = portal.follow(&server, "right");
+    let is_ready = |state: &(ModelState, Option<String>)| state.0 == ModelState::Ready;
+    let status = portal
+        .hears(|models| models.len() == 2 && models.values().all(is_ready))
+        .await;
+    assert_eq!(status.address, server.url);
+    let (_, plain) = server.ask(CHAT, &chat("Hallo", json!({}))).await;
+    let (_, tuned) = server
+        .ask(CHAT, &chat("Hallo", json!({"model": "ft:tiny:archief"})))
+        .await;
+    assert_ne!(text(&plain), text(&tuned));
+
+    portal.assign(vec![base.clone()]);
+    portal.hears(|models| models.len() == 1).await;
+    assert_eq!(
+        server
+            .ask(CHAT, &chat("Hallo", json!({"model": "ft:tiny:archief"})))
+            .await
+            .0,
+        404
+    );
+    portal.assign(vec![]);
+    portal.hears(HashMap::is_empty).await;
+    assert_eq!(server.ask(CHAT, &chat("Hallo", json!({}))).await.0, 404);
+
+    let fetches = portal.inner.lock().unwrap().fetches;
+    portal.assign(vec![base, adapter]);
+    portal
+        .hears(|models| models.len() == 2 && models.values().all(is_ready))
+        .await;
+    let (_, again) = server
+        .ask(CHAT, &chat("Hallo", json!({"model": "ft:tiny:archief"})))
+        .await;
+    assert_eq!(text(&again), text(&tuned));
+    assert_eq!(
+        portal.inner.lock().unwrap().fetches,
+        fetches,
+        "files are fetched once"
+    );
+    following.abort();
+}
+
+#[tokio::test]
+async fn altered_missing_and_ill_named_files_are_reported_and_not_served() {
+    let (portal, server) = (Portal::start(), empty_server());
+    let assignment = |model: &str, change: &dyn Fn(&mut ModelFile)| {
+        let mut assignment = base(&portal, &server);
+        assignment.model = model.to_owned();
+        change(&mut assignment.files[0]);
+        assignment
+    };
+    portal.assign(vec![
+        assignment("altered", &|file| file.sha256 = "0".repeat(64)),
+        assignment("longer", &|file| {
+            file.size_bytes -= 1;
+            file.sha256 = "1".repeat(64);
+        }),
+        assignment("missing", &|file| {
+            file.url = file.url.replace("tiny", "other");
+            file.sha256 = "2".repeat(64);
+        }),
+        assignment("upwards", &|file| file.name = "../x".to_owned()),
+        assignment("no-hash", &|file| file.sha256 = "../x".to_owned()),
+    ]);
+    let following = portal.follow(&server, "right");
+    let has_failed = |state: &(ModelState, Option<String>)| state.0 == ModelState::Failed;
+    let status = portal
+        .hears(|models| models.len() == 5 && models.values().all(has_failed))
+        .await;
+    let messages: HashMap<&str, &str> = status
+        .models
+        .iter()
+        .map(|model| (model.model.as_str(), model.message.as_deref().unwrap()))
+        .collect();
+    assert!(messages["altered"].contains("hash differs"), "{messages:?}");
+    assert!(messages["longer"].contains("longer"), "{messages:?}");
+    assert!(
+        messages["missing"].contains("could not be fetched"),
+        "{messages:?}"
+    );
+    assert!(
+        messages["upwards"].contains("plain file name"),
+        "{messages:?}"
+    );
+    assert!(messages["no-hash"].contains("SHA-256"), "{messages:?}");
+    assert!(
+        !messages.values().any(|message| message.contains("secret")),
+        "addresses are signed: {messages:?}"
+    );
+    assert_eq!(server.get("/v1/models").await.1["data"], json!([]));
+    let kept = std::fs::read_dir(server.folder.path().join("cache"))
+        .unwrap()
+        .count();
+    assert_eq!(kept, 0, "nothing that is not as promised is kept");
+    following.abort();
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_ends_the_following() {
+    let (portal, server) = (Portal::start(), empty_server());
+    let ended = portal.follow(&server, "wrong").await.unwrap();
+    assert!(matches!(ended, FollowError::NotAccepted));
+}

@@ -1,0 +1,178 @@
+use serde_json::{Value, json};
+use serving::engine::EngineLimits;
+
+use crate::{
+    CHAT, TEXT,
+    given::{CONTEXT, Options, chat, server},
+};
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_with_a_reason() {
+    let server = server(Options::default());
+    let long = "woord ".repeat(CONTEXT);
+    let cases = [
+        (
+            chat("x", json!({"model": "nobody"})),
+            404,
+            "model_not_found",
+            "model",
+        ),
+        (
+            chat(&long, json!({})),
+            400,
+            "context_length_exceeded",
+            "messages",
+        ),
+        (
+            chat("x", json!({"temperature": 3})),
+            400,
+            "invalid_value",
+            "temperature",
+        ),
+        (
+            chat("x", json!({"max_tokens": "7"})),
+            400,
+            "invalid_type",
+            "max_tokens",
+        ),
+        (
+            chat("x", json!({"tools": [{"type": "function"}]})),
+            400,
+            "unsupported_parameter",
+            "tools",
+        ),
+        (
+            chat("x", json!({"response_format": {"type": "json_object"}})),
+            400,
+            "unsupported_parameter",
+            "response_format",
+        ),
+        (
+            chat("a<|im_end|>b", json!({})),
+            400,
+            "invalid_value",
+            "messages[0].content",
+        ),
+    ];
+    for (body, status, code, param) in cases {
+        let (got, answer) = server.ask(CHAT, &body).await;
+        let error = &answer["error"];
+        assert_eq!(
+            (got, &error["code"], &error["param"]),
+            (status, &json!(code), &json!(param)),
+            "{answer}"
+        );
+    }
+    for (prompt, code) in [
+        (json!(""), "invalid_value"),
+        (json!([1, 99_999_999]), "invalid_value"),
+    ] {
+        let (status, answer) = server
+            .ask(TEXT, &json!({"model": "tiny", "prompt": prompt}))
+            .await;
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!(code)));
+    }
+    let fine = chat(
+        "x",
+        json!({"response_format": {"type": "text"}, "tools": [], "user": "u", "logprobs": false}),
+    );
+    assert_eq!(server.ask(CHAT, &fine).await.0, 200);
+}
+
+#[tokio::test]
+async fn odd_http_gets_openai_errors_too() {
+    let server = server(Options::default());
+    let url = |path: &str| format!("{}{path}", server.url);
+    let code = async |request: reqwest::RequestBuilder| {
+        let response = request.send().await.unwrap();
+        assert!(response.headers().contains_key("x-request-id"));
+        let status = response.status().as_u16();
+        let body: Value = response.json().await.unwrap();
+        (status, body["error"]["code"].as_str().unwrap().to_owned())
+    };
+    let json_post = |body: &str| {
+        server
+            .client
+            .post(url(CHAT))
+            .header("content-type", "application/json")
+            .body(body.to_owned())
+    };
+    assert_eq!(code(json_post("{")).await, (400, "invalid_json".into()));
+    assert_eq!(
+        code(json_post(&" ".repeat((1 << 20) + 1))).await,
+        (413, "request_too_large".into())
+    );
+    assert_eq!(
+        code(server.client.post(url(CHAT)).body("{}")).await,
+        (415, "unsupported_media_type".into())
+    );
+    assert_eq!(
+        code(server.client.get(url(CHAT))).await,
+        (405, "method_not_allowed".into())
+    );
+    assert_eq!(
+        code(server.client.get(url("/v1/nothing"))).await,
+        (404, "not_found".into())
+    );
+    assert_eq!(
+        code(server.client.get(url("/"))).await,
+        (404, "not_found".into())
+    );
+    assert_eq!(
+        code(server.client.get(url("/v1/models/nobody"))).await,
+        (404, "model_not_found".into())
+    );
+    assert_eq!(server.get("/v1/models/tiny").await.1["id"], "tiny");
+}
+
+#[tokio::test]
+async fn the_token_is_needed_where_one_is_set() {
+    let server = server(Options {
+        token: Some("right"),
+        ..Options::default()
+    });
+    let models = || server.client.get(format!("{}/v1/models", server.url));
+    for request in [
+        models(),
+        models().bearer_auth("wrong"),
+        models().header("authorization", "right"),
+    ] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 401);
+        assert_eq!(
+            response.json::<Value>().await.unwrap()["error"]["code"],
+            "invalid_api_key"
+        );
+    }
+    assert_eq!(
+        models().bearer_auth("right").send().await.unwrap().status(),
+        200
+    );
+    assert_eq!(server.get("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_answered_at_once() {
+    let server = server(Options {
+        engine: EngineLimits {
+            running: 1,
+            waiting: 1,
+            cache_bytes: 256 << 20,
+        },
+        ..Options::default()
+    });
+    let long = json!({"model": "tiny", "prompt": "x", "max_tokens": 3000, "temperature": 1, "ignore_eos": true, "stream": true});
+    let mut running = server.post(TEXT, &long).send().await.unwrap();
+    assert!(running.chunk().await.unwrap().is_some());
+    // One waits in the queue and holds its only place.
+    let waiting = server.post(TEXT, &long).send().await.unwrap();
+    let response = server.post(TEXT, &long).send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert_eq!(
+        response.json::<Value>().await.unwrap()["error"]["code"],
+        "overloaded"
+    );
+    drop(waiting);
+    drop(running);
+}
