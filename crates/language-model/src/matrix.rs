@@ -29,6 +29,25 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// One number; zero outside, so that edges can be filled up.
+    pub fn at(&self, row: usize, column: usize) -> f32 {
+        if row >= self.rows || column >= self.columns {
+            return 0.0;
+        }
+        let place = row * self.row_stride + column * self.column_stride;
+        self.data.get(place).copied().unwrap_or_default()
+    }
+
     /// Rows as columns.
     pub fn transposed(self) -> Self {
         Self {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use language_model::{
     Document, LoraAdapter, ModelFile, Target,
     synthetic::{Noise, Synthetic},
-    training_graph::{Batch, GraphError, Loss, TrainingModel},
+    training_graph::{Batch, GraphError, Loss, Precision, TrainingModel},
 };
 use serde::Deserialize;
 
@@ -23,6 +23,10 @@ struct Golden {
 }
 
 fn model() -> TrainingModel {
+    model_in(Precision::Full)
+}
+
+fn model_in(precision: Precision) -> TrainingModel {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     let shape = Synthetic {
@@ -36,7 +40,7 @@ fn model() -> TrainingModel {
         is_quantised: false,
     };
     shape.write_gguf(&path).unwrap();
-    TrainingModel::new(&ModelFile::open(&path).unwrap())
+    TrainingModel::new(&ModelFile::open(&path).unwrap(), precision)
 }
 
 /// Places of `A` and `B` of one projection in the flat vector.
@@ -125,6 +129,35 @@ fn loss_and_every_gradient_are_those_of_pytorch() {
         }
     }
     assert_eq!(seen, golden.gradients.len());
+}
+
+#[test]
+fn mixed_precision_stays_close_to_pytorch() {
+    let golden: Golden = serde_json::from_str(include_str!("../fixtures/golden.json")).unwrap();
+    let mut model = model_in(Precision::Mixed);
+    let adapter = adapter(&model);
+    let (loss, gradients) = gradients(&mut model, &adapter, &batch(&[7, 12, 150], 271));
+    let off = (loss.sum - golden.loss_sum).abs() / golden.loss_sum;
+    assert!(
+        off < 2e-3,
+        "loss {} where PyTorch has {}",
+        loss.sum,
+        golden.loss_sum
+    );
+    for layer in 0..2 {
+        for target in Target::ALL {
+            for (which, place) in ["A", "B"].into_iter().zip(places(&adapter, layer, target)) {
+                let (parent, name) = (target.parent(), target.name());
+                let name = format!(
+                    "base_model.model.model.layers.{layer}.{parent}.{name}.lora_{which}.weight"
+                );
+                let expected = &golden.gradients[&name];
+                let difference = norm(gradients[place].iter().zip(expected).map(|(x, y)| x - y));
+                let relative = difference / norm(expected.iter().copied());
+                assert!(relative < 0.05, "{name} is off by {relative:e}");
+            }
+        }
+    }
 }
 
 /// The slope of the loss along the gradient, by central differences.

@@ -8,7 +8,7 @@ use std::{
 use job_contract::{JobEvent, LoraSettings, Phase, TrainingSettings};
 use language_model::{
     Document, LoraAdapter, ModelFile,
-    training_graph::{Batch, GraphError, KEPT_TOKENS, Loss, TrainingModel},
+    training_graph::{Batch, GraphError, KEPT_TOKENS, Loss, Precision, TrainingModel},
 };
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
@@ -62,6 +62,7 @@ pub struct Plan<'a> {
     pub lora: &'a LoraSettings,
     pub training: &'a TrainingSettings,
     pub seed: u64,
+    pub precision: Precision,
     /// Number of sources that pieces refer to.
     pub sources: usize,
     pub checkpoint: &'a Path,
@@ -165,7 +166,7 @@ pub fn fine_tune(
     let mut run = Run {
         plan,
         data,
-        model: TrainingModel::new(model),
+        model: TrainingModel::new(model, plan.precision),
         adapter,
         optimiser,
         seconds_before: position.seconds,

@@ -7,6 +7,7 @@ use job_contract::{
     ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR, ExitCode as JobExit,
     LoraSettings, Outcome, TrainingSettings,
 };
+use language_model::training_graph::Precision;
 use training::{
     fine_tune::TrainError,
     job::{End, Place, Portal, run},
@@ -33,6 +34,14 @@ struct Cli {
     /// Threads that compute; all processors by default.
     #[arg(long, env = "FACULTY_TRAINING_THREADS", global = true)]
     threads: Option<usize>,
+    /// How exactly the base model's weights multiply.
+    #[arg(
+        long,
+        env = "FACULTY_TRAINING_PRECISION",
+        default_value = "fastest",
+        global = true
+    )]
+    precision: PrecisionChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,6 +50,26 @@ struct Cli {
 enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PrecisionChoice {
+    /// bfloat16 where the processor has instructions for it, else f32.
+    Fastest,
+    /// f32 throughout.
+    Full,
+    /// bfloat16 factors with f32 sums, on any processor.
+    Mixed,
+}
+
+impl From<PrecisionChoice> for Precision {
+    fn from(choice: PrecisionChoice) -> Self {
+        match choice {
+            PrecisionChoice::Fastest => Self::fastest(),
+            PrecisionChoice::Full => Self::Full,
+            PrecisionChoice::Mixed => Self::Mixed,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -146,9 +175,10 @@ fn main() -> ExitCode {
     };
     let sign = StopSign::default();
     runtime.spawn(watch_signals(sign.clone()));
+    let precision = cli.precision.into();
     match cli.command {
-        Command::Run(arguments) => runtime.block_on(work(arguments, sign)),
-        Command::Finetune(arguments) => finetune_locally(arguments, sign),
+        Command::Run(arguments) => runtime.block_on(work(arguments, precision, sign)),
+        Command::Finetune(arguments) => finetune_locally(arguments, precision, sign),
     }
 }
 
@@ -187,7 +217,7 @@ async fn watch_signals(sign: StopSign) {
     std::process::exit(i32::from(TERMINATED));
 }
 
-async fn work(arguments: RunArguments, sign: StopSign) -> ExitCode {
+async fn work(arguments: RunArguments, precision: Precision, sign: StopSign) -> ExitCode {
     // A token on the command line would be readable by everyone on the machine.
     #[expect(
         clippy::disallowed_methods,
@@ -219,6 +249,7 @@ async fn work(arguments: RunArguments, sign: StopSign) -> ExitCode {
     let place = Place {
         work_dir: arguments.work_dir,
         cache,
+        precision,
     };
     match run(portal, place, sign).await {
         End::Finished(outcome) => {
@@ -241,7 +272,11 @@ async fn work(arguments: RunArguments, sign: StopSign) -> ExitCode {
     }
 }
 
-fn finetune_locally(arguments: FinetuneArguments, sign: StopSign) -> ExitCode {
+fn finetune_locally(
+    arguments: FinetuneArguments,
+    precision: Precision,
+    sign: StopSign,
+) -> ExitCode {
     let request = Request {
         base: arguments.base,
         data: arguments.data,
@@ -263,6 +298,7 @@ fn finetune_locally(arguments: FinetuneArguments, sign: StopSign) -> ExitCode {
             checkpoint_every_steps: arguments.checkpoint_every_steps,
         },
         seed: arguments.seed,
+        precision,
     };
     match finetune(&request, sign, progress_bar()) {
         Ok(summary) => {

@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use job_contract::{FileFormat, JobEvent, LoraSettings, TrainingSettings};
-use language_model::{ModelFile, OpenError};
+use language_model::{ModelFile, OpenError, training_graph::Precision};
 use serde::Serialize;
 
 use crate::{
@@ -30,6 +30,7 @@ pub struct Request {
     pub lora: LoraSettings,
     pub training: TrainingSettings,
     pub seed: u64,
+    pub precision: Precision,
 }
 
 /// Why there is no adapter.
@@ -110,6 +111,7 @@ pub fn finetune(
         lora: &request.lora,
         training: &request.training,
         seed: request.seed,
+        precision: request.precision,
         sources: sources.len(),
         checkpoint: &checkpoint,
         fingerprint: &identity,

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     attention::{self, Inputs, Shape},
+    frozen::Precision,
     linear::{Adapted, Linear},
     norm,
     pool::Pool,
@@ -110,14 +111,17 @@ impl<'a> Pass<'a> {
 }
 
 impl Block {
-    pub(super) fn new(tensors: &LayerTensors) -> Self {
+    pub(super) fn new(tensors: &LayerTensors, precision: Precision) -> Self {
         Self {
             attention_norm: tensors.attention_norm.to_f32(),
-            query_key_value: Linear::new(&[&tensors.query, &tensors.key, &tensors.value]),
-            output: Linear::new(&[&tensors.output]),
+            query_key_value: Linear::new(
+                &[&tensors.query, &tensors.key, &tensors.value],
+                precision,
+            ),
+            output: Linear::new(&[&tensors.output], precision),
             feed_forward_norm: tensors.feed_forward_norm.to_f32(),
-            gate_up: Linear::new(&[&tensors.gate, &tensors.up]),
-            down: Linear::new(&[&tensors.down]),
+            gate_up: Linear::new(&[&tensors.gate, &tensors.up], precision),
+            down: Linear::new(&[&tensors.down], precision),
         }
     }
 

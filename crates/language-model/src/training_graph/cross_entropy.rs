@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{exponential::exp, pool::Pool};
-use crate::matrix::{Matrix, Threads, Write, multiply};
+use super::{exponential::exp, frozen::Frozen, pool::Pool};
+use crate::matrix::Write;
 
 /// Rows whose logits are held at once: 50 MB for a vocabulary of 49,152.
 const ROWS: usize = 256;
@@ -20,27 +20,22 @@ pub(super) struct Gradient<'a> {
 /// `hidden`: `[rows, d]`; `head`: `[vocab, d]`; every target is below the vocabulary's size.
 pub(super) fn cross_entropy(
     hidden: &[f32],
-    head: &[f32],
-    d: usize,
+    head: &Frozen,
     targets: &[u32],
     mut gradient: Option<Gradient<'_>>,
     pool: &mut Pool,
 ) -> f64 {
-    let vocab = head.len() / d;
-    let head = Matrix::new(head, vocab, d);
+    let (d, vocab) = (head.inputs(), head.outputs());
     let mut sum = 0.0;
     for (part, targets) in targets.chunks(ROWS).enumerate() {
         let rows = targets.len();
         let first = part * ROWS;
         let mut logits = pool.take(rows * vocab);
         let mut losses = vec![0.0f64; rows];
-        let hidden = Matrix::new(&hidden[first * d..], rows, d);
-        multiply(
-            (&mut logits, vocab),
-            hidden,
-            head.transposed(),
-            (Write::Replace, 1.0),
-            Threads::All,
+        head.forward(
+            &hidden[first * d..(first + rows) * d],
+            &mut logits,
+            Write::Replace,
         );
         let scale = gradient.as_ref().map(|gradient| gradient.scale);
         logits
@@ -51,14 +46,7 @@ pub(super) fn cross_entropy(
         sum += losses.iter().sum::<f64>();
         if let Some(gradient) = &mut gradient {
             let place = &mut gradient.d_hidden[first * d..(first + rows) * d];
-            let d_logits = Matrix::new(&logits, rows, vocab);
-            multiply(
-                (place, d),
-                d_logits,
-                head,
-                (Write::Replace, 1.0),
-                Threads::All,
-            );
+            head.backward(&logits, place);
         }
         pool.give([logits]);
     }

@@ -1,16 +1,19 @@
 //! Frozen projections with trained low-rank adapters beside them.
 
-use super::pool::Pool;
+use super::{
+    frozen::{Frozen, Precision},
+    pool::Pool,
+};
 use crate::{
     lora::{Group, LoraAdapter},
     matrix::{Matrix, Threads, Write, multiply},
     weights::Tensor,
 };
 
-/// Projections that read the same input, as one matrix `[outputs, inputs]`. It never changes and gets no gradient.
+/// A frozen matrix and what is trained beside it. The matrix itself gets no gradient.
 #[derive(Debug)]
 pub(super) struct Linear {
-    weight: Vec<f32>,
+    frozen: Frozen,
     inputs: usize,
     outputs: usize,
 }
@@ -30,26 +33,17 @@ impl Adapted<'_> {
 }
 
 impl Linear {
-    pub(super) fn new(parts: &[&Tensor]) -> Self {
-        let inputs = parts.first().map_or(0, |part| part.columns());
-        let outputs = parts.iter().map(|part| part.rows()).sum();
-        let mut weight = Vec::with_capacity(inputs * outputs);
-        for part in parts {
-            weight.extend(part.to_f32());
-        }
+    pub(super) fn new(parts: &[&Tensor], precision: Precision) -> Self {
+        let frozen = Frozen::new(parts, precision);
         Self {
-            weight,
-            inputs,
-            outputs,
+            inputs: frozen.inputs(),
+            outputs: frozen.outputs(),
+            frozen,
         }
     }
 
     pub(super) fn outputs(&self) -> usize {
         self.outputs
-    }
-
-    fn weight(&self) -> Matrix<'_> {
-        Matrix::new(&self.weight, self.outputs, self.inputs)
     }
 
     /// `out = x Wᵀ + scale (x Aᵀ) Bᵀ` (or added to `out`) for `x` `[tokens, inputs]`.
@@ -64,14 +58,8 @@ impl Linear {
         pool: &mut Pool,
     ) -> Vec<f32> {
         let tokens = x.len() / self.inputs;
+        self.frozen.forward(x, out, write);
         let x = Matrix::new(x, tokens, self.inputs);
-        multiply(
-            (out, self.outputs),
-            x,
-            self.weight().transposed(),
-            (write, 1.0),
-            Threads::All,
-        );
         let Some(adapted) = adapted.filter(|adapted| adapted.group.inner > 0) else {
             return Vec::new();
         };
@@ -141,14 +129,7 @@ impl Linear {
             multiply(place, v.transposed(), x, (Write::Add, 1.0), Threads::All);
         }
         if let Some(dx) = dx {
-            let dy = Matrix::new(dy, tokens, self.outputs);
-            multiply(
-                (dx, self.inputs),
-                dy,
-                self.weight(),
-                (Write::Replace, 1.0),
-                Threads::All,
-            );
+            self.frozen.backward(dy, dx);
             if inner > 0 {
                 multiply(
                     (dx, self.inputs),

@@ -1,4 +1,5 @@
-//! The training graph: forward and backward written out by hand, in f32.
+//! The training graph: forward and backward written out by hand, in f32 (products with frozen weights in bfloat16,
+//! where [`Precision`] says so).
 //!
 //! Only adapters are trained, so only they get gradients; the frozen weights' gradients, which a general autograd
 //! would compute and throw away, are a third of the work. Sequences lie one after another without padding. Of the
@@ -7,36 +8,39 @@
 
 mod attention;
 mod batch;
+mod bf16;
 mod block;
 mod cross_entropy;
 mod exponential;
+mod frozen;
 mod linear;
 mod norm;
 mod pool;
 mod rotary;
 mod swiglu;
 
-pub use self::batch::Batch;
+pub use self::{batch::Batch, frozen::Precision};
 use self::{
     block::{Block, Kept, Pass},
     cross_entropy::{Gradient, cross_entropy},
+    frozen::Frozen,
     pool::Pool,
     rotary::Rotary,
 };
-use crate::{config::Config, lora::LoraAdapter, model_file::ModelFile};
+use crate::{config::Config, lora::LoraAdapter, model_file::ModelFile, weights::Tensor};
 
 /// Tokens that go through the graph at once (whole sequences; a longer one goes alone).
 pub const KEPT_TOKENS: usize = 1024;
 
-/// A model as f32, with the buffers to train adapters over it.
+/// A model ready to multiply, with the buffers to train adapters over it.
 #[derive(Debug)]
 pub struct TrainingModel {
     config: Config,
-    embedding: Vec<f32>,
+    /// Rows are read as they are needed.
+    embedding: Tensor,
     blocks: Vec<Block>,
     final_norm: Vec<f32>,
-    /// None where the embedding is the head.
-    head: Option<Vec<f32>>,
+    head: Frozen,
     rotary: Rotary,
     pool: Pool,
 }
@@ -80,15 +84,19 @@ pub enum GraphError {
 }
 
 impl TrainingModel {
-    /// Reads all weights as f32; four bytes a parameter.
-    pub fn new(model: &ModelFile) -> Self {
+    /// Reads all weights; about four bytes a parameter.
+    pub fn new(model: &ModelFile, precision: Precision) -> Self {
         let weights = &model.weights;
         let config = model.config.clone();
         Self {
-            embedding: weights.embedding.to_f32(),
-            blocks: weights.layers.iter().map(Block::new).collect(),
+            embedding: weights.embedding.clone(),
+            blocks: weights
+                .layers
+                .iter()
+                .map(|layer| Block::new(layer, precision))
+                .collect(),
             final_norm: weights.final_norm.to_f32(),
-            head: (!config.is_embedding_tied).then(|| weights.head.to_f32()),
+            head: Frozen::new(&[&weights.head], precision),
             config,
             rotary: Rotary::default(),
             pool: Pool::default(),
@@ -188,8 +196,9 @@ impl TrainingModel {
 
         let mut x = pool.take(tokens * d);
         for (token, row) in batch.tokens().iter().zip(x.chunks_mut(d)) {
-            let start = *token as usize * d;
-            row.copy_from_slice(&self.embedding[start..start + d]);
+            self.embedding
+                .format()
+                .dequantise(self.embedding.row(*token as usize), row);
         }
         let mut trail: Vec<(Vec<f32>, Option<Kept>)> = Vec::new();
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -227,13 +236,12 @@ impl TrainingModel {
             &mut normed,
             &mut inverse,
         );
-        let head = self.head.as_ref().unwrap_or(&self.embedding);
         let mut d_normed = pool.take(last.len());
         let gradient = gradients.as_ref().map(|(scale, _)| Gradient {
             d_hidden: &mut d_normed,
             scale: *scale,
         });
-        let sum = cross_entropy(&normed, head, d, &targets, gradient, pool);
+        let sum = cross_entropy(&normed, &self.head, &targets, gradient, pool);
         if let Some((_, gradients)) = gradients {
             let mut d_last = pool.zeros(last.len());
             norm::backward(&d_normed, &last, &self.final_norm, &inverse, &mut d_last);

@@ -12,7 +12,7 @@ use job_contract::{
     ArtifactKind, CONTRACT_VERSION, FailureCode, FileFormat, JobEvent, JobResult, JobSpec, Outcome,
     Phase, Task,
 };
-use language_model::{ModelFile, OpenError};
+use language_model::{ModelFile, OpenError, training_graph::Precision};
 use tokio::{runtime::Handle, sync::watch};
 use uuid::Uuid;
 
@@ -30,13 +30,15 @@ use crate::{
     stop::{Stop, StopSign},
 };
 
-/// Where an attempt keeps its files.
+/// What an attempt has to work with on its machine.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// Of this attempt alone.
     pub work_dir: PathBuf,
     /// Base models by hash, shared by all attempts on the machine.
     pub cache: PathBuf,
+    /// How exactly frozen weights multiply.
+    pub precision: Precision,
 }
 
 /// How the process should end.
@@ -261,7 +263,7 @@ impl Attempt {
             files: self.spec.inputs.iter().map(|input| input.file).collect(),
             handle: Handle::current(),
         };
-        let seed = self.spec.seed;
+        let (seed, precision) = (self.spec.seed, self.place.precision);
         let checkpoint = self.place.work_dir.join(CHECKPOINT);
         let fingerprint = self.fingerprint.clone();
         let training_thread = move || -> Result<(Trained, Prepared), RunError> {
@@ -272,6 +274,7 @@ impl Attempt {
                 lora: &lora,
                 training: &training,
                 seed,
+                precision,
                 sources: sources.len(),
                 checkpoint: &checkpoint,
                 fingerprint: &fingerprint,
