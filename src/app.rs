@@ -18,7 +18,8 @@ use crate::{
     config::Config,
     datasets,
     db::Db,
-    home,
+    gateway::{self, Gateway},
+    home, keys,
     models::{self, Signer},
     objects::ObjectStore,
     permissions, tasks, uploads,
@@ -38,6 +39,8 @@ pub struct Ports {
     pub oidc: Data<Oidc>,
     /// Signs receipts.
     pub signer: Data<Signer>,
+    /// The door to models.
+    pub gateway: Data<Gateway>,
 }
 
 impl Ports {
@@ -65,6 +68,7 @@ impl Ports {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
             signer: Data::new(Signer::new(&config.signing_key)?),
+            gateway: Data::new(Gateway::new(&config).context("gateway")?),
             db,
             config: Data::new(config),
         })
@@ -85,6 +89,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(ports.oidc.clone())
             .app_data(ports.signer.clone())
             .app_data(Data::new(TaskCounter(home::count)))
+            .app_data(ports.gateway.clone())
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
@@ -110,6 +115,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(models::web::routes)
         .configure(datasets::web::routes)
         .configure(uploads::web::routes)
+        .configure(keys::web::routes)
+        .configure(gateway::web::routes)
         .configure(audit::web::routes)
         .configure(home::routes);
 }

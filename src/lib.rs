@@ -28,7 +28,11 @@ pub mod uploads;
 
 pub mod models;
 
+pub mod keys;
+
 // Processes over the subjects.
+pub mod gateway;
+
 pub mod audit;
 pub mod home;
 

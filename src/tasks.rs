@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    uploads,
+    gateway, uploads,
     worker::{Chore, Handler},
 };
 
@@ -37,9 +37,16 @@ pub fn handlers() -> Vec<Handler<Ports>> {
 /// Everything that recurs.
 #[must_use]
 pub fn chores() -> Vec<Chore<Ports>> {
-    vec![Chore {
-        name: "sweep uploads",
-        every: Duration::from_secs(600),
-        run: |ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
-    }]
+    vec![
+        Chore {
+            name: "sweep uploads",
+            every: Duration::from_secs(600),
+            run: |ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
+        },
+        Chore {
+            name: "settle what gateways left",
+            every: Duration::from_secs(10),
+            run: |ports| Box::pin(async { Ok(gateway::sweep(&ports.db, &ports.gateway).await?) }),
+        },
+    ]
 }

@@ -1,0 +1,124 @@
+//! The routes under `/v1`.
+
+use actix_web::{HttpRequest, HttpResponse, middleware::from_fn, web};
+use openai_api::{ApiError, ModelList};
+use tokio::sync::oneshot;
+
+use super::{
+    Gateway,
+    ask::Asked,
+    catalogue,
+    failure::Failure,
+    guard::{self, Caller, identify, request_id},
+    headers::limit_headers,
+    relay::Relay,
+};
+use crate::{db::Db, keys::quota};
+
+/// Registers the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let resource = |path: &str, route: actix_web::Route| {
+        web::resource(path)
+            .route(route)
+            .default_service(web::to(wrong_method))
+    };
+    config.service(
+        web::scope("/v1")
+            .wrap(from_fn(identify))
+            .service(resource("/models", web::get().to(list)))
+            // Names of models have colons, and those of others also slashes.
+            .service(resource("/models/{model:.+}", web::get().to(show)))
+            .service(resource("/chat/completions", web::post().to(chat)))
+            .service(resource("/completions", web::post().to(text)))
+            .default_service(web::to(nowhere)),
+    );
+}
+
+async fn list(caller: Caller, db: web::Data<Db>) -> Result<HttpResponse, Failure> {
+    let models = catalogue::usable(&db, &caller.0).await?;
+    respond(&db, &caller, &ModelList::new(models)).await
+}
+
+async fn show(
+    caller: Caller,
+    db: web::Data<Db>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let model = catalogue::usable(&db, &caller.0)
+        .await?
+        .into_iter()
+        .find(|model| model.id == *path)
+        .ok_or_else(|| ApiError::model_not_found(&path))?;
+    respond(&db, &caller, &model).await
+}
+
+async fn respond(
+    db: &Db,
+    caller: &Caller,
+    body: &impl serde::Serialize,
+) -> Result<HttpResponse, Failure> {
+    let standing = quota::standing(db, &caller.0).await?;
+    let mut response = HttpResponse::Ok();
+    for header in limit_headers(&standing) {
+        response.insert_header(header);
+    }
+    Ok(response.json(body))
+}
+
+async fn chat(
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+    db: web::Data<Db>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Failure> {
+    let asked = Asked::chat(&guard::body(&request, payload).await?)?;
+    relay(caller, &request, asked, &db, gateway).await
+}
+
+async fn text(
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+    db: web::Data<Db>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Failure> {
+    let asked = Asked::text(&guard::body(&request, payload).await?)?;
+    relay(caller, &request, asked, &db, gateway).await
+}
+
+async fn relay(
+    Caller(holder): Caller,
+    request: &HttpRequest,
+    asked: Asked,
+    db: &Db,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Failure> {
+    let route = catalogue::route(db, &gateway, &holder, &asked.generation().model).await?;
+    let request = request_id(request);
+    let (tell, begun) = oneshot::channel();
+    let running = gateway.running.clone();
+    let relay = Relay {
+        db: db.clone(),
+        gateway: gateway.into_inner(),
+        request,
+        holder,
+        route,
+        asked,
+    };
+    // Dropping `begun`, as happens when the client leaves, ends the task after it has settled.
+    running.spawn(relay.run(tell));
+    let begun = begun
+        .await
+        .map_err(|_| ApiError::internal(&request.to_string()))?;
+    begun.respond()
+}
+
+async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let path: String = request.path().chars().take(200).collect();
+    Err(ApiError::not_found(format!("There is nothing at {path}.")).into())
+}
+
+async fn wrong_method() -> Result<HttpResponse, Failure> {
+    Err(ApiError::method_not_allowed().into())
+}

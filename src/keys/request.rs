@@ -1,0 +1,124 @@
+//! Asking for a key.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::{
+    key::{Key, Limits, Status},
+    secret::fresh_public_id,
+    store,
+};
+use crate::{
+    db::{CommitError, Db, Event, StoreError, Subject},
+    ids::{ApiKeyId, InstitutionId, ModelId},
+    models,
+    policy::{self, Action, Actor, Denied, Scope},
+};
+
+/// What is asked for; bounds are checked by the edge.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    pub name: String,
+    pub purpose: String,
+    pub is_commercial: bool,
+    /// At least one.
+    pub models: Vec<ModelId>,
+    pub limits: Limits,
+    /// How long it holds, from the request.
+    pub lifetime: TimeDelta,
+}
+
+/// Why a key was not asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("the institution may not use this model")]
+    ModelNotUsable,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl From<sqlx::Error> for RequestError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Requested<'a> {
+    key: ApiKeyId,
+    public_id: &'a str,
+    name: &'a str,
+    is_commercial: bool,
+    models: &'a [ModelId],
+    tokens_per_day: i64,
+    requests_per_minute: i32,
+    #[serde(skip)]
+    institution: InstitutionId,
+}
+
+impl Event for Requested<'_> {
+    fn kind(&self) -> &'static str {
+        "keys.requested"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "api_key",
+            id: self.key.0,
+            institution: self.institution,
+        }
+    }
+}
+
+/// Asks for a key for the actor's own institution.
+///
+/// # Errors
+/// [`RequestError::ModelNotUsable`] where a model is not released, or another institution's.
+pub async fn request(db: &Db, actor: &Actor, new: NewKey) -> Result<ApiKeyId, RequestError> {
+    let permit = policy::check(actor, Action::RequestKey, &Scope::of(actor.institution))?;
+    let usable = models::usable_by(db, actor.institution).await?;
+    let is_usable = |id: &ModelId| usable.iter().any(|model| model.id == *id);
+    if new.models.is_empty() || !new.models.iter().all(is_usable) {
+        return Err(RequestError::ModelNotUsable);
+    }
+    let mut tx = db.write(actor).await?;
+    let now = tx.now();
+    let key = Key {
+        id: ApiKeyId::fresh(),
+        public_id: fresh_public_id(),
+        institution: actor.institution,
+        institution_name: String::new(),
+        name: new.name,
+        purpose: new.purpose,
+        is_commercial: new.is_commercial,
+        limits: new.limits,
+        status: Status::Requested,
+        models: Vec::new(),
+        requested_by: actor.user,
+        requester_name: String::new(),
+        requested_at: now,
+        decider_name: None,
+        decided_at: None,
+        reason: None,
+        expires_at: now + new.lifetime,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    store::insert(&mut tx, &key, &new.models).await?;
+    tx.record(&Requested {
+        key: key.id,
+        public_id: &key.public_id,
+        name: &key.name,
+        is_commercial: key.is_commercial,
+        models: &new.models,
+        tokens_per_day: key.limits.tokens_per_day,
+        requests_per_minute: key.limits.requests_per_minute,
+        institution: key.institution,
+    })?;
+    tx.commit(permit).await?;
+    Ok(key.id)
+}

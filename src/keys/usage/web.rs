@@ -1,0 +1,391 @@
+//! The page, the API and the file of what was used.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, get, http::header, web};
+use askama::Template;
+use chrono::{Days, NaiveDate};
+use serde::Deserialize;
+
+use super::{
+    super::{quota, store as keys},
+    store::{self, Row},
+};
+use crate::{
+    db::Db,
+    error::AppError,
+    ids::ApiKeyId,
+    policy::{Action, Actor, Visibility, visible},
+    web::{ApiActor, ApiResult, Chrome, Lang, Page, PageResult, filters, number},
+};
+
+pub(in crate::keys) fn routes(config: &mut web::ServiceConfig) {
+    config.service(index).service(download).service(list_json);
+}
+
+const DAYS_SHOWN: u64 = 30;
+const MOST_DAYS: u64 = 366;
+
+/// Which days, and which key.
+#[derive(Debug, Deserialize)]
+struct Query {
+    since: Option<NaiveDate>,
+    until: Option<NaiveDate>,
+    key: Option<ApiKeyId>,
+}
+
+impl Query {
+    /// The days asked for, at most a year; the last thirty where nothing was asked.
+    fn days(&self, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), AppError> {
+        let until = self.until.unwrap_or(today);
+        let back = |days| until.checked_sub_days(Days::new(days)).unwrap_or(until);
+        let since = self.since.unwrap_or_else(|| back(DAYS_SHOWN - 1));
+        if since > until || since < back(MOST_DAYS) {
+            return Err(AppError::invalid("usage-days-wrong"));
+        }
+        Ok((since, until))
+    }
+}
+
+fn visibility(actor: &Actor) -> Result<Visibility, AppError> {
+    match visible(actor, Action::ViewUsage) {
+        Visibility::Nothing => Err(AppError::Forbidden(crate::error::Say::new("denied-role"))),
+        seen => Ok(seen),
+    }
+}
+
+struct Bar {
+    x: String,
+    width: String,
+    y: String,
+    height: String,
+    middle: String,
+    label: String,
+    text: String,
+}
+
+struct Tick {
+    at: String,
+    text: String,
+}
+
+struct Chart {
+    title: String,
+    about: String,
+    y_ticks: Vec<Tick>,
+    bars: Vec<Bar>,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+struct KeyToday {
+    href: String,
+    name: String,
+    institution: String,
+    used: i64,
+    limit: i64,
+    text: String,
+    left: String,
+}
+
+struct Line {
+    name: String,
+    requests: String,
+    prompt: String,
+    completion: String,
+    total: String,
+}
+
+#[derive(Template)]
+#[template(path = "usage/index.html")]
+struct IndexPage {
+    chrome: Chrome,
+    since: String,
+    until: String,
+    download: String,
+    keys: Vec<KeyToday>,
+    chart: Chart,
+    by_key: Vec<Line>,
+    by_model: Vec<Line>,
+    shows_institutions: bool,
+}
+
+#[get("/{lang:nl|en}/usage")]
+async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageResult {
+    let seen = visibility(page.actor())?;
+    let (lang, today) = (page.lang(), quota::day_of(db.now()));
+    let (since, until) = query.days(today)?;
+    let mut conn = db.read().await?;
+    let rows = store::rows(&mut conn, seen, (since, until), query.key).await?;
+    let counters = store::of_day(&mut conn, seen, today).await?;
+    let mut shown = Vec::new();
+    for key in keys::list(&mut conn, seen).await? {
+        let counter = counters.get(&key.id).copied();
+        if key.status != crate::keys::Status::Active && counter.is_none() {
+            continue;
+        }
+        let counter = counter.unwrap_or_default();
+        let (used, limit) = (counter.used + counter.reserved, key.limits.tokens_per_day);
+        let left = number(lang, (limit - used).max(0));
+        shown.push(KeyToday {
+            href: page.path(&format!("/keys/{}", key.id)),
+            used,
+            limit,
+            text: lang.t_with(
+                "key-used-today",
+                &[("used", number(lang, used)), ("limit", number(lang, limit))],
+            ),
+            left: lang.t_with("key-left-today", &[("left", left)]),
+            name: key.name,
+            institution: key.institution_name,
+        });
+    }
+    page.show(&IndexPage {
+        chrome: page.chrome(),
+        download: page.path(&format!("/usage.csv?since={since}&until={until}")),
+        since: since.to_string(),
+        until: until.to_string(),
+        keys: shown,
+        chart: chart(lang, &rows, since, until),
+        by_key: lines(lang, &rows, |row| (row.key, row.key_name.clone())),
+        by_model: lines(lang, &rows, |row| (uuid::Uuid::nil(), row.model.clone())),
+        shows_institutions: seen == Visibility::All,
+    })
+}
+
+/// Sums over rows with the same name, the largest first.
+fn lines(lang: Lang, rows: &[Row], name: impl Fn(&Row) -> (uuid::Uuid, String)) -> Vec<Line> {
+    let mut sums: BTreeMap<(uuid::Uuid, String), [i64; 3]> = BTreeMap::new();
+    for row in rows {
+        let [requests, prompt, completion] = sums.entry(name(row)).or_default();
+        *requests += row.requests;
+        *prompt += row.prompt_tokens;
+        *completion += row.completion_tokens;
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, [_, prompt, completion])| -(prompt + completion));
+    sums.into_iter()
+        .map(|((_, name), [requests, prompt, completion])| Line {
+            name,
+            requests: number(lang, requests),
+            prompt: number(lang, prompt),
+            completion: number(lang, completion),
+            total: number(lang, prompt + completion),
+        })
+        .collect()
+}
+
+/// Tokens a day as bars.
+fn chart(lang: Lang, rows: &[Row], since: NaiveDate, until: NaiveDate) -> Chart {
+    let mut days: BTreeMap<NaiveDate, i64> = since
+        .iter_days()
+        .take_while(|day| *day <= until)
+        .map(|day| (day, 0))
+        .collect();
+    for row in rows {
+        *days.entry(row.day).or_default() += row.tokens();
+    }
+    let top = ceiling(days.values().copied().max().unwrap_or_default());
+    let step = 100.0 / days.len().max(1) as f64;
+    let every = days.len().div_ceil(6);
+    let height = |tokens: i64| tokens as f64 / top as f64 * 100.0;
+    let percent = |share: f64| format!("{share:.2}%");
+    let bars = days.iter().enumerate().map(|(at, (day, tokens))| {
+        let left = at as f64 * step;
+        Bar {
+            x: percent(left + step * 0.1),
+            width: percent(step * 0.8),
+            y: percent(100.0 - height(*tokens)),
+            height: percent(height(*tokens)),
+            middle: percent(left + step / 2.0),
+            label: if at % every == every / 2 {
+                day.format("%-d-%-m").to_string()
+            } else {
+                String::new()
+            },
+            text: format!("{}: {}", day.format("%-d-%-m"), number(lang, *tokens)),
+        }
+    });
+    let total = number(lang, days.values().sum());
+    Chart {
+        title: lang.t("usage-chart"),
+        about: lang.t_with("usage-chart-about", &[("total", total)]),
+        y_ticks: [0, top / 2, top]
+            .into_iter()
+            .map(|tokens| Tick {
+                at: percent(100.0 - height(tokens)),
+                text: number(lang, tokens),
+            })
+            .collect(),
+        bars: bars.collect(),
+        columns: vec![lang.t("usage-day"), lang.t("usage-tokens")],
+        rows: days
+            .iter()
+            .rev()
+            .filter(|(_, tokens)| **tokens > 0)
+            .map(|(day, tokens)| vec![day.to_string(), number(lang, *tokens)])
+            .collect(),
+    }
+}
+
+/// The next round number: 1, 2 or 5 with zeros, at least 10.
+fn ceiling(most: i64) -> i64 {
+    let mut unit = 10_i64;
+    while unit < i64::MAX / 100 {
+        for factor in [1, 2, 5] {
+            if most <= unit * factor {
+                return unit * factor;
+            }
+        }
+        unit *= 10;
+    }
+    most
+}
+
+#[get("/{lang:nl|en}/usage.csv")]
+async fn download(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageResult {
+    let seen = visibility(page.actor())?;
+    let days = query.days(quota::day_of(db.now()))?;
+    let mut conn = db.read().await?;
+    let rows = store::rows(&mut conn, seen, days, query.key).await?;
+    let body = csv_of(&rows).map_err(AppError::Internal)?;
+    let (since, until) = days;
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header((
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"usage-{since}-{until}.csv\""),
+        ))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body))
+}
+
+fn csv_of(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record([
+        "day",
+        "institution",
+        "key",
+        "key_id",
+        "model",
+        "requests",
+        "prompt_tokens",
+        "completion_tokens",
+    ])?;
+    for row in rows {
+        csv.write_record([
+            row.day.to_string(),
+            harmless(&row.institution),
+            harmless(&row.key_name),
+            row.key.to_string(),
+            harmless(&row.model),
+            row.requests.to_string(),
+            row.prompt_tokens.to_string(),
+            row.completion_tokens.to_string(),
+        ])?;
+    }
+    Ok(csv.into_inner()?)
+}
+
+/// A cell that spreadsheet programs take for text, also where it begins like a formula (OWASP, CSV injection).
+fn harmless(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
+}
+
+#[get("/api/v1/usage")]
+async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>) -> ApiResult {
+    let seen = visibility(&actor.0)?;
+    let today = quota::day_of(db.now());
+    let days = query.days(today)?;
+    let mut conn = db.read().await?;
+    let rows = store::rows(&mut conn, seen, days, query.key).await?;
+    let data: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "day": row.day,
+                "key": row.key,
+                "key_name": row.key_name,
+                "institution": row.institution,
+                "model": row.model,
+                "requests": row.requests,
+                "prompt_tokens": row.prompt_tokens,
+                "completion_tokens": row.completion_tokens,
+                "total_tokens": row.tokens(),
+            })
+        })
+        .collect();
+    let counters = store::of_day(&mut conn, seen, today).await?;
+    let today: Vec<_> = counters
+        .iter()
+        .filter(|(key, _)| query.key.is_none_or(|wanted| wanted == **key))
+        .map(|(key, day)| {
+            serde_json::json!({
+                "key": key,
+                "day": today,
+                "used_tokens": day.used,
+                "reserved_tokens": day.reserved,
+                "requests": day.requests,
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(serde_json::json!({
+        "data": data, "today": today, "has_more": false,
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(day: &str, key_name: &str, tokens: i64) -> Row {
+        Row {
+            day: day.parse().unwrap(),
+            key: uuid::Uuid::nil(),
+            key_name: key_name.into(),
+            institution: "Universiteit Harderwijk".into(),
+            model: "m".into(),
+            requests: 1,
+            prompt_tokens: tokens,
+            completion_tokens: 0,
+        }
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        let csv = csv_of(&[row("2026-11-23", "=HYPERLINK(\"x\")", 1)]).unwrap();
+        let text = String::from_utf8(csv).unwrap();
+        assert!(text.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{text}");
+        for start in ["+1", "-1", "@x", "\t="] {
+            assert!(harmless(start).starts_with('\''), "{start}");
+        }
+        assert_eq!(harmless("a=b"), "a=b");
+    }
+
+    #[test]
+    fn the_highest_bar_fits() {
+        let rows = [row("2026-11-22", "a", 730), row("2026-11-23", "a", 20)];
+        let days = ("2026-11-21".parse().unwrap(), "2026-11-23".parse().unwrap());
+        let chart = chart(Lang::En, &rows, days.0, days.1);
+        let heights: Vec<_> = chart.bars.iter().map(|bar| bar.height.as_str()).collect();
+        assert_eq!(heights, ["0.00%", "73.00%", "2.00%"]);
+        assert_eq!(chart.y_ticks[2].text, "1,000");
+    }
+
+    #[test]
+    fn days_are_bounded() {
+        let today = "2026-11-23".parse().unwrap();
+        let query = |since: &str| Query {
+            since: since.parse().ok(),
+            until: None,
+            key: None,
+        };
+        assert_eq!(query("").days(today).unwrap().0.to_string(), "2026-10-25");
+        assert!(query("2020-01-01").days(today).is_err());
+        assert!(query("2026-11-24").days(today).is_err());
+    }
+}
