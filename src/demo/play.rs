@@ -240,6 +240,9 @@ async fn tune(
                 "dataset_versions": [version],
                 "epochs": stage.epochs,
                 "max_steps": stage.max_steps,
+                "rank": 16,
+                "learning_rate": 0.002,
+                "batch_size": 4,
             })),
         )
         .await?;
@@ -392,11 +395,11 @@ async fn key(
             Some(json!({
                 "name": "archiefassistent",
                 "purpose": "Proef met een archiefassistent in de studiezaal",
-                "is_commercial": false,
+                "commercial": false,
                 "models": [stage.base, model],
                 "tokens_per_day": 100_000,
                 "requests_per_minute": 120,
-                "expires_in_days": 90,
+                "days": 90,
             })),
         )
         .await?;

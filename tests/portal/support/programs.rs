@@ -1,0 +1,61 @@
+//! The other programs of the workspace, started beside the portal.
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use super::TestApp;
+
+/// A program that ends with the test.
+pub(crate) struct Program(Child);
+
+impl Program {
+    /// Starts `faculty-serving`, which takes its assignments from the portal.
+    pub(crate) fn serving(app: &TestApp) -> Self {
+        Self::start(app, "faculty-serving", &["serve", "--portal", app.url.as_str().trim_end_matches('/'), "--bind", "127.0.0.1:0"])
+    }
+
+    /// Starts a program of the workspace with the portal's environment.
+    pub(crate) fn start(app: &TestApp, name: &str, arguments: &[&str]) -> Self {
+        let log = std::fs::File::create(app.folder.path().join(format!("{name}.log"))).unwrap();
+        let child = Command::new(TestApp::programs().join(name))
+            .args(arguments)
+            .envs(app.environment.iter().cloned())
+            .env("FACULTY_SERVING_TOKEN", "serving-token-of-the-tests")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The real base model; `scripts/test` fetches it.
+#[expect(clippy::disallowed_methods, reason = "scripts/test says where it is")]
+pub(crate) fn base_model() -> PathBuf {
+    let path = std::env::var("FACULTY_TEST_BASE_MODEL")
+        .expect("FACULTY_TEST_BASE_MODEL names the base model: run tests through scripts/test");
+    PathBuf::from(path)
+}
+
+/// A Python for each major version of the stock `openai` SDK; `scripts/test` makes them.
+#[expect(clippy::disallowed_methods, reason = "scripts/test says where they are")]
+pub(crate) fn sdk_pythons() -> Vec<PathBuf> {
+    let paths = std::env::var("FACULTY_TEST_SDK")
+        .expect("FACULTY_TEST_SDK names the Pythons with the SDK: run tests through scripts/test");
+    paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+}
