@@ -6,8 +6,9 @@ use safetensors::{Dtype, tensor::TensorView};
 
 use super::{Adapter, InferenceModel, KvCache, StepError, Work, Workspace};
 use crate::{
-    ModelFile,
+    Document, LoraAdapter, ModelFile, Target,
     synthetic::{Noise, Synthetic},
+    training_graph::{Batch, TrainingModel},
 };
 
 fn given_file(is_quantised: bool) -> ModelFile {
@@ -298,4 +299,57 @@ fn adapters_that_do_not_fit_are_refused() {
         Adapter::parse(config.as_bytes(), &weights, &file.config).is_err(),
         "an adapter for more layers than the base has"
     );
+}
+
+#[test]
+fn a_trained_adapter_serves_as_it_was_trained() {
+    let file = given_file(true);
+    let model = InferenceModel::new(&file.config, &file.weights, 128);
+    let all = [
+        Target::Query,
+        Target::Key,
+        Target::Value,
+        Target::Output,
+        Target::Gate,
+        Target::Up,
+        Target::Down,
+    ];
+    let mut trained = LoraAdapter::new(&file.config, 4, 8.0, &all, 1).unwrap();
+    let mut noise = Noise::new(9);
+    trained
+        .parameters_mut()
+        .iter_mut()
+        .for_each(|weight| *weight += noise.sample() * 0.1);
+    let (config, weights) = (
+        trained.to_config_json("tiny"),
+        trained.to_safetensors().unwrap(),
+    );
+    let served = Adapter::parse(config.as_bytes(), &weights, &file.config).unwrap();
+    let tokens: Vec<u32> = (3..50).map(|token| token * 5 % 200).collect();
+    let mut batch = Batch::default();
+    batch.push(&Document {
+        is_target: vec![true; tokens.len()],
+        tokens: tokens.clone(),
+    });
+    let mut graph = TrainingModel::new(&file);
+    for (trained, served) in [(None, None), (Some(&trained), Some(&served))] {
+        let expected = graph.loss(trained, &batch).unwrap().mean().unwrap();
+        let mut loss = 0.0;
+        for (at, token) in tokens.iter().enumerate().skip(1) {
+            let logits = logits(&model, served, &tokens[..at], at);
+            let highest = logits
+                .iter()
+                .fold(f32::MIN, |highest, logit| highest.max(*logit));
+            let total: f64 = logits
+                .iter()
+                .map(|logit| f64::from(logit - highest).exp())
+                .sum();
+            loss += total.ln() - f64::from(logits[*token as usize] - highest);
+        }
+        let loss = loss / (tokens.len() - 1) as f64;
+        assert!(
+            (loss - expected).abs() < 1e-4,
+            "{loss} when served, {expected} when trained"
+        );
+    }
 }
