@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
 };
@@ -61,6 +62,7 @@ async fn serve(settings: Serve) -> anyhow::Result<()> {
         running: settings.max_running,
         waiting: settings.max_waiting,
         cache_bytes,
+        activations: settings.activation_bits,
     })?;
     let listener = TcpListener::bind(settings.bind)
         .with_context(|| format!("cannot listen on {}", settings.bind))?;
@@ -132,7 +134,7 @@ fn follow(
                     portal: portal.clone(),
                     token,
                     address: address.trim_end_matches('/').to_owned(),
-                    cache: settings.cache.clone(),
+                    cache: cache(settings)?.join("models"),
                 },
                 registry,
             )?)
@@ -144,6 +146,12 @@ fn follow(
             None => std::future::pending().await,
         }
     })
+}
+
+fn cache(settings: &Serve) -> anyhow::Result<PathBuf> {
+    let home = || Some(std::env::home_dir()?.join(".cache/virtual-faculty"));
+    let cache = settings.cache.clone().or_else(home);
+    cache.context("there is no home folder; name a cache with --cache")
 }
 
 #[expect(

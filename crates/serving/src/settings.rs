@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
+use language_model::inference::Activations;
 use url::Url;
 
 /// Serves language models over the OpenAI API.
@@ -38,13 +39,12 @@ pub struct Serve {
     /// Where the portal's gateway reaches this program [default: http://BIND].
     #[arg(long, env = "FACULTY_SERVING_ADDRESS", value_name = "URL")]
     pub address: Option<Url>,
-    /// Where fetched model files are kept, by their hash.
-    #[arg(
-        long,
-        env = "FACULTY_SERVING_CACHE",
-        default_value = ".faculty/serving"
-    )]
-    pub cache: PathBuf,
+    /// Where fetched model files are kept, by their hash [default: ~/.cache/virtual-faculty].
+    #[arg(long, env = "FACULTY_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Bits of the activations in products: 16, or 8 for more speed where answers may drift a little.
+    #[arg(long, env = "FACULTY_SERVING_ACTIVATION_BITS", default_value = "16", value_parser = activations)]
+    pub activation_bits: Activations,
     /// Allow /v1/load_lora_adapter and /v1/unload_lora_adapter, which read local folders.
     #[arg(long, env = "FACULTY_SERVING_ALLOW_LORA_LOADING")]
     pub allow_lora_loading: bool,
@@ -118,6 +118,14 @@ impl FromStr for NamedAdapter {
             }
             _ => Err(FormError("NAME=DIR:BASE")),
         }
+    }
+}
+
+fn activations(bits: &str) -> Result<Activations, FormError> {
+    match bits {
+        "8" => Ok(Activations::Bits8),
+        "16" => Ok(Activations::Bits16),
+        _ => Err(FormError("8 or 16")),
     }
 }
 

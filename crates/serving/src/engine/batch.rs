@@ -27,7 +27,7 @@ impl Batch {
             first: None,
             running: Vec::new(),
             cache_bytes: 0,
-            space: Workspace::default(),
+            space: Workspace::new(limits.activations),
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use language_model::inference::Activations;
 use tokio::sync::mpsc;
 
 use self::batch::Batch;
@@ -24,6 +25,7 @@ pub struct EngineLimits {
     pub waiting: usize,
     /// Memory for the keys and values of all running sequences.
     pub cache_bytes: usize,
+    pub activations: Activations,
 }
 
 /// Why a job was not taken.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage, HttpRequest,
+    Error, HttpMessage, HttpRequest, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
@@ -62,7 +62,7 @@ pub(super) async fn identify(
 /// Lets requests through that carry the token, where there is one.
 pub(super) async fn require_token(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let service = request.app_data::<web::Data<Service>>();
     if let Some(token) = service.and_then(|service| service.token.clone()) {
@@ -75,10 +75,12 @@ pub(super) async fn require_token(
         let is_right =
             bearer.is_some_and(|bearer| Sha256::digest(bearer) == Sha256::digest(&*token));
         if !is_right {
-            return Err(Failure(ApiError::invalid_api_key()).into());
+            // An answer rather than an error, so that it too gets its id and its line in the log.
+            let refusal = Failure(ApiError::invalid_api_key()).error_response();
+            return Ok(request.into_response(refusal).map_into_right_body());
         }
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 /// The whole JSON body.

@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use language_model::synthetic::{Noise, Synthetic};
+use language_model::{
+    inference::Activations,
+    synthetic::{Noise, Synthetic},
+};
 use openai_api::SseSplitter;
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
@@ -45,6 +48,7 @@ impl Default for Options {
                 running: 8,
                 waiting: 32,
                 cache_bytes: 256 << 20,
+                activations: Activations::Bits16,
             },
             token: None,
             may_load_adapters: true,

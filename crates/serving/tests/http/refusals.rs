@@ -1,3 +1,4 @@
+use language_model::inference::Activations;
 use serde_json::{Value, json};
 use serving::engine::EngineLimits;
 
@@ -139,6 +140,7 @@ async fn the_token_is_needed_where_one_is_set() {
     ] {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 401);
+        assert!(response.headers().contains_key("x-request-id"));
         assert_eq!(
             response.json::<Value>().await.unwrap()["error"]["code"],
             "invalid_api_key"
@@ -158,6 +160,7 @@ async fn a_full_queue_is_answered_at_once() {
             running: 1,
             waiting: 1,
             cache_bytes: 256 << 20,
+            activations: Activations::Bits16,
         },
         ..Options::default()
     });
