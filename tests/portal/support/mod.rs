@@ -2,5 +2,10 @@
 
 mod app;
 mod database;
+pub(crate) mod given;
+mod programs;
 
-pub(crate) use self::app::TestApp;
+pub(crate) use self::{
+    app::TestApp,
+    programs::{Program, base_model, sdk_pythons},
+};

@@ -1,0 +1,142 @@
+//! How things come to be, through the same doors that people use.
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+use virtual_faculty::ids::ModelId;
+
+use super::TestApp;
+
+/// A dataset of Archief Waterland that passed both reviews and may be used for fine-tuning.
+pub(crate) struct Approved {
+    pub(crate) dataset: Uuid,
+    pub(crate) version: Uuid,
+}
+
+/// Chats enough to train a tiny model on.
+pub(crate) fn small_corpus() -> Vec<u8> {
+    let mut lines = String::new();
+    for n in 0..24 {
+        let line = json!({ "messages": [
+            { "role": "user", "content": format!("vraag {n}") },
+            { "role": "assistant", "content": format!("het archief is open op dag {n}") },
+        ]});
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    lines.into_bytes()
+}
+
+pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
+    let mut contributor = app.browser("contributor.waterland").await;
+    let registered = contributor
+        .api(
+            Method::POST,
+            "/api/v1/datasets",
+            Some(json!({
+                "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
+                "source": "test", "right_holder": "Archief Waterland", "personal_data": "no",
+                "personal_data_basis": "", "confidentiality": "public",
+            })),
+        )
+        .await
+        .unwrap();
+    let dataset: Uuid = registered["id"].as_str().unwrap().parse().unwrap();
+    let version: Uuid = registered["version"]["id"].as_str().unwrap().parse().unwrap();
+    contributor.upload(dataset, "notulen.jsonl", &small_corpus()).await.unwrap();
+    give_permission(app, dataset).await;
+    contributor
+        .api(Method::POST, &format!("/api/v1/datasets/{dataset}/submit"), None)
+        .await
+        .unwrap();
+    for (login, kind) in [("steward", "data"), ("legal", "legal")] {
+        let answer = app
+            .browser(login)
+            .await
+            .post_form(
+                &format!("/nl/datasets/{dataset}/review"),
+                &[("kind", kind), ("decision", "approved"), ("reason", "")],
+            )
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 303, "{}", answer.text);
+    }
+    Approved { dataset, version }
+}
+
+pub(crate) async fn give_permission(app: &TestApp, dataset: Uuid) {
+    app.browser("manager.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/permissions"),
+            Some(json!({
+                "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
+                "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
+            })),
+        )
+        .await
+        .unwrap();
+}
+
+/// A tiny base model that really trains, in a second or two.
+pub(crate) async fn tiny_base(app: &TestApp) -> ModelId {
+    let path = tiny_model(app);
+    app.base_model("tiny", &path).await
+}
+
+pub(crate) fn tiny_model(app: &TestApp) -> PathBuf {
+    let path = app.folder.path().join("tiny.gguf");
+    language_model::synthetic::Synthetic::default().write_gguf(&path).unwrap();
+    path
+}
+
+/// A job of Universiteit Harderwijk on that dataset, approved; answers its id.
+pub(crate) async fn approved_job(app: &TestApp, base: ModelId, version: Uuid, epochs: u32) -> Uuid {
+    let requested = app
+        .browser("researcher.harderwijk")
+        .await
+        .api(Method::POST, "/api/v1/jobs", Some(job(base, version, epochs)))
+        .await
+        .unwrap();
+    let job: Uuid = requested["id"].as_str().unwrap().parse().unwrap();
+    app.browser("operator")
+        .await
+        .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
+        .await
+        .unwrap();
+    job
+}
+
+/// What a job's request says.
+pub(crate) fn job(base: ModelId, version: Uuid, epochs: u32) -> Value {
+    json!({
+        "title": "Proef", "motivation": "een test", "purpose": "fine_tuning", "recipients": "consortium",
+        "base_model": base, "dataset_versions": [version], "epochs": epochs, "rank": 4, "batch_size": 4,
+        "sequence_length": 64,
+    })
+}
+
+/// Watches a job until `holds`; fails with the job's state after two minutes.
+pub(crate) async fn job_until(app: &TestApp, job: Uuid, holds: impl Fn(&Value) -> bool) -> Value {
+    let mut operator = app.browser("operator").await;
+    let mut last = Value::Null;
+    for _ in 0..600 {
+        // The portal may be away for a moment in tests that kill it.
+        if let Ok(state) = operator.api(Method::GET, &format!("/api/v1/jobs/{job}"), None).await {
+            if holds(&state) {
+                return state;
+            }
+            last = state;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("the job did not come to that within two minutes: {last:#}");
+}
+
+/// Whether a job has come to its end.
+pub(crate) fn is_over(state: &Value) -> bool {
+    ["succeeded", "failed", "cancelled", "rejected", "blocked"].contains(&state["status"].as_str().unwrap_or(""))
+}
