@@ -8,7 +8,7 @@ use std::{
 use job_contract::{JobEvent, LoraSettings, Phase, TrainingSettings};
 use language_model::{
     Document, LoraAdapter, ModelFile,
-    training_graph::{Batch, GraphError, KEPT_TOKENS, Loss, Precision, TrainingModel},
+    training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, TrainingModel},
 };
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
@@ -348,7 +348,7 @@ impl Run<'_> {
             let next = held_out
                 .peek()
                 .map_or(usize::MAX, |next: &&Document| next.tokens.len());
-            if batch.tokens().len().saturating_add(next) > KEPT_TOKENS {
+            if batch.tokens().len().saturating_add(next) > TOKENS_AT_ONCE {
                 observer.may_go_on()?;
                 self.measured_tokens += batch.tokens().len() as u64;
                 loss.add(self.model.loss(Some(&self.adapter), &batch)?);

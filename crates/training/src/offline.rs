@@ -174,6 +174,17 @@ struct Terminal {
     sign: StopSign,
 }
 
+impl Terminal {
+    /// A line above the bar, or in the log where there is no terminal to draw on.
+    fn say(&self, line: &str) {
+        if self.bar.is_hidden() {
+            tracing::info!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+}
+
 impl Observer for Terminal {
     fn event(&mut self, event: JobEvent) -> Result<(), Stop> {
         match event {
@@ -185,7 +196,7 @@ impl Observer for Terminal {
                 total_steps,
             } => {
                 self.bar.set_length(u64::from(total_steps));
-                self.bar.println(format!(
+                self.say(&format!(
                     "{documents} documents ({held_out_documents} held out), {tokens} tokens, {target_tokens} of them to learn; {total_steps} steps"
                 ));
             }
@@ -204,11 +215,11 @@ impl Observer for Terminal {
                     .set_message(format!("loss {loss:.3}, {tokens_per_second:.0} tokens/s"));
             }
             JobEvent::HeldOut { step, loss } => {
-                self.bar.println(format!(
+                self.say(&format!(
                     "held-out loss after step {step}: {loss:.4} nats a token"
                 ));
             }
-            JobEvent::Note { message } => self.bar.println(message),
+            JobEvent::Note { message } => self.say(&message),
             JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } => {}
         }
         Ok(())

@@ -48,12 +48,11 @@ impl Packed {
             .par_chunks_mut((pairs * TILE_COLUMNS).max(1))
             .enumerate()
             .for_each(|(panel, words)| {
-                for (place, word) in words.iter_mut().enumerate() {
-                    let (pair, column) = (
-                        place / TILE_COLUMNS,
-                        panel * TILE_COLUMNS + place % TILE_COLUMNS,
-                    );
-                    *word = pack(matrix.at(2 * pair, column), matrix.at(2 * pair + 1, column));
+                for (pair, words) in words.chunks_mut(TILE_COLUMNS).enumerate() {
+                    for (place, word) in words.iter_mut().enumerate() {
+                        let column = panel * TILE_COLUMNS + place;
+                        *word = pack(matrix.at(2 * pair, column), matrix.at(2 * pair + 1, column));
+                    }
                 }
             });
         Self {

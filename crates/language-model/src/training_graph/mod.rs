@@ -30,6 +30,11 @@ use self::{
 use crate::{config::Config, lora::LoraAdapter, model_file::ModelFile, weights::Tensor};
 
 /// Tokens that go through the graph at once (whole sequences; a longer one goes alone).
+///
+/// More would not be faster, and every token's activations stay in memory until its way back.
+pub const TOKENS_AT_ONCE: usize = 512;
+
+/// Tokens in one sequence up to which activations are kept rather than computed again.
 pub const KEPT_TOKENS: usize = 1024;
 
 /// A model ready to multiply, with the buffers to train adapters over it.
@@ -43,6 +48,8 @@ pub struct TrainingModel {
     head: Frozen,
     rotary: Rotary,
     pool: Pool,
+    /// Tokens of the longest part so far.
+    longest: usize,
 }
 
 /// The loss of a batch.
@@ -100,6 +107,7 @@ impl TrainingModel {
             config,
             rotary: Rotary::default(),
             pool: Pool::default(),
+            longest: 0,
         }
     }
 
@@ -119,7 +127,7 @@ impl TrainingModel {
     ) -> Result<Loss, GraphError> {
         self.check(adapter, batch)?;
         let mut loss = Loss::default();
-        for part in batch.split(KEPT_TOKENS) {
+        for part in batch.split(TOKENS_AT_ONCE) {
             loss.add(self.run(adapter, &part, None));
         }
         Ok(loss)
@@ -147,7 +155,7 @@ impl TrainingModel {
             });
         }
         let mut loss = Loss::default();
-        for part in batch.split(KEPT_TOKENS) {
+        for part in batch.split(TOKENS_AT_ONCE) {
             loss.add(self.run(Some(adapter), &part, Some((scale, gradients))));
         }
         Ok(loss)
@@ -183,6 +191,11 @@ impl TrainingModel {
             .unwrap_or(0);
         self.rotary
             .grow(longest, self.config.head_dim, self.config.rope_theta);
+        if batch.tokens().len() > self.longest {
+            // Buffers of the shorter parts are too small from here on.
+            self.longest = batch.tokens().len();
+            self.pool.clear();
+        }
         let pool = &mut self.pool;
         let pass = Pass {
             config: &self.config,

@@ -15,7 +15,10 @@ impl Pool {
     /// A buffer of `length` numbers. What it holds is left over from earlier use.
     pub(super) fn take(&mut self, length: usize) -> Vec<f32> {
         let class = length.next_power_of_two();
-        let free = self.free.get_mut(&class).and_then(Vec::pop);
+        // A larger one from a longer batch does as well; batches differ a little and should share one set.
+        let free = [class, 2 * class]
+            .iter()
+            .find_map(|class| self.free.get_mut(class)?.pop());
         let mut buffer = free.unwrap_or_else(|| Vec::with_capacity(class));
         buffer.resize(length, 0.0);
         buffer
@@ -35,11 +38,18 @@ impl Pool {
         buffer
     }
 
+    /// Gives all buffers that are not in use back to the system.
+    pub(super) fn clear(&mut self) {
+        self.free.clear();
+    }
+
     /// Gives buffers back.
     pub(super) fn give<const N: usize>(&mut self, buffers: [Vec<f32>; N]) {
         for buffer in buffers {
-            let class = buffer.len().next_power_of_two();
-            self.free.entry(class).or_default().push(buffer);
+            let class = buffer.capacity();
+            if class > 0 {
+                self.free.entry(class).or_default().push(buffer);
+            }
         }
     }
 }
