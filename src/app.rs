@@ -19,11 +19,14 @@ use crate::{
     datasets,
     db::Db,
     gateway::{self, Gateway},
-    home, keys,
+    home,
+    jobs::{self, Compute},
+    keys,
     models::{self, Signer},
     objects::ObjectStore,
     permissions, tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
+    withdrawals,
     worker::Worker,
 };
 
@@ -41,6 +44,8 @@ pub struct Ports {
     pub signer: Data<Signer>,
     /// The door to models.
     pub gateway: Data<Gateway>,
+    /// Runs the programs of jobs.
+    pub compute: Compute,
 }
 
 impl Ports {
@@ -69,6 +74,7 @@ impl Ports {
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
             signer: Data::new(Signer::new(&config.signing_key)?),
             gateway: Data::new(Gateway::new(&config).context("gateway")?),
+            compute: Compute::local(&config).context("training")?,
             db,
             config: Data::new(config),
         })
@@ -113,10 +119,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(accounts::web::routes)
         .configure(permissions::web::routes)
         .configure(models::web::routes)
+        .configure(jobs::web::routes)
         .configure(datasets::web::routes)
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
         .configure(gateway::web::routes)
+        .configure(withdrawals::web::routes)
         .configure(audit::web::routes)
         .configure(home::routes);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    gateway, uploads,
+    gateway, jobs, uploads,
     worker::{Chore, Handler},
 };
 
@@ -37,16 +37,18 @@ pub fn handlers() -> Vec<Handler<Ports>> {
 /// Everything that recurs.
 #[must_use]
 pub fn chores() -> Vec<Chore<Ports>> {
-    vec![
+    let mut chores = vec![
         Chore {
             name: "sweep uploads",
             every: Duration::from_secs(600),
-            run: |ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
+            run: |ports: &Ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
         },
         Chore {
             name: "settle what gateways left",
             every: Duration::from_secs(10),
             run: |ports| Box::pin(async { Ok(gateway::sweep(&ports.db, &ports.gateway).await?) }),
         },
-    ]
+    ];
+    chores.extend(jobs::chores());
+    chores
 }

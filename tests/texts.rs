@@ -42,8 +42,16 @@ fn keys(lang: &str) -> BTreeSet<String> {
 #[test]
 fn both_languages_have_the_same_keys() {
     let (nl, en) = (keys("nl"), keys("en"));
-    assert_eq!(nl.difference(&en).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in en");
-    assert_eq!(en.difference(&nl).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in nl");
+    assert_eq!(
+        nl.difference(&en).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "missing in en"
+    );
+    assert_eq!(
+        en.difference(&nl).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "missing in nl"
+    );
 }
 
 #[test]
@@ -70,7 +78,16 @@ fn code_uses_only_keys_that_are_there() {
     let mut missing = BTreeSet::new();
     for file in sources {
         let text = fs::read_to_string(&file).unwrap();
-        for call in [".t(\"", ".t_with(\"", "Say::new(\"", "::invalid(\"", "::conflict(\"", "\"good\", \"", "\"bad\", \"", "\"info\", \""] {
+        for call in [
+            ".t(\"",
+            ".t_with(\"",
+            "Say::new(\"",
+            "::invalid(\"",
+            "::conflict(\"",
+            "\"good\", \"",
+            "\"bad\", \"",
+            "\"info\", \"",
+        ] {
             for (at, _) in text.match_indices(call) {
                 let key = text[at + call.len()..].split('"').next().unwrap();
                 if !key.contains('{') && !known.contains(key) {

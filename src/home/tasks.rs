@@ -8,6 +8,7 @@ use crate::{
     datasets::{self, WaitsFor},
     db::{Db, StoreError},
     error::Say,
+    jobs, keys,
     policy::{Actor, Role},
     web::{Chrome, Lang, Page, PageResult, filters},
 };
@@ -49,6 +50,28 @@ pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
             sentence: Say::new(sentence).with("title", item.title),
             from: item.institution,
             path: format!("/datasets/{}", item.dataset),
+            action,
+        });
+    }
+    for job in jobs::waiting_for(db, actor).await? {
+        list.push(Todo {
+            since: job.requested_at,
+            sentence: Say::new("todo-job-approval").with("title", job.title),
+            from: job.institution_name,
+            path: format!("/jobs/{}", job.id),
+            action: "todo-decide",
+        });
+    }
+    for key in keys::waiting_for(db, actor).await? {
+        let (sentence, action) = match key.what {
+            keys::What::Decision => ("todo-key-approval", "todo-decide"),
+            keys::What::Reveal => ("todo-key-reveal", "todo-show"),
+        };
+        list.push(Todo {
+            since: key.since,
+            sentence: Say::new(sentence).with("title", key.name),
+            from: key.institution,
+            path: format!("/keys/{}", key.id),
             action,
         });
     }

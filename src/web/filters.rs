@@ -15,7 +15,7 @@ pub fn t1(
     _: &dyn askama::Values,
     lang: &Lang,
     name: &'static str,
-    value: &str,
+    value: &dyn std::fmt::Display,
 ) -> askama::Result<String> {
     Ok(lang.t_with(key, &[(name, value.to_string())]))
 }

@@ -288,8 +288,8 @@ async fn confirm_json(
     request: ProtectedJson<Form>,
 ) -> ApiResult {
     let dataset = own_dataset(&db, &request.actor, *path).await?;
-    let reason = parse(&request.body)
-        .map_err(|_| AppError::Invalid(Say::new("withdrawal-needs-reason")))?;
+    let reason =
+        parse(&request.body).map_err(|_| AppError::Invalid(Say::new("withdrawal-needs-reason")))?;
     let id = cascade::withdraw(&db, &request.actor, dataset.id, &reason).await?;
     Ok(HttpResponse::Ok().json(serde_json::json!({ "withdrawal": id })))
 }

@@ -6,4 +6,7 @@
 )]
 
 mod accounts;
+mod journey;
+mod kills;
 mod support;
+mod withdrawals;

@@ -44,11 +44,22 @@ pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
         .await
         .unwrap();
     let dataset: Uuid = registered["id"].as_str().unwrap().parse().unwrap();
-    let version: Uuid = registered["version"]["id"].as_str().unwrap().parse().unwrap();
-    contributor.upload(dataset, "notulen.jsonl", &small_corpus()).await.unwrap();
+    let version: Uuid = registered["version"]["id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    contributor
+        .upload(dataset, "notulen.jsonl", &small_corpus())
+        .await
+        .unwrap();
     give_permission(app, dataset).await;
     contributor
-        .api(Method::POST, &format!("/api/v1/datasets/{dataset}/submit"), None)
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/submit"),
+            None,
+        )
         .await
         .unwrap();
     for (login, kind) in [("steward", "data"), ("legal", "legal")] {
@@ -89,7 +100,9 @@ pub(crate) async fn tiny_base(app: &TestApp) -> ModelId {
 
 pub(crate) fn tiny_model(app: &TestApp) -> PathBuf {
     let path = app.folder.path().join("tiny.gguf");
-    language_model::synthetic::Synthetic::default().write_gguf(&path).unwrap();
+    language_model::synthetic::Synthetic::default()
+        .write_gguf(&path)
+        .unwrap();
     path
 }
 
@@ -98,7 +111,11 @@ pub(crate) async fn approved_job(app: &TestApp, base: ModelId, version: Uuid, ep
     let requested = app
         .browser("researcher.harderwijk")
         .await
-        .api(Method::POST, "/api/v1/jobs", Some(job(base, version, epochs)))
+        .api(
+            Method::POST,
+            "/api/v1/jobs",
+            Some(job(base, version, epochs)),
+        )
         .await
         .unwrap();
     let job: Uuid = requested["id"].as_str().unwrap().parse().unwrap();
@@ -125,7 +142,10 @@ pub(crate) async fn job_until(app: &TestApp, job: Uuid, holds: impl Fn(&Value) -
     let mut last = Value::Null;
     for _ in 0..600 {
         // The portal may be away for a moment in tests that kill it.
-        if let Ok(state) = operator.api(Method::GET, &format!("/api/v1/jobs/{job}"), None).await {
+        if let Ok(state) = operator
+            .api(Method::GET, &format!("/api/v1/jobs/{job}"), None)
+            .await
+        {
             if holds(&state) {
                 return state;
             }
@@ -138,5 +158,6 @@ pub(crate) async fn job_until(app: &TestApp, job: Uuid, holds: impl Fn(&Value) -
 
 /// Whether a job has come to its end.
 pub(crate) fn is_over(state: &Value) -> bool {
-    ["succeeded", "failed", "cancelled", "rejected", "blocked"].contains(&state["status"].as_str().unwrap_or(""))
+    ["succeeded", "failed", "cancelled", "rejected", "blocked"]
+        .contains(&state["status"].as_str().unwrap_or(""))
 }

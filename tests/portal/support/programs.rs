@@ -13,7 +13,17 @@ pub(crate) struct Program(Child);
 impl Program {
     /// Starts `faculty-serving`, which takes its assignments from the portal.
     pub(crate) fn serving(app: &TestApp) -> Self {
-        Self::start(app, "faculty-serving", &["serve", "--portal", app.url.as_str().trim_end_matches('/'), "--bind", "127.0.0.1:0"])
+        Self::start(
+            app,
+            "faculty-serving",
+            &[
+                "serve",
+                "--portal",
+                app.url.as_str().trim_end_matches('/'),
+                "--bind",
+                "127.0.0.1:0",
+            ],
+        )
     }
 
     /// Starts a program of the workspace with the portal's environment.
@@ -53,9 +63,16 @@ pub(crate) fn base_model() -> PathBuf {
 }
 
 /// A Python for each major version of the stock `openai` SDK; `scripts/test` makes them.
-#[expect(clippy::disallowed_methods, reason = "scripts/test says where they are")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "scripts/test says where they are"
+)]
 pub(crate) fn sdk_pythons() -> Vec<PathBuf> {
     let paths = std::env::var("FACULTY_TEST_SDK")
         .expect("FACULTY_TEST_SDK names the Pythons with the SDK: run tests through scripts/test");
-    paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+    paths
+        .split(':')
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect()
 }

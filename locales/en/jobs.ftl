@@ -1,0 +1,21 @@
+jobs-unknown-base = Choose a base model from the list. This model does not exist, or is not released.
+jobs-not-permitted = Not every dataset may be used for this. Beside each dataset stands the rule that says so.
+jobs-wrong-status = That is no longer possible: the job has moved on. Load the page again.
+jobs-field-wrong = The field { $field } is not right: { $problem }
+jobs-needs-dataset = Choose at least one dataset.
+jobs-too-many-datasets = Choose at most { $most } datasets.
+jobs-learning-rate-bounds = Give a number between 0.000001 and 0.1.
+
+event-jobs-requested = Job requested
+event-jobs-approved = Job approved
+event-jobs-rejected = Job rejected
+event-jobs-cancelled = Job stopped
+event-jobs-cancel-requested = Asked to stop
+event-jobs-blocked = Job blocked
+event-jobs-dispatched = Job started
+event-jobs-read-granted = A file was allowed to be read
+event-jobs-read-refused = A file was not allowed to be read
+event-jobs-attempt-lost = Attempt lost, a new one follows
+event-jobs-succeeded = Job succeeded
+event-jobs-failed = Job failed
+rule-base-model-retired = The base model is no longer released.

@@ -1,0 +1,21 @@
+jobs-unknown-base = Kies een basismodel uit de lijst. Dit model bestaat niet, of is niet vrijgegeven.
+jobs-not-permitted = Niet elke dataset mag hiervoor gebruikt worden. Per dataset staat erbij welke regel dat zegt.
+jobs-wrong-status = Dat kan niet meer: de opdracht is intussen verder. Laad de pagina opnieuw.
+jobs-field-wrong = Het veld { $field } klopt niet: { $problem }
+jobs-needs-dataset = Kies ten minste één dataset.
+jobs-too-many-datasets = Kies hoogstens { $most } datasets.
+jobs-learning-rate-bounds = Geef een getal tussen 0,000001 en 0,1.
+
+event-jobs-requested = Opdracht aangevraagd
+event-jobs-approved = Opdracht goedgekeurd
+event-jobs-rejected = Opdracht afgewezen
+event-jobs-cancelled = Opdracht gestopt
+event-jobs-cancel-requested = Gevraagd om te stoppen
+event-jobs-blocked = Opdracht geblokkeerd
+event-jobs-dispatched = Opdracht gestart
+event-jobs-read-granted = Bestand mocht gelezen worden
+event-jobs-read-refused = Bestand mocht niet gelezen worden
+event-jobs-attempt-lost = Poging verloren, er komt een nieuwe
+event-jobs-succeeded = Opdracht geslaagd
+event-jobs-failed = Opdracht mislukt
+rule-base-model-retired = Het basismodel is niet meer vrijgegeven.

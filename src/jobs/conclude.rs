@@ -1,0 +1,239 @@
+//! How an attempt ended, from two witnesses: the program's own word and what the backend saw. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use compute::JobStatus as Seen;
+use job_contract::ExitCode;
+
+use super::status::{AttemptStatus, JobEnd};
+
+/// The reason for a cancel that is the law's and not a person's.
+pub const WITHDRAWN: &str = "permission_withdrawn";
+
+/// The end of an attempt, by whoever saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The program said so, and everything it named is there.
+    Succeeded,
+    /// The program said so.
+    Failed,
+    /// The program said that it stopped because it was told to.
+    Cancelled,
+    /// The program ended without a word; none where nobody knows how.
+    Lost(Option<i32>),
+    /// The backend will never start it.
+    NotStarted,
+}
+
+/// What follows for the attempt and its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Conclusion {
+    pub(super) attempt: AttemptStatus,
+    pub(super) job: JobEnd,
+}
+
+/// The rules of every end. `cancel` is the reason for which the job was asked to stop, if it was.
+pub(super) fn conclude(
+    ending: Ending,
+    cancel: Option<&str>,
+    number: i32,
+    max_attempts: i32,
+) -> Conclusion {
+    let attempt = match ending {
+        // What comes after a stop was asked for does not count.
+        Ending::Succeeded if cancel.is_some() => AttemptStatus::Cancelled,
+        Ending::Succeeded => AttemptStatus::Succeeded,
+        Ending::Failed | Ending::NotStarted => AttemptStatus::Failed,
+        Ending::Cancelled => AttemptStatus::Cancelled,
+        Ending::Lost(_) if cancel.is_some() => AttemptStatus::Cancelled,
+        Ending::Lost(_) => AttemptStatus::Lost,
+    };
+    let job = match (cancel, ending) {
+        (Some(WITHDRAWN), _) => JobEnd::Blocked,
+        (Some(_), _) | (None, Ending::Cancelled) => JobEnd::Cancelled,
+        (None, Ending::Succeeded) => JobEnd::Succeeded,
+        (None, Ending::Failed | Ending::NotStarted) => JobEnd::Failed,
+        (None, Ending::Lost(exit_code)) => {
+            if number < max_attempts && another_try_may_help(exit_code) {
+                JobEnd::Again
+            } else {
+                JobEnd::Failed
+            }
+        }
+    };
+    Conclusion { attempt, job }
+}
+
+/// 124 is the time limit, 1 and 2 are the program's own "never".
+fn another_try_may_help(exit_code: Option<i32>) -> bool {
+    let never = [ExitCode::Failed as i32, ExitCode::Usage as i32, 124];
+    exit_code.is_none_or(|code| !never.contains(&code))
+}
+
+/// A live attempt as [`look`] sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    /// The latest sign: a heartbeat, or its creation.
+    pub(super) last_sign: DateTime<Utc>,
+    /// Since when the job is asked to stop, if it is.
+    pub(super) cancel_since: Option<DateTime<Utc>>,
+    /// Since when the backend says that it ended.
+    pub(super) ended_since: Option<DateTime<Utc>>,
+}
+
+/// What is to be done about a live attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// All is well, or too early to tell.
+    Wait,
+    /// It was asked to stop and still runs: the backend stops it.
+    Stop,
+    /// It ended without a word.
+    End(Option<i32>),
+}
+
+/// The program's last word may still be under way when the backend already saw it end.
+pub(super) const LAST_WORD: TimeDelta = TimeDelta::seconds(3);
+/// How long a program may take to stop by itself.
+pub(super) const STOP_GRACE: TimeDelta = TimeDelta::seconds(4);
+
+/// Joins what the backend sees with what the program told.
+pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: TimeDelta) -> Move {
+    match seen {
+        Seen::Ended { exit_code } => {
+            let is_settled = life.cancel_since.is_some()
+                || life
+                    .ended_since
+                    .is_some_and(|since| now - since >= LAST_WORD);
+            if is_settled {
+                Move::End(Some(exit_code))
+            } else {
+                Move::Wait
+            }
+        }
+        Seen::Pending | Seen::Running => match life.cancel_since {
+            Some(since) if now - since >= STOP_GRACE => Move::Stop,
+            _ => Move::Wait,
+        },
+        // No trace of it here: the heartbeats alone tell.
+        Seen::Unknown if now - life.last_sign >= lost_after => Move::End(None),
+        Seen::Unknown => Move::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_join_table_of_endings() {
+        let endings = [
+            Ending::Succeeded,
+            Ending::Failed,
+            Ending::Cancelled,
+            Ending::Lost(None),
+            Ending::Lost(Some(0)),
+            Ending::Lost(Some(1)),
+            Ending::Lost(Some(2)),
+            Ending::Lost(Some(3)),
+            Ending::Lost(Some(4)),
+            Ending::Lost(Some(124)),
+            Ending::Lost(Some(137)),
+            Ending::NotStarted,
+        ];
+        let mut table = String::new();
+        for ending in endings {
+            let cells: Vec<String> = [
+                (None, 1),
+                (None, 3),
+                (Some("cancelled_by_requester"), 1),
+                (Some(WITHDRAWN), 1),
+            ]
+            .into_iter()
+            .map(|(cancel, number)| {
+                let end = conclude(ending, cancel, number, 3);
+                format!("{}/{:?}", end.attempt.name(), end.job)
+            })
+            .collect();
+            table += &format!("{ending:?}: {}\n", cells.join(" | "));
+        }
+        // Columns: first try | last try | asked to stop by a person | a permission fell.
+        assert_eq!(
+            table,
+            "\
+Succeeded: succeeded/Succeeded | succeeded/Succeeded | cancelled/Cancelled | cancelled/Blocked
+Failed: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked
+Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked
+Lost(None): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(0)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(1)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(2)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(3)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(4)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(124)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+Lost(Some(137)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
+NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked
+"
+        );
+    }
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_795_435_200 + second, 0).unwrap()
+    }
+
+    fn life() -> Life {
+        Life {
+            last_sign: at(0),
+            cancel_since: None,
+            ended_since: None,
+        }
+    }
+
+    #[test]
+    fn an_end_waits_for_the_last_word() {
+        let seen = Seen::Ended { exit_code: 137 };
+        let lost_after = TimeDelta::seconds(60);
+        assert_eq!(look(seen, &life(), at(100), lost_after), Move::Wait);
+        let ended = Life {
+            ended_since: Some(at(100)),
+            ..life()
+        };
+        assert_eq!(look(seen, &ended, at(101), lost_after), Move::Wait);
+        assert_eq!(
+            look(seen, &ended, at(103), lost_after),
+            Move::End(Some(137))
+        );
+        let stopped = Life {
+            cancel_since: Some(at(99)),
+            ..life()
+        };
+        assert_eq!(
+            look(seen, &stopped, at(100), lost_after),
+            Move::End(Some(137))
+        );
+    }
+
+    #[test]
+    fn one_that_does_not_stop_is_stopped() {
+        let asked = Life {
+            cancel_since: Some(at(10)),
+            ..life()
+        };
+        let lost_after = TimeDelta::seconds(60);
+        assert_eq!(look(Seen::Running, &asked, at(12), lost_after), Move::Wait);
+        assert_eq!(look(Seen::Running, &asked, at(14), lost_after), Move::Stop);
+    }
+
+    #[test]
+    fn silence_counts_only_where_the_backend_knows_nothing() {
+        let lost_after = TimeDelta::seconds(60);
+        assert_eq!(
+            look(Seen::Running, &life(), at(900), lost_after),
+            Move::Wait
+        );
+        assert_eq!(look(Seen::Unknown, &life(), at(59), lost_after), Move::Wait);
+        assert_eq!(
+            look(Seen::Unknown, &life(), at(60), lost_after),
+            Move::End(None)
+        );
+    }
+}

@@ -1,0 +1,301 @@
+//! From what a person or program sent to a request that can be trusted.
+
+use std::str::FromStr;
+
+use job_contract::{LoraSettings, Task, TrainingSettings};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Say,
+    ids::{DatasetVersionId, ModelId},
+    permissions::{Purpose, Recipients},
+    web::{FieldErrors, Text},
+};
+
+/// The seven matrices of a Llama layer, as in PEFT.
+const ALL_MODULES: [&str; 7] = [
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+];
+/// What one job may read from.
+const MOST_VERSIONS: usize = 20;
+
+/// The fields as they came; empty numbers take their defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawDraft {
+    pub title: String,
+    pub motivation: String,
+    pub purpose: String,
+    /// `yes` or `no`.
+    pub is_commercial: String,
+    pub recipients: String,
+    pub base_model: String,
+    pub dataset_versions: Vec<String>,
+    pub epochs: String,
+    pub max_steps: String,
+    pub rank: String,
+    pub learning_rate: String,
+    pub sequence_length: String,
+    pub batch_size: String,
+}
+
+impl RawDraft {
+    /// A form as it is first shown.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self {
+            purpose: Purpose::FineTuning.name().into(),
+            is_commercial: "no".into(),
+            recipients: Recipients::Consortium.name().into(),
+            epochs: "3".into(),
+            rank: "8".into(),
+            learning_rate: "0.001".into(),
+            sequence_length: "256".into(),
+            batch_size: "4".into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A request for a fine-tuning job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub title: String,
+    pub motivation: String,
+    pub purpose: Purpose,
+    pub is_commercial: bool,
+    pub recipients: Recipients,
+    pub base: ModelId,
+    /// Sorted, without doubles; at least one.
+    pub versions: Vec<DatasetVersionId>,
+    pub task: Task,
+}
+
+impl Draft {
+    /// Reads every field.
+    ///
+    /// # Errors
+    /// What is wrong, by field.
+    pub fn parse(raw: &RawDraft) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let title = errors.text(
+            "title",
+            &raw.title,
+            Text {
+                least: 1,
+                most: 200,
+            },
+        );
+        let most = Text {
+            least: 1,
+            most: 2000,
+        };
+        let motivation = errors.text("motivation", &raw.motivation, most);
+        let purpose = errors.choice("purpose", purpose(&raw.purpose));
+        let is_commercial = errors.choice("is_commercial", yes_no(&raw.is_commercial));
+        let recipients = errors.choice("recipients", raw.recipients.parse().ok());
+        let base = errors.choice("base_model", raw.base_model.parse().ok());
+        let versions = versions(&mut errors, &raw.dataset_versions);
+        let task = task(&mut errors, raw);
+        let (Some(purpose), Some(is_commercial), Some(recipients), Some(base)) =
+            (purpose, is_commercial, recipients, base)
+        else {
+            return Err(errors);
+        };
+        errors.into_result(Self {
+            title,
+            motivation,
+            purpose,
+            is_commercial,
+            recipients,
+            base,
+            versions,
+            task,
+        })
+    }
+}
+
+/// What a job may be for: what ends in a model.
+fn purpose(text: &str) -> Option<Purpose> {
+    text.parse()
+        .ok()
+        .filter(|purpose| *purpose == Purpose::FineTuning)
+}
+
+pub(super) fn yes_no(text: &str) -> Option<bool> {
+    match text {
+        "yes" | "true" => Some(true),
+        "no" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn versions(errors: &mut FieldErrors, raw: &[String]) -> Vec<DatasetVersionId> {
+    const FIELD: &str = "dataset_versions";
+    if raw.is_empty() {
+        errors.add(FIELD, Say::new("jobs-needs-dataset"));
+    } else if raw.len() > MOST_VERSIONS {
+        errors.add(
+            FIELD,
+            Say::new("jobs-too-many-datasets").with("most", MOST_VERSIONS),
+        );
+    }
+    let mut versions = Vec::new();
+    for text in raw.iter().take(MOST_VERSIONS) {
+        match DatasetVersionId::from_str(text) {
+            Ok(version) => versions.push(version),
+            Err(_) => errors.add(FIELD, Say::new("field-choice")),
+        }
+    }
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
+fn task(errors: &mut FieldErrors, raw: &RawDraft) -> Task {
+    let mut number = |field, raw: &str, default: u32, least, most| {
+        if raw.trim().is_empty() {
+            default
+        } else {
+            u32::try_from(errors.number(field, raw, least, most)).unwrap_or(default)
+        }
+    };
+    let epochs = number("epochs", &raw.epochs, 3, 1, 50);
+    let max_steps = number("max_steps", &raw.max_steps, 0, 1, 100_000);
+    let rank = number("rank", &raw.rank, 8, 1, 64);
+    let sequence_length = number("sequence_length", &raw.sequence_length, 256, 16, 2048);
+    let batch_size = number("batch_size", &raw.batch_size, 4, 1, 64);
+    let learning_rate = learning_rate(errors, &raw.learning_rate);
+    Task::FineTuneLora {
+        lora: LoraSettings {
+            rank,
+            #[expect(clippy::cast_precision_loss, reason = "at most 128")]
+            alpha: (rank * 2) as f32,
+            target_modules: ALL_MODULES.map(str::to_owned).to_vec(),
+        },
+        training: TrainingSettings {
+            epochs,
+            max_steps: (max_steps > 0).then_some(max_steps),
+            batch_size,
+            sequence_length,
+            learning_rate,
+            warmup_steps: 10,
+            held_out_share: 0.1,
+            checkpoint_every_steps: 50,
+        },
+    }
+}
+
+fn learning_rate(errors: &mut FieldErrors, raw: &str) -> f32 {
+    const DEFAULT: f32 = 1e-3;
+    let text = raw.trim().replace(',', ".");
+    if text.is_empty() {
+        return DEFAULT;
+    }
+    match text.parse::<f32>() {
+        Ok(rate) if (1e-6..=0.1).contains(&rate) => rate,
+        _ => {
+            errors.add("learning_rate", Say::new("jobs-learning-rate-bounds"));
+            DEFAULT
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw() -> RawDraft {
+        RawDraft {
+            title: " Archiefassistent ".into(),
+            motivation: "Onderzoek".into(),
+            base_model: ModelId::fresh().to_string(),
+            dataset_versions: vec![DatasetVersionId::fresh().to_string()],
+            ..RawDraft::fresh()
+        }
+    }
+
+    fn wrong(change: impl FnOnce(&mut RawDraft)) -> Vec<&'static str> {
+        let mut raw = raw();
+        change(&mut raw);
+        match Draft::parse(&raw) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.iter().map(|(field, _)| *field).collect(),
+        }
+    }
+
+    #[test]
+    fn a_fresh_form_has_good_defaults() {
+        let draft = Draft::parse(&raw()).unwrap();
+        let Task::FineTuneLora { lora, training } = draft.task;
+        assert_eq!((lora.rank, lora.alpha), (8, 16.0));
+        assert_eq!(lora.target_modules.len(), 7);
+        assert_eq!((training.epochs, training.batch_size), (3, 4));
+        assert_eq!((training.sequence_length, training.max_steps), (256, None));
+        assert_eq!(draft.title, "Archiefassistent");
+    }
+
+    #[test]
+    fn numbers_left_empty_take_their_defaults() {
+        let mut raw = raw();
+        for field in [&mut raw.epochs, &mut raw.rank, &mut raw.learning_rate] {
+            field.clear();
+        }
+        assert_eq!(
+            Draft::parse(&raw).unwrap().task,
+            Draft::parse(&self::raw()).unwrap().task
+        );
+    }
+
+    #[test]
+    fn every_field_is_bounded() {
+        assert_eq!(wrong(|raw| raw.title = "x".repeat(201)), ["title"]);
+        assert_eq!(wrong(|raw| raw.motivation.clear()), ["motivation"]);
+        assert_eq!(wrong(|raw| raw.purpose = "pretraining".into()), ["purpose"]);
+        assert_eq!(
+            wrong(|raw| raw.is_commercial = "maybe".into()),
+            ["is_commercial"]
+        );
+        assert_eq!(wrong(|raw| raw.recipients = "all".into()), ["recipients"]);
+        assert_eq!(wrong(|raw| raw.base_model = "x".into()), ["base_model"]);
+        assert_eq!(
+            wrong(|raw| raw.dataset_versions.clear()),
+            ["dataset_versions"]
+        );
+        let many = (0..21)
+            .map(|_| DatasetVersionId::fresh().to_string())
+            .collect();
+        assert_eq!(
+            wrong(|raw| raw.dataset_versions = many),
+            ["dataset_versions"]
+        );
+        assert_eq!(wrong(|raw| raw.epochs = "0".into()), ["epochs"]);
+        assert_eq!(wrong(|raw| raw.max_steps = "-1".into()), ["max_steps"]);
+        assert_eq!(wrong(|raw| raw.rank = "65".into()), ["rank"]);
+        assert_eq!(
+            wrong(|raw| raw.sequence_length = "9999".into()),
+            ["sequence_length"]
+        );
+        assert_eq!(wrong(|raw| raw.batch_size = "1.5".into()), ["batch_size"]);
+        for rate in ["0", "1", "NaN", "x"] {
+            assert_eq!(
+                wrong(|raw| raw.learning_rate = rate.into()),
+                ["learning_rate"]
+            );
+        }
+        assert!(wrong(|raw| raw.learning_rate = "0,0005".into()).is_empty());
+    }
+
+    #[test]
+    fn the_same_dataset_twice_counts_once() {
+        let mut raw = raw();
+        raw.dataset_versions.push(raw.dataset_versions[0].clone());
+        assert_eq!(Draft::parse(&raw).unwrap().versions.len(), 1);
+    }
+}

@@ -1,0 +1,66 @@
+//! Why something was not done with a job.
+
+use crate::{
+    datasets::Decision,
+    db::{CommitError, CorruptRow, StoreError},
+    error::AppError,
+    ids::{DatasetVersionId, JobId},
+    objects::ObjectError,
+    policy::Denied,
+};
+
+use super::status::WrongStatus;
+
+/// Why something was not done with a job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("there is no job {0}")]
+    NotFound(JobId),
+    #[error("there is no dataset version {0}")]
+    UnknownVersion(DatasetVersionId),
+    #[error("the base model is not known or not released")]
+    UnknownBase,
+    /// What the rules say to each dataset version; at least one of them no.
+    #[error("a dataset may not be used for this")]
+    NotPermitted(Vec<(DatasetVersionId, Decision)>),
+    #[error(transparent)]
+    WrongStatus(#[from] WrongStatus),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    #[error(transparent)]
+    Register(#[from] crate::models::RegisterError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl From<sqlx::Error> for JobError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<CorruptRow> for JobError {
+    fn from(error: CorruptRow) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<JobError> for AppError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::NotFound(_) | JobError::UnknownVersion(_) => Self::NotFound,
+            JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
+            JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
+            JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),
+            JobError::Denied(why) => why.into(),
+            JobError::Objects(why) => why.into(),
+            JobError::Store(why) => why.into(),
+            JobError::Commit(why) => why.into(),
+            JobError::Register(why) => Self::Internal(why.into()),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A program ends its attempt: what it made is checked, then the attempt, the job and the model change together.
+
+use std::collections::BTreeMap;
+
+use job_contract::{FailureCode, JobResult, Outcome};
+use uuid::Uuid;
+
+use super::{
+    conclude::{Ending, WITHDRAWN},
+    dispatch::rules_of,
+    end::{self, Told, conclude_in},
+    error::JobError,
+    internal_error::CallError,
+    job::Job,
+    made::{self, Checked},
+    spec::{files, live},
+    store,
+};
+use crate::{
+    app::Ports,
+    datasets,
+    db::WriteTx,
+    ids::{ArtifactId, AttemptId, DatasetVersionId},
+    policy::{self, Action, Actor, Scope},
+};
+
+const LONGEST_MESSAGE: usize = 2000;
+
+/// Takes the outcome of an attempt; the same one again changes nothing.
+pub(super) async fn finish(
+    ports: &Ports,
+    id: AttemptId,
+    outcome: Outcome,
+) -> Result<(), CallError> {
+    if is_replay(ports, id, &outcome).await? {
+        return Ok(());
+    }
+    let sent = outcome.clone();
+    let json = serde_json::to_value(&outcome).map_err(|e| CallError::Invalid(e.to_string()))?;
+    let told = Told {
+        outcome: Some(json),
+        ..Told::default()
+    };
+    let is_new = match outcome {
+        Outcome::Succeeded(result) => succeed(ports, id, &result, told).await?,
+        Outcome::Failed { code, message } => {
+            let told = Told {
+                code: Some(failure_name(code).to_owned()),
+                message: Some(message.chars().take(LONGEST_MESSAGE).collect()),
+                ..told
+            };
+            end::end(ports, id, Ending::Failed, told).await?
+        }
+        Outcome::Cancelled { reason } => {
+            let told = Told {
+                code: Some(reason.chars().take(100).collect()),
+                ..told
+            };
+            end::end(ports, id, Ending::Cancelled, told).await?
+        }
+    };
+    // Somebody else ended it meanwhile: this very call sent twice, or the one who looks after it.
+    if is_new || is_replay(ports, id, &sent).await? {
+        Ok(())
+    } else {
+        Err(CallError::Ended)
+    }
+}
+
+/// Whether the attempt ended with exactly this outcome.
+async fn is_replay(ports: &Ports, id: AttemptId, sent: &Outcome) -> Result<bool, CallError> {
+    let mut conn = ports.db.read().await?;
+    let attempt = store::attempt(&mut conn, id)
+        .await?
+        .ok_or(CallError::Ended)?;
+    if attempt.status.is_live() {
+        return Ok(false);
+    }
+    // Compared as what they mean: the database writes numbers in its own way.
+    let kept: Option<Outcome> = attempt
+        .outcome
+        .and_then(|outcome| serde_json::from_value(outcome).ok());
+    if kept.as_ref() == Some(sent) {
+        Ok(true)
+    } else {
+        Err(CallError::Ended)
+    }
+}
+
+async fn succeed(
+    ports: &Ports,
+    id: AttemptId,
+    result: &JobResult,
+    mut told: Told,
+) -> Result<bool, CallError> {
+    let checked = {
+        let mut conn = ports.db.read().await?;
+        let (job, _) = live(&mut conn, id).await?;
+        let ready = files(&mut conn, &job).await?;
+        let granted = store::files_granted(&mut conn, id).await?;
+        check_reads(result, &ready, &granted).map_err(CallError::Invalid)?;
+        let announced = store::artifacts_of(&mut conn, id).await?;
+        drop(conn);
+        made::check(&ports.objects, &announced, result).await?
+    };
+    let actor = Actor::system();
+    let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
+    let mut tx = ports.db.write(&actor).await?;
+    // Datasets, job, attempt: the order in which everybody takes them.
+    let job = store::attempt(tx.conn(), id)
+        .await?
+        .ok_or(CallError::Ended)?
+        .job;
+    let versions = store::input_versions(tx.conn(), job).await?;
+    for version in &versions {
+        datasets::lock_for_use(&mut tx, *version).await?;
+    }
+    let Some((mut job, mut attempt)) = end::lock(&mut tx, id).await? else {
+        return Ok(false);
+    };
+    let fallen = fallen(&mut tx, &job, &versions).await?;
+    if !fallen.is_empty() && job.cancel_requested_at.is_none() {
+        job.cancel_requested_at = Some(tx.now());
+        job.cancel_reason = Some(WITHDRAWN.to_owned());
+    }
+    if job.cancel().is_none() {
+        keep(&mut tx, id, &versions, result, &checked).await?;
+        let made = made::Made {
+            job: &job,
+            attempt: &attempt,
+            result,
+            files: checked,
+        };
+        made::register(&mut tx, &ports.signer, &made).await?;
+    } else {
+        told.message = (!fallen.is_empty()).then(|| fallen.join(", "));
+    }
+    let max_attempts = ports.config.training.max_attempts;
+    conclude_in(
+        &mut tx,
+        (&mut job, &mut attempt),
+        Ending::Succeeded,
+        told,
+        max_attempts,
+    )
+    .await?;
+    tx.commit(permit).await?;
+    Ok(true)
+}
+
+/// Every file of the datasets was read as it was verified, with leave; nothing else counts as having worked.
+fn check_reads(
+    result: &JobResult,
+    ready: &[(DatasetVersionId, datasets::ReadyFile)],
+    granted: &[Uuid],
+) -> Result<(), String> {
+    let read: BTreeMap<Uuid, &str> = result
+        .files_read
+        .iter()
+        .map(|(file, sha256)| (*file, sha256.as_str()))
+        .collect();
+    for (_, file) in ready {
+        match read.get(&file.file.0) {
+            Some(sha256) if *sha256 == file.sha256 => {}
+            Some(_) => return Err(format!("{} was read with another hash", file.path)),
+            None => return Err(format!("{} was not read", file.path)),
+        }
+        if !granted.contains(&file.file.0) {
+            return Err(format!("{} was read without leave", file.path));
+        }
+    }
+    Ok(())
+}
+
+/// The rules that now stand in the way of a use that was allowed at the start.
+async fn fallen(
+    tx: &mut WriteTx<'_>,
+    job: &Job,
+    versions: &[DatasetVersionId],
+) -> Result<Vec<String>, JobError> {
+    let (now, wanted) = (tx.now(), job.wanted());
+    let mut rules = Vec::new();
+    for version in versions {
+        match datasets::decide_use(tx.conn(), *version, &wanted, now).await? {
+            Some(decision) if decision.verdict.is_allowed => {}
+            Some(decision) => rules.extend(rules_of(&decision.verdict)),
+            None => rules.push("not-approved".to_owned()),
+        }
+    }
+    rules.sort_unstable();
+    rules.dedup();
+    Ok(rules)
+}
+
+/// Writes down which objects came out and how much of each version went in.
+async fn keep(
+    tx: &mut WriteTx<'_>,
+    id: AttemptId,
+    versions: &[DatasetVersionId],
+    result: &JobResult,
+    checked: &[Checked],
+) -> Result<(), JobError> {
+    for file in checked {
+        store::set_artifact_version(tx, ArtifactId(file.artifact), &file.file.object_version)
+            .await?;
+    }
+    for version in versions {
+        store::insert_tokens_read(tx, id, *version, tokens_of(result, *version)).await?;
+    }
+    Ok(())
+}
+
+/// Tokens that were read of a version.
+pub(super) fn tokens_of(result: &JobResult, version: DatasetVersionId) -> i64 {
+    let total: u64 = result
+        .tokens_by_dataset
+        .iter()
+        .filter(|(id, _)| *id == version.0)
+        .fold(0, |sum, (_, tokens)| sum.saturating_add(*tokens));
+    i64::try_from(total).unwrap_or(i64::MAX)
+}
+
+pub(super) fn failure_name(code: FailureCode) -> &'static str {
+    match code {
+        FailureCode::BadData => "bad_data",
+        FailureCode::HashMismatch => "hash_mismatch",
+        FailureCode::Refused => "refused",
+        FailureCode::BadSettings => "bad_settings",
+        FailureCode::OutOfMemory => "out_of_memory",
+        FailureCode::DiskFull => "disk_full",
+        FailureCode::Internal => "internal",
+    }
+}

@@ -1,0 +1,102 @@
+//! Fine-tuning jobs: asked for, approved, dispatched to compute, followed to their one end.
+//!
+//! Who reads data does so by leave that is decided on at that moment: when a job is asked for, when it is
+//! dispatched (in the transaction that starts it), at each file, and once more when its model is registered.
+//! A job's program runs elsewhere and speaks to the portal through `job_contract`; the backend's word on how it
+//! ended and the program's own are joined in [`conclude`].
+
+mod approve;
+mod artifact;
+mod compute;
+mod conclude;
+mod dispatch;
+mod draft;
+mod end;
+mod error;
+mod finish;
+mod follow;
+mod grant;
+mod happened;
+mod internal_error;
+mod job;
+mod made;
+mod progress;
+mod request;
+mod spec;
+mod status;
+mod stop;
+mod store;
+mod tell;
+mod token;
+pub mod web;
+
+use std::time::Duration;
+
+pub use self::{
+    approve::{approve, reject},
+    compute::Compute,
+    conclude::WITHDRAWN,
+    draft::{Draft, RawDraft},
+    error::JobError,
+    job::{Attempt, Job, JobBrief},
+    request::request,
+    status::{AttemptStatus, JobStatus, WrongStatus},
+    stop::{cancel, stop_for_withdrawal},
+};
+use crate::{
+    app::Ports,
+    db::{Db, StoreError},
+    ids::{DatasetVersionId, JobId},
+    policy::{self, Action, Actor, Role},
+    worker::Chore,
+};
+
+/// What recurs for jobs.
+#[must_use]
+pub fn chores() -> [Chore<Ports>; 2] {
+    [
+        Chore {
+            name: "jobs.dispatch",
+            every: Duration::from_millis(500),
+            run: |ports| Box::pin(async move { Ok(dispatch::sweep(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.follow",
+            every: Duration::from_secs(1),
+            run: |ports| Box::pin(async move { Ok(follow::sweep(ports).await?) }),
+        },
+    ]
+}
+
+/// Every job that asked for one of these dataset versions, newest first, whoever asks.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn using_versions(
+    conn: &mut sqlx::PgConnection,
+    versions: &[DatasetVersionId],
+) -> Result<Vec<JobBrief>, StoreError> {
+    store::of_versions(conn, versions).await
+}
+
+/// The jobs that wait for a decision of `actor`, oldest first.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn waiting_for(db: &Db, actor: &Actor) -> Result<Vec<JobBrief>, StoreError> {
+    if !actor.is(Role::Operator) {
+        return Ok(Vec::new());
+    }
+    let mut conn = db.read().await?;
+    store::submitted_for(&mut conn, actor.user).await
+}
+
+/// One job, where `actor` may see it.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn find_visible(db: &Db, actor: &Actor, id: JobId) -> Result<Option<Job>, StoreError> {
+    let mut conn = db.read().await?;
+    let found = store::find(&mut conn, id).await?;
+    Ok(found.filter(|job| policy::check(actor, Action::ViewJob, &job.scope()).is_ok()))
+}

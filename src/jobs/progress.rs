@@ -1,0 +1,131 @@
+//! How a running job stands, from the events of its program.
+
+use chrono::{DateTime, Utc};
+use job_contract::{JobEvent, NumberedEvent, Phase};
+
+/// Points of a curve that are shown; more look no different.
+const MOST_POINTS: usize = 600;
+/// Lines of the log that are shown.
+const MOST_LINES: usize = 200;
+
+/// What is known so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    /// Number of the last event in it.
+    pub(super) last_number: i64,
+    pub(super) phase: Option<Phase>,
+    pub(super) step: u32,
+    pub(super) total_steps: u32,
+    pub(super) loss: Option<f32>,
+    pub(super) learning_rate: Option<f32>,
+    pub(super) tokens_per_second: Option<f32>,
+    pub(super) seconds_left: Option<u32>,
+    /// Step and training loss.
+    pub(super) losses: Vec<(u32, f32)>,
+    /// Step and held-out loss.
+    pub(super) held_out: Vec<(u32, f32)>,
+    /// What is worth a line.
+    pub(super) lines: Vec<(DateTime<Utc>, JobEvent)>,
+}
+
+impl Progress {
+    /// Takes the next event in.
+    pub(super) fn take(&mut self, event: NumberedEvent) {
+        self.last_number = i64::try_from(event.number).unwrap_or(i64::MAX);
+        match &event.event {
+            JobEvent::Phase { phase } => self.phase = Some(*phase),
+            JobEvent::DataReady { total_steps, .. } => self.total_steps = *total_steps,
+            JobEvent::Step {
+                step,
+                total_steps,
+                loss,
+                learning_rate,
+                tokens_per_second,
+                seconds_left,
+                ..
+            } => {
+                self.step = *step;
+                self.total_steps = *total_steps;
+                self.loss = Some(*loss);
+                self.learning_rate = Some(*learning_rate);
+                self.tokens_per_second = Some(*tokens_per_second);
+                self.seconds_left = *seconds_left;
+                push(&mut self.losses, *step, *loss);
+                return;
+            }
+            JobEvent::HeldOut { step, loss } => push(&mut self.held_out, *step, *loss),
+            JobEvent::Checkpoint { .. } | JobEvent::Note { .. } => {}
+        }
+        if self.lines.len() < MOST_LINES {
+            self.lines.push((event.at, event.event));
+        }
+    }
+}
+
+/// Adds a point. A program that goes on from a checkpoint does steps again: the later word counts.
+fn push(curve: &mut Vec<(u32, f32)>, step: u32, loss: f32) {
+    while curve.last().is_some_and(|(last, _)| *last >= step) {
+        curve.pop();
+    }
+    curve.push((step, loss));
+}
+
+/// As many points of a curve as a page shows, with the last one.
+pub(super) fn thinned(curve: &[(u32, f32)]) -> Vec<(u32, f32)> {
+    let stride = curve.len().div_ceil(MOST_POINTS).max(1);
+    let mut points: Vec<_> = curve.iter().copied().step_by(stride).collect();
+    if let Some(last) = curve.last()
+        && points.last() != Some(last)
+    {
+        points.push(*last);
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(number: u64, step: u32, loss: f32) -> NumberedEvent {
+        NumberedEvent {
+            number,
+            at: DateTime::UNIX_EPOCH,
+            event: JobEvent::Step {
+                step,
+                total_steps: 40,
+                loss,
+                learning_rate: 1e-3,
+                gradient_norm: 1.0,
+                tokens_per_second: 500.0,
+                tokens_seen: 1024,
+                seconds_left: Some(9),
+            },
+        }
+    }
+
+    #[test]
+    fn steps_done_again_replace_the_first_ones() {
+        let mut progress = Progress::default();
+        for event in [
+            step(1, 1, 3.0),
+            step(2, 2, 2.5),
+            step(3, 2, 2.4),
+            step(4, 3, 2.2),
+        ] {
+            progress.take(event);
+        }
+        assert_eq!(progress.losses, [(1, 3.0), (2, 2.4), (3, 2.2)]);
+        assert_eq!((progress.step, progress.last_number), (3, 4));
+        assert!(progress.lines.is_empty(), "steps are a curve, not lines");
+    }
+
+    #[test]
+    fn a_long_curve_is_thinned_and_keeps_its_end() {
+        let curve: Vec<_> = (1..=10_001_u32).map(|step| (step, 1.0)).collect();
+        let points = thinned(&curve);
+        assert!(points.len() <= MOST_POINTS + 1, "{}", points.len());
+        assert_eq!(points.last(), Some(&(10_001, 1.0)));
+        assert_eq!(thinned(&curve[..5]).len(), 5);
+        assert!(thinned(&[]).is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! Somebody asks for a job.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{
+    draft::Draft, error::JobError, happened::Happened, job::Job, status::JobStatus, store,
+};
+use crate::{
+    datasets::{self, Decision},
+    db::Db,
+    ids::{DatasetVersionId, JobId},
+    models::{self, Kind, Model},
+    permissions::Use,
+    policy::{self, Action, Actor, Scope},
+};
+
+/// Asks for a job; it waits for an operator then.
+///
+/// # Errors
+/// [`JobError::NotPermitted`] where a dataset may not be used for this now; `UnknownVersion` also for one that
+/// the actor may not know of.
+pub async fn request(db: &Db, actor: &Actor, draft: &Draft) -> Result<JobId, JobError> {
+    let own = Scope::of(actor.institution).requested_by(Some(actor.user));
+    let permit = policy::check(actor, Action::RequestJob, &own)?;
+    let mut tx = db.write(actor).await?;
+    let base = base(tx.conn(), draft).await?;
+    let now = tx.now();
+    let wanted = wanted(draft, &base);
+    let verdicts = verdicts(tx.conn(), actor, &draft.versions, &wanted, now).await?;
+    if verdicts
+        .iter()
+        .any(|(_, decision)| !decision.verdict.is_allowed)
+    {
+        return Err(JobError::NotPermitted(verdicts));
+    }
+    let id = JobId::fresh();
+    let job = Job {
+        id,
+        institution: actor.institution,
+        institution_name: String::new(),
+        institution_slug: String::new(),
+        title: draft.title.clone(),
+        motivation: draft.motivation.clone(),
+        purpose: draft.purpose,
+        recipients: draft.recipients,
+        is_commercial: draft.is_commercial,
+        base: base.id,
+        base_name: base.name,
+        model_family: base.family,
+        task: draft.task.clone(),
+        // 31 bits of a fresh id: a JSON number everywhere.
+        seed: i64::from(id.0.as_fields().1) << 15 | i64::from(id.0.as_fields().2 & 0x7fff),
+        status: JobStatus::Submitted,
+        status_code: None,
+        status_message: None,
+        requested_by: actor.user,
+        requested_by_name: String::new(),
+        requested_at: tx.now(),
+        approved_by_name: None,
+        approved_at: None,
+        cancel_requested_at: None,
+        cancel_reason: None,
+        ended_at: None,
+    };
+    store::insert(&mut tx, &job, &draft.versions).await?;
+    tx.record(&Happened::to(
+        &job,
+        "jobs.requested",
+        json!({
+            "dataset_versions": draft.versions,
+            "base_model": job.base,
+            "use": wanted,
+            "policies": verdicts.iter().map(|(_, decision)| &decision.policy_sha256).collect::<Vec<_>>(),
+        }),
+    ))?;
+    tx.commit(permit).await?;
+    Ok(id)
+}
+
+/// The base that a draft names, where it may be tuned.
+async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError> {
+    models::find(conn, draft.base)
+        .await?
+        .filter(|model| model.kind == Kind::Base && model.status == models::Status::Released)
+        .ok_or(JobError::UnknownBase)
+}
+
+/// What a draft asks of the permissions.
+pub(super) fn wanted(draft: &Draft, base: &Model) -> Use {
+    Use {
+        purpose: draft.purpose,
+        recipients: draft.recipients,
+        is_commercial: draft.is_commercial,
+        model_family: base.family.clone(),
+    }
+}
+
+/// What the rules say now to each version.
+///
+/// # Errors
+/// [`JobError::UnknownVersion`] for one that is not there or that `actor` may not know of.
+pub(super) async fn verdicts(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    versions: &[DatasetVersionId],
+    wanted: &Use,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<(DatasetVersionId, Decision)>, JobError> {
+    let mut verdicts = Vec::with_capacity(versions.len());
+    for version in versions {
+        let unknown = || JobError::UnknownVersion(*version);
+        let owner = store::owner_of(conn, *version).await?.ok_or_else(unknown)?;
+        let scope = Scope {
+            is_published: owner.is_published,
+            ..Scope::of(owner.institution)
+        };
+        let _permit = policy::check(actor, Action::ViewDataset, &scope).map_err(|_| unknown())?;
+        let decision = datasets::decide_use(conn, *version, wanted, at)
+            .await?
+            .ok_or_else(unknown)?;
+        verdicts.push((*version, decision));
+    }
+    Ok(verdicts)
+}

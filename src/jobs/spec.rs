@@ -1,0 +1,108 @@
+//! The work that an attempt is asked to do.
+
+use job_contract::{BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec};
+use sqlx::PgConnection;
+
+use super::{
+    error::JobError,
+    internal_error::CallError,
+    job::{Attempt, Job},
+    store,
+};
+use crate::{
+    datasets::{self, ReadyFile},
+    db::{CorruptRow, Db},
+    ids::{AttemptId, DatasetVersionId},
+    models::{self, ModelFile},
+};
+
+/// A call at least this often; the program makes it twice in that time.
+const HEARTBEAT_SECONDS: u32 = 2;
+
+/// The spec of a live attempt.
+pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
+    let mut conn = db.read().await?;
+    let (job, attempt) = live(&mut conn, id).await?;
+    let base = base_file(&mut conn, &job).await?;
+    let mut inputs = Vec::new();
+    for (version, file) in files(&mut conn, &job).await? {
+        inputs.push(InputFile {
+            file: file.file.0,
+            format: match file.format.as_str() {
+                "jsonl" => FileFormat::Jsonl,
+                "csv" => FileFormat::Csv,
+                _ => FileFormat::Text,
+            },
+            name: file.path,
+            size_bytes: file.size_bytes.unsigned_abs(),
+            sha256: file.sha256,
+            dataset_version: Some(version.0),
+        });
+    }
+    Ok(JobSpec {
+        contract_version: CONTRACT_VERSION,
+        job: job.id.0,
+        attempt: attempt.id.0,
+        task: job.task,
+        base_model: BaseModel {
+            name: job.base_name,
+            file: InputFile {
+                file: base.id,
+                format: if base.name.ends_with(".gguf") {
+                    FileFormat::Gguf
+                } else {
+                    FileFormat::Safetensors
+                },
+                name: base.name,
+                size_bytes: base.size_bytes.unsigned_abs(),
+                sha256: base.sha256,
+                dataset_version: None,
+            },
+        },
+        inputs,
+        seed: job.seed.unsigned_abs(),
+        heartbeat_seconds: HEARTBEAT_SECONDS,
+    })
+}
+
+/// A live attempt with its job.
+pub(super) async fn live(
+    conn: &mut PgConnection,
+    id: AttemptId,
+) -> Result<(Job, Attempt), CallError> {
+    let attempt = store::attempt(conn, id)
+        .await?
+        .filter(|attempt| attempt.status.is_live())
+        .ok_or(CallError::Ended)?;
+    let job = store::find(conn, attempt.job)
+        .await?
+        .ok_or(JobError::NotFound(attempt.job))?;
+    Ok((job, attempt))
+}
+
+/// The weights of the base.
+pub(super) async fn base_file(conn: &mut PgConnection, job: &Job) -> Result<ModelFile, JobError> {
+    let files = models::files_of(conn, job.base).await?;
+    let is_weights =
+        |file: &ModelFile| file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
+    files.into_iter().find(is_weights).ok_or_else(|| {
+        JobError::from(CorruptRow {
+            table: "models",
+            id: job.base.0,
+            problem: "a base without weights",
+        })
+    })
+}
+
+/// Every file of a job's datasets, in reading order.
+pub(super) async fn files(
+    conn: &mut PgConnection,
+    job: &Job,
+) -> Result<Vec<(DatasetVersionId, ReadyFile)>, JobError> {
+    let mut files = Vec::new();
+    for version in store::input_versions(conn, job.id).await? {
+        let ready = datasets::ready_files(conn, version).await?;
+        files.extend(ready.into_iter().map(|file| (version, file)));
+    }
+    Ok(files)
+}

@@ -1,0 +1,66 @@
+//! A running program tells what happens, and hears whether to go on.
+
+use job_contract::{EventAnswer, EventBatch, JobEvent, Phase};
+
+use super::{internal_error::CallError, spec::live, store};
+use crate::{db::Db, ids::AttemptId};
+
+const MOST_IN_BATCH: usize = 1000;
+/// More than any job of the bounds that are taken has to tell.
+const MOST_EVENTS: u64 = 2_000_000;
+const LONGEST_NOTE: usize = 2000;
+
+/// Keeps a batch; an empty one is a heartbeat.
+pub(super) async fn tell(
+    db: &Db,
+    id: AttemptId,
+    mut batch: EventBatch,
+) -> Result<EventAnswer, CallError> {
+    if batch.events.len() > MOST_IN_BATCH {
+        return Err(CallError::Invalid(format!(
+            "at most {MOST_IN_BATCH} events at a time"
+        )));
+    }
+    let attempt = {
+        let mut conn = db.read().await?;
+        live(&mut conn, id).await?.1
+    };
+    let mut phase = None;
+    for event in &mut batch.events {
+        if !(1..=MOST_EVENTS).contains(&event.number) {
+            return Err(CallError::Invalid(
+                "an event's number is out of bounds".into(),
+            ));
+        }
+        match &mut event.event {
+            JobEvent::Phase { phase: now } => phase = Some(phase_name(*now)),
+            JobEvent::Note { message } if message.chars().count() > LONGEST_NOTE => {
+                *message = message.chars().take(LONGEST_NOTE).collect();
+            }
+            _ => {}
+        }
+    }
+    let mut tx = db.meter().await?;
+    if !store::beat(&mut tx, id, phase).await? {
+        return Err(CallError::Ended);
+    }
+    for event in &batch.events {
+        store::insert_event(&mut tx, &attempt, event).await?;
+    }
+    let job = store::find(tx.conn(), attempt.job).await?;
+    tx.commit().await?;
+    let reason = job.as_ref().and_then(|job| job.cancel().map(str::to_owned));
+    Ok(EventAnswer {
+        cancel: reason.is_some(),
+        reason,
+    })
+}
+
+pub(super) fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Staging => "staging",
+        Phase::Training => "training",
+        Phase::Evaluating => "evaluating",
+        Phase::Exporting => "exporting",
+    }
+}

@@ -1,0 +1,307 @@
+//! Jobs for programs.
+
+use actix_web::{HttpResponse, get, post, web};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Draft, JobError, RawDraft, approve, cancel, find_visible, job::Job, progress::Progress,
+        reject, request, status::AttemptStatus, store,
+    },
+    view::View,
+};
+use crate::{
+    db::Db,
+    error::{AppError, Say},
+    ids::JobId,
+    policy::{Action, visible},
+    web::{ApiActor, ApiResult, FieldErrors, Lang, ProtectedJson, Text},
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(create)
+        .service(list)
+        .service(show)
+        .service(approve_json)
+        .service(reject_json)
+        .service(cancel_json);
+}
+
+/// A request as programs write it; what is left out takes its default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewJob {
+    title: String,
+    motivation: String,
+    purpose: String,
+    #[serde(default)]
+    is_commercial: bool,
+    recipients: String,
+    base_model: Uuid,
+    dataset_versions: Vec<Uuid>,
+    epochs: Option<i64>,
+    max_steps: Option<i64>,
+    rank: Option<i64>,
+    learning_rate: Option<f64>,
+    sequence_length: Option<i64>,
+    batch_size: Option<i64>,
+}
+
+impl From<NewJob> for RawDraft {
+    fn from(new: NewJob) -> Self {
+        let text = |number: Option<i64>| number.map(|n| n.to_string()).unwrap_or_default();
+        Self {
+            title: new.title,
+            motivation: new.motivation,
+            purpose: new.purpose,
+            is_commercial: if new.is_commercial { "yes" } else { "no" }.into(),
+            recipients: new.recipients,
+            base_model: new.base_model.to_string(),
+            dataset_versions: new.dataset_versions.iter().map(Uuid::to_string).collect(),
+            epochs: text(new.epochs),
+            max_steps: text(new.max_steps),
+            rank: text(new.rank),
+            learning_rate: new.learning_rate.map(|n| n.to_string()).unwrap_or_default(),
+            sequence_length: text(new.sequence_length),
+            batch_size: text(new.batch_size),
+        }
+    }
+}
+
+/// Asks for a job. 422 with the rules of each dataset where one may not be used for this.
+#[post("/api/v1/jobs")]
+async fn create(db: web::Data<Db>, sent: ProtectedJson<NewJob>) -> ApiResult {
+    let raw: RawDraft = sent.body.into();
+    let draft = Draft::parse(&raw).map_err(|errors| field_wrong(&errors))?;
+    match request(&db, &sent.actor, &draft).await {
+        Ok(id) => Ok(HttpResponse::Created()
+            .insert_header(("location", format!("/api/v1/jobs/{id}")))
+            .json(json!({ "id": id, "status": "submitted" }))),
+        Err(JobError::NotPermitted(verdicts)) => {
+            let datasets: Vec<Value> = verdicts
+                .iter()
+                .map(|(version, decision)| {
+                    json!({
+                        "dataset_version": version,
+                        "is_allowed": decision.verdict.is_allowed,
+                        "rules": decision.verdict.reasons.iter().map(|r| &r.rule).collect::<Vec<_>>(),
+                        "policy_sha256": decision.policy_sha256,
+                    })
+                })
+                .collect();
+            Ok(HttpResponse::UnprocessableEntity()
+                .content_type("application/problem+json")
+                .json(json!({
+                    "type": "about:blank",
+                    "title": "Unprocessable Entity",
+                    "status": 422,
+                    "code": "jobs-not-permitted",
+                    "detail": Lang::En.t("jobs-not-permitted"),
+                    "datasets": datasets,
+                })))
+        }
+        Err(error) => Err(AppError::from(error).into()),
+    }
+}
+
+fn field_wrong(errors: &FieldErrors) -> AppError {
+    let (field, problem) = errors
+        .iter()
+        .next()
+        .map_or(("", String::new()), |(field, say)| {
+            (*field, Lang::En.say(say))
+        });
+    AppError::Invalid(
+        Say::new("jobs-field-wrong")
+            .with("field", field)
+            .with("problem", problem),
+    )
+}
+
+#[derive(Deserialize)]
+struct Query {
+    before: Option<Uuid>,
+}
+
+/// The jobs that the caller may see, newest first, 50 at a time.
+#[get("/api/v1/jobs")]
+async fn list(db: web::Data<Db>, actor: ApiActor, query: web::Query<Query>) -> ApiResult {
+    const PAGE: i64 = 50;
+    let mut conn = db.read().await?;
+    let listing = store::Listing {
+        of: visible(&actor.0, Action::ViewJob).filter(),
+        before: query.before,
+        limit: PAGE + 1,
+    };
+    let mut jobs = store::list(&mut conn, &listing).await?;
+    let has_more = jobs.len() as i64 > PAGE;
+    jobs.truncate(50);
+    let data: Vec<Value> = jobs
+        .iter()
+        .map(|job| {
+            json!({
+                "id": job.id,
+                "title": job.title,
+                "institution": job.institution_name,
+                "status": job.status.name(),
+                "base_model": job.base_name,
+                "requested_at": job.requested_at,
+                "requested_by": job.requested_by_name,
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": has_more })))
+}
+
+/// One job with its attempts, how it stands, and its result.
+#[get("/api/v1/jobs/{job}")]
+async fn show(db: web::Data<Db>, actor: ApiActor, path: web::Path<JobId>) -> ApiResult {
+    let job = find_visible(&db, &actor.0, *path)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let view = View::read(&db, job).await?;
+    Ok(HttpResponse::Ok().json(as_json(&view)))
+}
+
+fn as_json(view: &View) -> Value {
+    let job: &Job = &view.job;
+    let attempts: Vec<Value> = view
+        .attempts
+        .iter()
+        .map(|attempt| {
+            json!({
+                "id": attempt.id,
+                "number": attempt.number,
+                "backend": attempt.backend,
+                "status": attempt.status.name(),
+                "phase": attempt.phase,
+                "created_at": attempt.created_at,
+                "heartbeat_at": attempt.heartbeat_at,
+                "ended_at": attempt.ended_at,
+                "failure_code": attempt.failure_code,
+                "failure_message": attempt.failure_message,
+            })
+        })
+        .collect();
+    let datasets: Vec<Value> = view
+        .inputs
+        .iter()
+        .map(|input| {
+            let bound = view
+                .bound
+                .iter()
+                .find(|bound| bound.version == input.version);
+            json!({
+                "dataset": input.dataset,
+                "dataset_version": input.version,
+                "title": input.title,
+                "manifest_sha256": input.manifest_sha256,
+                "verdict": bound.map(|bound| &bound.verdict),
+                "policy_sha256": bound.map(|bound| &bound.policy_sha256),
+                "decided_at": bound.map(|bound| bound.decided_at),
+            })
+        })
+        .collect();
+    json!({
+        "id": job.id,
+        "title": job.title,
+        "motivation": job.motivation,
+        "institution": job.institution_name,
+        "purpose": job.purpose,
+        "is_commercial": job.is_commercial,
+        "recipients": job.recipients,
+        "base_model": { "id": job.base, "name": job.base_name },
+        "task": job.task,
+        "seed": job.seed,
+        "status": job.status.name(),
+        "status_code": job.status_code,
+        "status_message": job.status_message,
+        "requested_by": job.requested_by_name,
+        "requested_at": job.requested_at,
+        "approved_by": job.approved_by_name,
+        "approved_at": job.approved_at,
+        "cancel_requested_at": job.cancel_requested_at,
+        "cancel_reason": job.cancel_reason,
+        "ended_at": job.ended_at,
+        "datasets": datasets,
+        "attempts": attempts,
+        "progress": progress_json(&view.progress),
+        "result": result_json(view),
+        "model": view.model.as_ref().map(|model| json!({ "id": model.id, "name": model.name })),
+    })
+}
+
+fn progress_json(progress: &Progress) -> Value {
+    json!({
+        "phase": progress.phase,
+        "step": progress.step,
+        "total_steps": progress.total_steps,
+        "loss": progress.loss,
+        "held_out_loss": progress.held_out.last().map(|(_, loss)| loss),
+        "learning_rate": progress.learning_rate,
+        "tokens_per_second": progress.tokens_per_second,
+        "seconds_left": progress.seconds_left,
+    })
+}
+
+/// What the successful attempt told of its work.
+fn result_json(view: &View) -> Value {
+    let outcome = view
+        .attempts
+        .iter()
+        .find(|attempt| attempt.status == AttemptStatus::Succeeded)
+        .and_then(|attempt| attempt.outcome.clone());
+    match outcome {
+        Some(Value::Object(mut fields)) => {
+            fields.remove("outcome");
+            fields.remove("artifacts");
+            Value::Object(fields)
+        }
+        _ => Value::Null,
+    }
+}
+
+#[post("/api/v1/jobs/{job}/approve")]
+async fn approve_json(db: web::Data<Db>, actor: ApiActor, path: web::Path<JobId>) -> ApiResult {
+    approve(&db, &actor.0, *path)
+        .await
+        .map_err(AppError::from)?;
+    Ok(HttpResponse::Ok().json(json!({ "id": *path, "status": "approved" })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    reason: String,
+}
+
+#[post("/api/v1/jobs/{job}/reject")]
+async fn reject_json(
+    db: web::Data<Db>,
+    sent: ProtectedJson<Reason>,
+    path: web::Path<JobId>,
+) -> ApiResult {
+    let mut errors = FieldErrors::default();
+    let bounds = Text {
+        least: 1,
+        most: 2000,
+    };
+    let reason = errors.text("reason", &sent.body.reason, bounds);
+    errors
+        .into_result(())
+        .map_err(|errors| field_wrong(&errors))?;
+    reject(&db, &sent.actor, *path, &reason)
+        .await
+        .map_err(AppError::from)?;
+    Ok(HttpResponse::Ok().json(json!({ "id": *path, "status": "rejected" })))
+}
+
+#[post("/api/v1/jobs/{job}/cancel")]
+async fn cancel_json(db: web::Data<Db>, actor: ApiActor, path: web::Path<JobId>) -> ApiResult {
+    let status = cancel(&db, &actor.0, *path).await.map_err(AppError::from)?;
+    Ok(HttpResponse::Ok()
+        .json(json!({ "id": *path, "status": status.name(), "cancel_requested": true })))
+}
