@@ -9,6 +9,7 @@ use job_contract::{
 };
 use language_model::training_graph::Precision;
 use training::{
+    evaluate::{EvaluateError, Measurement, evaluate},
     fine_tune::TrainError,
     job::{End, Place, Portal, run},
     offline::{OfflineError, Request, finetune, progress_bar},
@@ -78,6 +79,8 @@ enum Command {
     Run(RunArguments),
     /// Fine-tunes with local files and writes an adapter in PEFT's layout.
     Finetune(FinetuneArguments),
+    /// Measures the loss on local files and prints it as JSON.
+    Evaluate(EvaluateArguments),
 }
 
 #[derive(Args)]
@@ -147,6 +150,22 @@ struct FinetuneArguments {
     seed: u64,
 }
 
+#[derive(Args)]
+struct EvaluateArguments {
+    /// GGUF file, or folder with config.json, tokenizer.json and safetensors.
+    #[arg(long)]
+    base: PathBuf,
+    /// Folder with an adapter in PEFT's layout; none measures the base alone.
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+    /// Data: .jsonl, .txt or .csv; more than once for several files.
+    #[arg(long, required = true)]
+    data: Vec<PathBuf>,
+    /// Tokens a sequence; longer documents are cut.
+    #[arg(long, default_value_t = 512)]
+    sequence_length: usize,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.log_format);
@@ -179,6 +198,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Run(arguments) => runtime.block_on(work(arguments, precision, sign)),
         Command::Finetune(arguments) => finetune_locally(arguments, precision, sign),
+        Command::Evaluate(arguments) => evaluate_locally(arguments, precision, &sign),
     }
 }
 
@@ -317,6 +337,37 @@ fn finetune_locally(
             tracing::warn!(%stop, "stopped; start again alike to go on");
             stop_exit(&stop)
         }
+        Err(error) => {
+            tracing::error!("{error}");
+            job_exit(JobExit::Failed)
+        }
+    }
+}
+
+fn evaluate_locally(
+    arguments: EvaluateArguments,
+    precision: Precision,
+    sign: &StopSign,
+) -> ExitCode {
+    let measurement = Measurement {
+        base: arguments.base,
+        adapter: arguments.adapter,
+        data: arguments.data,
+        sequence_length: arguments.sequence_length,
+        precision,
+    };
+    match evaluate(&measurement, sign) {
+        Ok(score) => {
+            #[expect(
+                clippy::print_stdout,
+                reason = "the result is for standard output, the log is not"
+            )]
+            {
+                println!("{}", serde_json::json!(score));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(EvaluateError::Stopped(stop)) => stop_exit(&stop),
         Err(error) => {
             tracing::error!("{error}");
             job_exit(JobExit::Failed)

@@ -84,17 +84,10 @@ pub fn finetune(
     };
     let model = ModelFile::open(&request.base)?;
     validate(&request.training, &request.lora, &model.config)?;
-    let mut sources = Vec::new();
+    let sources = sources(&request.data)?;
     let mut identity = format!("{request:?}");
     for path in &request.data {
-        let name = path.display().to_string();
-        let format = format_of(path).ok_or_else(|| OfflineError::UnknownFormat(path.clone()))?;
         identity.push_str(&hash_file(path).map_err(disk(path))?);
-        sources.push(Source {
-            path: path.clone(),
-            name,
-            format,
-        });
     }
     let speech = (&model.tokenizer, model.chat_template.as_ref());
     let length = request.training.sequence_length as usize;
@@ -147,6 +140,22 @@ pub fn finetune(
     }
     fs::remove_file(&checkpoint).map_err(disk(&checkpoint))?;
     Ok(summary)
+}
+
+/// Files to read, their format told by their name.
+///
+/// # Errors
+/// [`OfflineError::UnknownFormat`] with the first name that tells nothing.
+pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, OfflineError> {
+    let source = |path: &PathBuf| {
+        let format = format_of(path).ok_or_else(|| OfflineError::UnknownFormat(path.clone()))?;
+        Ok(Source {
+            path: path.clone(),
+            name: path.display().to_string(),
+            format,
+        })
+    };
+    paths.iter().map(source).collect()
 }
 
 fn format_of(path: &Path) -> Option<FileFormat> {

@@ -53,6 +53,27 @@ fn a_text_file_becomes_an_adapter() {
         "{summary}"
     );
     assert!(!out.join("checkpoint.safetensors").exists());
+
+    let measured = |adapter: &[&str]| -> f64 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faculty-training"));
+        command.current_dir(folder.path()).env_clear();
+        command
+            .args(["evaluate", "--base", "tiny.gguf", "--data", "tekst.txt"])
+            .args(adapter);
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let score: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        score["loss"].as_f64().unwrap()
+    };
+    let (base, tuned) = (measured(&[]), measured(&["--adapter", "out"]));
+    assert!(
+        tuned < base,
+        "the written adapter lowers the loss from {base}, to {tuned}"
+    );
 }
 
 #[test]
