@@ -316,10 +316,15 @@ fn is_same(a: &Assignment, b: &Assignment) -> bool {
     a.model == b.model && a.kind == b.kind && files(a) == files(b)
 }
 
+/// The error with its causes, without those that its text repeats.
 fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }

@@ -10,6 +10,7 @@ mod answers;
 mod following;
 mod given;
 mod refusals;
+mod silence;
 
 /// Path of chats.
 const CHAT: &str = "/v1/chat/completions";
