@@ -3,10 +3,14 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log: text for people, or JSON for machines.
+/// Starts the log: `text` for people, `json` for machines, `quiet` for a program that talks to people itself.
 pub fn start_logging(format: &str) {
-    let filter = EnvFilter::try_from_env("FACULTY_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn,sqlx=warn,s3s=off"));
+    let usual = if format == "quiet" {
+        "warn,s3s=off"
+    } else {
+        "info,actix_server=warn,sqlx=error,s3s=off"
+    };
+    let filter = EnvFilter::try_from_env("FACULTY_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

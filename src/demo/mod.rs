@@ -53,7 +53,7 @@ pub const BASE_MODEL: &str = "smollm2-135m-instruct";
 /// Where a part cannot be started or a step did not hold.
 #[expect(clippy::print_stdout, reason = "its output is its purpose")]
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    process::start_logging("text");
+    process::start_logging("quiet");
     let folder = setup::Folder::open(&options.data, options.fresh)?;
     println!(
         "Starting the virtual faculty in {}",
@@ -62,9 +62,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut parts = processes::Parts::start(&folder, options.port).await?;
     let outcome = tokio::select! {
         outcome = stay_up(&options, &folder, &mut parts) => outcome,
-        () = process::stop_signal() => Ok(()),
+        () = process::stop_signal() => match options.exit {
+            true => Err(anyhow::anyhow!("stopped before the main job was played to its end")),
+            false => Ok(()),
+        },
     };
-    parts.stop().await;
+    parts.stop(&folder).await;
     outcome
 }
 

@@ -117,10 +117,11 @@ impl Parts {
     }
 
     /// Stops everything, the outermost first.
-    pub(super) async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self, folder: &Folder) {
         if let Some(supervised) = self.supervised.take() {
             supervised.stop().await;
         }
+        stop_jobs(&folder.join("jobs")).await;
         if let Some(provider) = self.provider.take() {
             provider.stop().await;
         }
@@ -384,6 +385,25 @@ impl Supervised {
             {
                 let _ = part.child.kill().await;
             }
+        }
+    }
+}
+
+/// Ends the programs of jobs, which outlive the worker that started them; the next start finds their jobs
+/// unfinished and starts them again.
+async fn stop_jobs(state_dir: &std::path::Path) {
+    use compute::ComputeBackend as _;
+    let backend = compute::Local::new(state_dir);
+    let Ok(entries) = std::fs::read_dir(state_dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if uuid::Uuid::try_parse(&name).is_err() {
+            continue;
+        }
+        if let Err(error) = backend.cancel(&compute::Handle(name)).await {
+            tracing::warn!(%error, "the program of a job did not stop");
         }
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod browser;
 mod journey;
 mod kills;
 mod support;

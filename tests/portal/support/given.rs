@@ -17,8 +17,13 @@ pub(crate) struct Approved {
 
 /// Chats enough to train a tiny model on.
 pub(crate) fn small_corpus() -> Vec<u8> {
+    corpus(24)
+}
+
+/// So many chats.
+pub(crate) fn corpus(count: usize) -> Vec<u8> {
     let mut lines = String::new();
-    for n in 0..24 {
+    for n in 0..count {
         let line = json!({ "messages": [
             { "role": "user", "content": format!("vraag {n}") },
             { "role": "assistant", "content": format!("het archief is open op dag {n}") },
@@ -30,6 +35,10 @@ pub(crate) fn small_corpus() -> Vec<u8> {
 }
 
 pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
+    approved_dataset_of(app, &small_corpus()).await
+}
+
+pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
     let registered = contributor
         .api(
@@ -50,7 +59,7 @@ pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
         .parse()
         .unwrap();
     contributor
-        .upload(dataset, "notulen.jsonl", &small_corpus())
+        .upload(dataset, "notulen.jsonl", corpus)
         .await
         .unwrap();
     give_permission(app, dataset).await;
