@@ -1,4 +1,5 @@
 rights-title = What may be done with this data
+rights-who-decides = The manager of { $institution } decides on this, and can take it back.
 datasets-title = Datasets
 datasets-intro = The datasets of your institution, and those of other partners once they are approved.
 datasets-register = Register a dataset
@@ -176,5 +177,8 @@ problem-line-no-text = the field { $field } is missing, empty or no text
 problem-line-unknown-role = the role { $role } is not system, user or assistant
 problem-line-no-answer = there is no answer by assistant in it
 problem-line-too-long = longer than { $most } KiB
-problem-line-field-count = { $found } fields, but the first line names { $expected }
+problem-line-field-count = { $found ->
+    [one] 1 field, but the first line names { $expected }
+   *[other] { $found } fields, but the first line names { $expected }
+}
 problem-line-after-quote = there is text after the closing quote

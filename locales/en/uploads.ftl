@@ -21,6 +21,9 @@ upload-refused = The store refused the parts: one was changed or is gone. Send t
 upload-closed = This upload takes nothing any more.
 upload-silence = Nothing came in for a while. Send this part again.
 upload-broken-off = The connection was broken. Send this part again.
+upload-no-file = Choose a file first.
+upload-form-too-large = Together the files are too large for this form: at most { $most } MB. Switch on JavaScript to send larger files.
+flash-upload-received = The files have arrived. We are checking them now; reload the page in a moment.
 flash-upload-removed = The file is removed.
 
 event-uploads-opened = Upload begun

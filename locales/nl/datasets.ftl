@@ -1,4 +1,5 @@
 rights-title = Wat mag met deze data
+rights-who-decides = De beheerder van { $institution } beslist hierover en kan daarop terugkomen.
 datasets-title = Datasets
 datasets-intro = De datasets van uw instelling, en die van andere partners zodra ze zijn goedgekeurd.
 datasets-register = Dataset registreren
@@ -176,5 +177,8 @@ problem-line-no-text = het veld { $field } ontbreekt, is leeg of is geen tekst
 problem-line-unknown-role = de rol { $role } is niet system, user of assistant
 problem-line-no-answer = er staat geen antwoord van assistant in
 problem-line-too-long = langer dan { $most } KiB
-problem-line-field-count = { $found } velden, maar de eerste regel noemt er { $expected }
+problem-line-field-count = { $found ->
+    [one] 1 veld, maar de eerste regel noemt er { $expected }
+   *[other] { $found } velden, maar de eerste regel noemt er { $expected }
+}
 problem-line-after-quote = na het sluitende aanhalingsteken staat nog tekst

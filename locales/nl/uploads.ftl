@@ -21,6 +21,9 @@ upload-refused = De opslag heeft de delen geweigerd: een deel is veranderd of we
 upload-closed = Deze upload neemt niets meer aan.
 upload-silence = Er kwam een tijd lang niets meer. Verstuur dit deel opnieuw.
 upload-broken-off = De verbinding is verbroken. Verstuur dit deel opnieuw.
+upload-no-file = Kies eerst een bestand.
+upload-form-too-large = Samen zijn de bestanden te groot voor dit formulier: hooguit { $most } MB. Zet JavaScript aan om grotere bestanden te versturen.
+flash-upload-received = De bestanden zijn ontvangen. Wij controleren ze nu; laad de pagina zo opnieuw.
 flash-upload-removed = Het bestand is verwijderd.
 
 event-uploads-opened = Upload begonnen

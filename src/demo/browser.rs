@@ -202,6 +202,30 @@ impl Browser {
         self.send(Method::POST, url, Some(Body::Form(body))).await
     }
 
+    /// The token of this session's forms.
+    ///
+    /// # Errors
+    /// Where nobody is signed in.
+    pub async fn csrf_token(&mut self) -> anyhow::Result<String> {
+        self.learn_csrf().await
+    }
+
+    /// Sends a body of any kind to one of the pages; any status.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn post_bytes(
+        &mut self,
+        path: &str,
+        content_type: &str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<Answer> {
+        let url = self.portal.join(path)?;
+        self.learn_csrf().await?;
+        let body = Body::Bytes(content_type.to_owned(), bytes);
+        self.send(Method::POST, url, Some(body)).await
+    }
+
     /// Uploads one file as the page does: parts with checksums, sent where the portal says; waits until the
     /// portal has verified it.
     ///
@@ -354,6 +378,9 @@ impl Browser {
             Some(Body::Form(form)) => request
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form),
+            Some(Body::Bytes(kind, bytes)) => {
+                request.header(header::CONTENT_TYPE, kind).body(bytes)
+            }
             None => request,
         };
         let answer = request.send().await?;
@@ -387,6 +414,7 @@ impl Browser {
 enum Body {
     Json(Value),
     Form(String),
+    Bytes(String, Vec<u8>),
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

@@ -7,6 +7,7 @@ mod abort;
 mod check;
 mod complete;
 mod find;
+mod form;
 mod open;
 mod parts;
 mod store;

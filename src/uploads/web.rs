@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     abort, complete,
     find::find,
+    form,
     open::{self, NewUpload},
     parts, store,
     upload::{Part, Upload},
@@ -40,7 +41,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(show)
         .service(finish)
         .service(give_up)
-        .service(remove);
+        .service(remove)
+        .service(form::send);
 }
 
 #[derive(Deserialize)]

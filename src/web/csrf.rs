@@ -87,6 +87,35 @@ impl<T: DeserializeOwned + 'static> FromRequest for ProtectedJson<T> {
     }
 }
 
+/// A signed-in person who sends a form in several parts from one of our own pages. Who it is comes out only
+/// for the token, which is one of the parts.
+pub struct FormSender(Session);
+
+impl FormSender {
+    /// Who sent the form with this token.
+    ///
+    /// # Errors
+    /// Where it is not the token of their session.
+    pub fn check(self, token: &str) -> Result<Actor, AppError> {
+        token_matches(Some(token), &self.0)?;
+        Ok(self.0.actor)
+    }
+}
+
+impl FromRequest for FormSender {
+    type Error = PageError;
+    type Future = Extracting<Self, PageError>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let session = signed_in(&request).await?;
+            same_origin(&request)?;
+            Ok(Self(session))
+        })
+    }
+}
+
 impl FromRequest for ApiActor {
     type Error = ApiError;
     type Future = Extracting<Self, ApiError>;

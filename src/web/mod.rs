@@ -17,7 +17,7 @@ pub(crate) use self::assets::serve as serve_asset;
 pub use self::{
     api_error::{ApiError, ApiResult},
     chrome::{Chrome, Flash, NavItem, TaskCounter, User},
-    csrf::{ApiActor, ProtectedForm, ProtectedJson},
+    csrf::{ApiActor, FormSender, ProtectedForm, ProtectedJson},
     form::{FieldErrors, Text},
     headers::{error_pages, security_headers},
     lang::Lang,

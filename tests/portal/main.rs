@@ -7,7 +7,9 @@
 
 mod accounts;
 mod browser;
+mod datasets;
 mod journey;
 mod kills;
 mod support;
+mod uploads;
 mod withdrawals;

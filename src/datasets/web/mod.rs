@@ -79,6 +79,8 @@ fn badge(lang: Lang, status: Status, is_for_you: bool) -> Badge {
 /// What the rights box shows, and what its reader may do there.
 struct Rights {
     words: permissions::RightsBox,
+    /// Whose say it is.
+    who_decides: String,
     /// Where a manager gives permission.
     give: Option<String>,
     /// Where a manager takes the dataset back.

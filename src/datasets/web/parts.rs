@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) struct BadLineRow {
-    pub(super) line: u64,
+    pub(super) line: String,
     pub(super) problem: String,
 }
 
@@ -29,7 +29,8 @@ pub(super) struct FileRow {
     pub(super) sha256: String,
     pub(super) problem: String,
     pub(super) lines: Vec<BadLineRow>,
-    pub(super) more_lines: u64,
+    /// How many more are bad; empty for none.
+    pub(super) more_lines: String,
 }
 
 pub(super) struct ReviewRow {
@@ -207,7 +208,7 @@ pub(super) fn file_row(lang: Lang, file: File) -> FileRow {
         FileState::Ready => "granted",
         FileState::Rejected | FileState::Aborted => "refused",
     };
-    let count = |value: Option<i64>| value.map_or_else(String::new, |n| number(lang, n));
+    let count = |value: Option<i64>| value.map_or_else(|| "–".to_owned(), |n| number(lang, n));
     let (problem, lines, bad_lines) = match file.problem {
         Some(problem) => (
             lang.say(&problem.say()),
@@ -216,7 +217,7 @@ pub(super) fn file_row(lang: Lang, file: File) -> FileRow {
                 .iter()
                 .take(20)
                 .map(|bad| BadLineRow {
-                    line: bad.line,
+                    line: bad.line.to_string(),
                     problem: lang.say(&bad.problem.say()),
                 })
                 .collect(),
@@ -233,10 +234,16 @@ pub(super) fn file_row(lang: Lang, file: File) -> FileRow {
         size: bytes(lang, file.size_bytes),
         documents: count(file.documents),
         characters: count(file.characters),
-        hash: file.sha256.as_deref().map(short_hash).unwrap_or_default(),
+        hash: file
+            .sha256
+            .as_deref()
+            .map_or_else(|| "–".to_owned(), short_hash),
         sha256: file.sha256.unwrap_or_default(),
         problem,
-        more_lines: bad_lines.saturating_sub(lines.len() as u64),
+        more_lines: match bad_lines.saturating_sub(lines.len() as u64) {
+            0 => String::new(),
+            more => more.to_string(),
+        },
         lines,
         path: file.path,
     }

@@ -76,6 +76,10 @@ async fn draw(
     let path = |rest: &str| page.path(&format!("/datasets/{}{rest}", dataset.id));
     let rights = Rights {
         words,
+        who_decides: lang.t_with(
+            "rights-who-decides",
+            &[("institution", dataset.institution_name.clone())],
+        ),
         give: (status != Status::Withdrawn
             && policy::check(actor, Action::GivePermission, &own).is_ok())
         .then(|| path("/permission")),
