@@ -6,7 +6,10 @@
 )]
 
 mod accounts;
+mod gateway;
+mod gateway_cuts;
 mod journey;
+mod keys;
 mod kills;
 mod support;
 mod withdrawals;
