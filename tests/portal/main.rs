@@ -8,7 +8,10 @@
 mod accounts;
 mod browser;
 mod datasets;
+mod gateway;
+mod gateway_cuts;
 mod journey;
+mod keys;
 mod kills;
 mod support;
 mod uploads;

@@ -31,13 +31,13 @@ struct NewKeyBody {
     name: String,
     purpose: String,
     #[serde(default)]
-    commercial: bool,
+    is_commercial: bool,
     models: Vec<String>,
     tokens_per_day: i64,
     #[serde(default = "default_requests")]
     requests_per_minute: i64,
     #[serde(default = "default_days")]
-    days: i64,
+    expires_in_days: i64,
 }
 
 fn default_requests() -> i64 {
@@ -61,11 +61,11 @@ async fn create(db: web::Data<Db>, request: ProtectedJson<NewKeyBody>) -> ApiRes
     let form = Form {
         name: body.name,
         purpose: body.purpose,
-        commercial: if body.commercial { "yes" } else { "no" }.into(),
+        commercial: if body.is_commercial { "yes" } else { "no" }.into(),
         models: body.models.into_iter().map(id_of).collect(),
         tokens_per_day: body.tokens_per_day.to_string(),
         requests_per_minute: body.requests_per_minute.to_string(),
-        days: body.days.to_string(),
+        days: body.expires_in_days.to_string(),
     };
     let new = form.parse().map_err(wrong_field)?;
     let id = request::request(&db, &actor, new).await?;
@@ -90,7 +90,7 @@ fn as_json(key: &Key) -> serde_json::Value {
         "public_id": key.public_id,
         "name": key.name,
         "purpose": key.purpose,
-        "commercial": key.is_commercial,
+        "is_commercial": key.is_commercial,
         "institution": { "id": key.institution, "name": key.institution_name },
         "models": models,
         "tokens_per_day": key.limits.tokens_per_day,

@@ -3,9 +3,13 @@
 mod app;
 mod database;
 pub(crate) mod given;
+mod keyholder;
 mod programs;
+mod upstream;
 
 pub(crate) use self::{
     app::TestApp,
+    keyholder::{Keyholder, new_key},
     programs::{Program, base_model, sdk_pythons},
+    upstream::{Plan, Upstream},
 };

@@ -1,0 +1,148 @@
+//! A portal with a model that an upstream of the test serves, and a key for it.
+
+use language_model::synthetic::Synthetic;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use virtual_faculty::ids::ModelId;
+
+use super::{TestApp, Upstream};
+
+pub(crate) const MODEL: &str = "tiny:test";
+
+/// A program with a key.
+pub(crate) struct Keyholder {
+    pub(crate) app: TestApp,
+    pub(crate) upstream: Upstream,
+    pub(crate) client: reqwest::Client,
+    pub(crate) model: ModelId,
+    /// Id of the key.
+    pub(crate) id: String,
+    /// The whole key.
+    pub(crate) key: String,
+}
+
+/// What the API takes to ask for a key.
+pub(crate) fn new_key(tokens_per_day: i64, requests_per_minute: i64) -> Value {
+    json!({
+        "name": "proef", "purpose": "een proef", "is_commercial": false, "models": [MODEL],
+        "tokens_per_day": tokens_per_day, "requests_per_minute": requests_per_minute,
+    })
+}
+
+impl Keyholder {
+    /// With a key of these limits, requested by the developer and approved by the manager of Harderwijk.
+    pub(crate) async fn start(tokens_per_day: i64, requests_per_minute: i64) -> Self {
+        let app = TestApp::without_worker(&[]).await;
+        let upstream = Upstream::start();
+        let file = app.folder.path().join("tiny.gguf");
+        Synthetic::default().write_gguf(&file).unwrap();
+        let model = app.base_model(MODEL, &file).await;
+        let mut operator = app.browser("operator").await;
+        let path = format!("/api/v1/models/{model}/deploy");
+        operator.api(Method::POST, &path, None).await.unwrap();
+        let mut developer = app.browser("developer.harderwijk").await;
+        let asked = Some(new_key(tokens_per_day, requests_per_minute));
+        let key = developer.api(Method::POST, "/api/v1/keys", asked).await;
+        let id = key.unwrap()["id"].as_str().unwrap().to_owned();
+        let mut manager = app.browser("manager.harderwijk").await;
+        let path = format!("/api/v1/keys/{id}/approve");
+        manager.api(Method::POST, &path, None).await.unwrap();
+        let path = format!("/api/v1/keys/{id}/reveal");
+        let shown = developer.api(Method::POST, &path, None).await.unwrap();
+        let holder = Self {
+            client: reqwest::Client::builder()
+                .timeout(std::time::Duration::from_secs(60))
+                .build()
+                .unwrap(),
+            key: shown["api_key"].as_str().unwrap().to_owned(),
+            app,
+            upstream,
+            model,
+            id,
+        };
+        holder.serve_at(&holder.upstream.url).await;
+        holder
+    }
+
+    /// Reports, as a serving program does, that the model is ready at `address`.
+    pub(crate) async fn serve_at(&self, address: &str) {
+        let token = "serving-token-of-the-tests";
+        let url = |path: &str| self.app.url.join(path).unwrap();
+        let assigned: Value = self
+            .client
+            .get(url("/internal/v1/serving/assignments"))
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let status = json!({"address": address, "models": [{
+            "deployment": assigned["models"][0]["deployment"], "model": MODEL,
+            "state": "ready", "message": null,
+        }]});
+        let told = self
+            .client
+            .post(url("/internal/v1/serving/status"))
+            .bearer_auth(token)
+            .json(&status)
+            .send()
+            .await
+            .unwrap();
+        assert!(told.status().is_success(), "{}", told.status());
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client
+            .post(self.app.url.join(path).unwrap())
+            .bearer_auth(&self.key)
+            .json(body)
+    }
+
+    /// Asks the model; `more` overrides fields.
+    pub(crate) fn ask(&self, question: &str, more: Value) -> RequestBuilder {
+        self.post("/v1/chat/completions", &chat_body(question, more))
+    }
+
+    /// A connection to the portal's database, to see what it really wrote.
+    pub(crate) async fn database(&self) -> PgConnection {
+        use secrecy::ExposeSecret as _;
+        let url = &self.app.ports.config.database.url;
+        PgConnection::connect(url.expose_secret()).await.unwrap()
+    }
+
+    /// Used and reserved tokens of the key, over all days.
+    pub(crate) async fn counters(&self) -> (i64, i64) {
+        let mut conn = self.database().await;
+        sqlx::query_as(
+            "SELECT coalesce(sum(used_tokens), 0)::bigint, coalesce(sum(reserved_tokens), 0)::bigint FROM key_days",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap()
+    }
+
+    /// Prompt tokens, completion tokens and outcome of every settled request, oldest first.
+    pub(crate) async fn records(&self) -> Vec<(i64, i64, String)> {
+        let mut conn = self.database().await;
+        sqlx::query_as(
+            "SELECT prompt_tokens, completion_tokens, outcome FROM usage_records ORDER BY request_id",
+        )
+        .fetch_all(&mut conn)
+        .await
+        .unwrap()
+    }
+}
+
+pub(crate) fn chat_body(question: &str, more: Value) -> Value {
+    let mut body = json!({
+        "model": MODEL, "messages": [{"role": "user", "content": question}], "max_tokens": 20,
+    });
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+        body.retain(|_, value| !value.is_null());
+    }
+    body
+}

@@ -1,0 +1,204 @@
+//! A server in OpenAI's form whose answers the test controls, and which counts what it really made.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
+use bytes::Bytes;
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+/// Runs until it is dropped.
+pub(crate) struct Upstream {
+    pub(crate) url: String,
+    pub(crate) state: Arc<State>,
+    handle: ServerHandle,
+}
+
+/// What it does with the next requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Answers at once.
+    Answer,
+    /// Waits for a permit of `State::gate`: before a whole answer, or after the third token of a stream.
+    Hold,
+    /// Breaks off after the second token of a stream.
+    Break,
+    /// Says that the prompt is too long.
+    Refuse,
+}
+
+/// What it was asked and what it made.
+pub(crate) struct State {
+    pub(crate) plan: Mutex<Plan>,
+    pub(crate) gate: Semaphore,
+    /// Bodies, as they came.
+    pub(crate) bodies: Mutex<Vec<Value>>,
+    /// By request id: tokens of the prompt, tokens made, whether it is done.
+    pub(crate) counts: Mutex<HashMap<String, (u64, u64, bool)>>,
+}
+
+/// Says that a request is done, also where the client left.
+struct Running {
+    state: Arc<State>,
+    id: String,
+}
+
+impl Running {
+    fn made(&self, tokens: u64) {
+        if let Some(counts) = self.state.counts.lock().unwrap().get_mut(&self.id) {
+            counts.1 = tokens;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(counts) = self.state.counts.lock().unwrap().get_mut(&self.id) {
+            counts.2 = true;
+        }
+    }
+}
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        let state = Arc::new(State {
+            plan: Mutex::new(Plan::Answer),
+            gate: Semaphore::new(0),
+            bodies: Mutex::default(),
+            counts: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let data = web::Data::from(Arc::clone(&state));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .route("/v1/chat/completions", web::post().to(chat))
+                .route("/v1/requests/{id}/usage", web::get().to(usage))
+        })
+        .workers(1)
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .listen(listener)
+        .unwrap()
+        .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { url, state, handle }
+    }
+
+    pub(crate) fn plan(&self, plan: Plan) {
+        *self.state.plan.lock().unwrap() = plan;
+    }
+
+    /// What it made in all, over all requests.
+    pub(crate) fn tokens(&self) -> u64 {
+        let counts = self.state.counts.lock().unwrap();
+        counts.values().map(|(prompt, made, _)| prompt + made).sum()
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.state.bodies.lock().unwrap().len()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+fn request_id(request: &HttpRequest) -> String {
+    let header = request.headers().get("x-request-id").unwrap();
+    header.to_str().unwrap().to_owned()
+}
+
+async fn chat(
+    request: HttpRequest,
+    body: web::Json<Value>,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let (body, state) = (body.into_inner(), state.into_inner());
+    let plan = *state.plan.lock().unwrap();
+    state.bodies.lock().unwrap().push(body.clone());
+    if plan == Plan::Refuse {
+        let error = openai_api::ApiError::context_length_exceeded(8, 9, "messages");
+        return HttpResponse::BadRequest().body(error.to_json());
+    }
+    let words = body["messages"][0]["content"].as_str().unwrap();
+    let prompt = words.split_whitespace().count() as u64;
+    let most = body["max_tokens"].as_u64().unwrap();
+    let id = request_id(&request);
+    let counts = (prompt, 0, false);
+    state.counts.lock().unwrap().insert(id.clone(), counts);
+    let running = Running {
+        state: Arc::clone(&state),
+        id,
+    };
+    if body["stream"] == json!(true) {
+        return stream_answer(running, plan, prompt, most);
+    }
+    if plan == Plan::Hold {
+        state.gate.acquire().await.unwrap().forget();
+    }
+    running.made(most);
+    HttpResponse::Ok().json(json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+        "choices": [{
+            "index": 0, "finish_reason": "length",
+            "message": {"role": "assistant", "content": "woord ".repeat(most as usize)},
+        }],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": most, "total_tokens": prompt + most},
+    }))
+}
+
+fn stream_answer(running: Running, plan: Plan, prompt: u64, most: u64) -> HttpResponse {
+    let events = stream::unfold((running, 0_u64), move |(running, at)| async move {
+        if plan == Plan::Hold && at == 3 {
+            running.state.gate.acquire().await.unwrap().forget();
+        }
+        if at > most || plan == Plan::Break && at == 2 {
+            return None;
+        }
+        let mut text = String::new();
+        let made = (at + 1).min(most);
+        let usage = json!({
+            "prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made,
+        });
+        if at < most {
+            running.made(made);
+            let chunk = json!({
+                "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": 0, "delta": {"content": "woord "}, "finish_reason": null}],
+                "usage": usage,
+            });
+            text.push_str(&format!("data: {chunk}\n\n"));
+        } else {
+            let closing = json!({
+                "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [], "usage": usage,
+            });
+            text.push_str(&format!("data: {closing}\n\ndata: [DONE]\n\n"));
+        }
+        Some((Ok::<_, Infallible>(Bytes::from(text)), (running, at + 1)))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .streaming(events)
+}
+
+async fn usage(id: web::Path<String>, state: web::Data<State>) -> HttpResponse {
+    match state.counts.lock().unwrap().get(id.as_str()) {
+        None => HttpResponse::NotFound().finish(),
+        Some(&(prompt, made, is_finished)) => HttpResponse::Ok().json(json!({
+            "request_id": *id, "model": "m", "is_finished": is_finished,
+            "usage": {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made},
+        })),
+    }
+}
