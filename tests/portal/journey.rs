@@ -17,7 +17,13 @@ async fn the_main_job_from_sign_in_to_token() {
     let _serving = Program::serving(&app);
     let base = app.base_model(demo::BASE_MODEL, &base_model()).await;
     let mut stage = Stage::new(app.url.as_str().trim_end_matches('/'), base);
-    let lines: Vec<_> = stage.corpus.1.split(|b| *b == b'\n').take(LINES).map(<[u8]>::to_vec).collect();
+    let lines: Vec<_> = stage
+        .corpus
+        .1
+        .split(|b| *b == b'\n')
+        .take(LINES)
+        .map(<[u8]>::to_vec)
+        .collect();
     stage.corpus.1 = lines.join(&b'\n');
     stage.epochs = 1;
     stage.max_steps = Some(8);
@@ -38,22 +44,40 @@ async fn every_step_is_in_the_audit_log(app: &TestApp) {
         log.push_str(&auditor.get(page).await.unwrap().text);
     }
     for kind in [
-        "datasets.registered", "datasets.submitted", "permissions.given", "jobs.requested", "jobs.approved",
-        "jobs.dispatched", "models.registered", "models.released", "models.deployed", "keys.requested",
+        "datasets.registered",
+        "datasets.submitted",
+        "permissions.given",
+        "jobs.requested",
+        "jobs.approved",
+        "jobs.dispatched",
+        "models.registered",
+        "models.released",
+        "models.deployed",
+        "keys.requested",
         "keys.approved",
     ] {
         assert!(log.contains(kind), "{kind} is not in the log");
     }
     let mut conn = app.ports.db.read().await.unwrap();
-    let lines = virtual_faculty::db::verify_chain(&mut conn).await.unwrap().unwrap();
+    let lines = virtual_faculty::db::verify_chain(&mut conn)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(lines > 10);
 }
 
 async fn the_receipt_holds_without_the_portal(app: &TestApp, model: uuid::Uuid) {
     let mut researcher = app.browser("researcher.harderwijk").await;
-    let receipt = researcher.get(&format!("/api/v1/models/{model}/receipt")).await.unwrap();
+    let receipt = researcher
+        .get(&format!("/api/v1/models/{model}/receipt"))
+        .await
+        .unwrap();
     assert_eq!(receipt.status, StatusCode::OK, "{}", receipt.text);
-    let keys = researcher.get("/.well-known/faculty-keys.json").await.unwrap().text;
+    let keys = researcher
+        .get("/.well-known/faculty-keys.json")
+        .await
+        .unwrap()
+        .text;
     let folder = app.folder.path();
     std::fs::write(folder.join("receipt.json"), &receipt.text).unwrap();
     std::fs::write(folder.join("keys.json"), keys).unwrap();
@@ -66,13 +90,20 @@ async fn the_receipt_holds_without_the_portal(app: &TestApp, model: uuid::Uuid) 
             .unwrap()
     };
     let held = verify("receipt.json");
-    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+    assert!(
+        held.status.success(),
+        "{}",
+        String::from_utf8_lossy(&held.stderr)
+    );
     assert!(String::from_utf8_lossy(&held.stdout).contains("dataset_version"));
     let mut envelope: serde_json::Value = serde_json::from_str(&receipt.text).unwrap();
     let forged = envelope["payload"].as_str().unwrap().replacen('A', "B", 1);
     envelope["payload"] = forged.into();
     std::fs::write(folder.join("forged.json"), envelope.to_string()).unwrap();
-    assert!(!verify("forged.json").status.success(), "a changed receipt was accepted");
+    assert!(
+        !verify("forged.json").status.success(),
+        "a changed receipt was accepted"
+    );
 }
 
 async fn the_stock_sdk_works(app: &TestApp, stage: &Stage, played: &demo::Played) {
@@ -90,7 +121,10 @@ async fn the_stock_sdk_works(app: &TestApp, stage: &Stage, played: &demo::Played
         .unwrap();
     let key = requested["id"].as_str().unwrap().to_owned();
     let mut manager = app.browser("manager.harderwijk").await;
-    manager.api(Method::POST, &format!("/api/v1/keys/{key}/approve"), None).await.unwrap();
+    manager
+        .api(Method::POST, &format!("/api/v1/keys/{key}/approve"), None)
+        .await
+        .unwrap();
     let shown = developer
         .api(Method::POST, &format!("/api/v1/keys/{key}/reveal"), None)
         .await
@@ -104,12 +138,21 @@ async fn the_stock_sdk_works(app: &TestApp, stage: &Stage, played: &demo::Played
             ("OPENAI_API_KEY", played.api_key.clone()),
             ("MODEL", played.model_name.clone()),
             ("BASE_MODEL", demo::BASE_MODEL.to_owned()),
-            ("EXHAUSTED_KEY", shown["api_key"].as_str().unwrap().to_owned()),
+            (
+                "EXHAUSTED_KEY",
+                shown["api_key"].as_str().unwrap().to_owned(),
+            ),
             ("PROMPT", stage.question.clone()),
         ];
-        let done = actix_web::web::block(move || Command::new(python).arg(script).envs(environment).output().unwrap())
-            .await
-            .unwrap();
+        let done = actix_web::web::block(move || {
+            Command::new(python)
+                .arg(script)
+                .envs(environment)
+                .output()
+                .unwrap()
+        })
+        .await
+        .unwrap();
         assert!(
             done.status.success(),
             "{}\n{}",
@@ -119,15 +162,30 @@ async fn the_stock_sdk_works(app: &TestApp, stage: &Stage, played: &demo::Played
     }
 }
 
-async fn withdrawing_marks_the_model_and_refuses_new_jobs(app: &TestApp, base: uuid::Uuid, played: &demo::Played) {
+async fn withdrawing_marks_the_model_and_refuses_new_jobs(
+    app: &TestApp,
+    base: uuid::Uuid,
+    played: &demo::Played,
+) {
     let mut manager = app.browser("manager.waterland").await;
     let dataset = played.dataset;
     manager
-        .api(Method::POST, &format!("/api/v1/datasets/{dataset}/withdraw"), Some(json!({ "reason": "De schenker wil het niet meer." })))
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/withdraw"),
+            Some(json!({ "reason": "De schenker wil het niet meer." })),
+        )
         .await
         .unwrap();
     let mut researcher = app.browser("researcher.harderwijk").await;
-    let model = researcher.api(Method::GET, &format!("/api/v1/models/{}", played.model), None).await.unwrap();
+    let model = researcher
+        .api(
+            Method::GET,
+            &format!("/api/v1/models/{}", played.model),
+            None,
+        )
+        .await
+        .unwrap();
     assert_eq!(model["marked_reason"], "permission_withdrawn", "{model}");
     let refused = researcher
         .call(
@@ -140,6 +198,15 @@ async fn withdrawing_marks_the_model_and_refuses_new_jobs(app: &TestApp, base: u
         )
         .await
         .unwrap();
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
-    assert!(refused.text.contains("permission-withdrawn"), "{}", refused.text);
+    assert_eq!(
+        refused.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        refused.text
+    );
+    assert!(
+        refused.text.contains("permission-withdrawn"),
+        "{}",
+        refused.text
+    );
 }

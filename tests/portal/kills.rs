@@ -15,14 +15,19 @@ fn pids(app: &TestApp, name: &str) -> Vec<i32> {
     let mark = app.folder.path().display().to_string();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|text| text.parse::<i32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|text| text.parse::<i32>().ok())
+        else {
             continue;
         };
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let surroundings = fs::read(entry.path().join("environ")).unwrap_or_default();
         let program = line.split(|byte| *byte == 0).next().unwrap_or_default();
         let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
-        let is_ours = String::from_utf8_lossy(&surroundings).contains(&mark) || folder.display().to_string().contains(&mark);
+        let is_ours = String::from_utf8_lossy(&surroundings).contains(&mark)
+            || folder.display().to_string().contains(&mark);
         if String::from_utf8_lossy(program).ends_with(name) && is_ours {
             found.push(pid);
         }
@@ -45,8 +50,15 @@ async fn rows(app: &TestApp, job: Uuid) -> (i64, i64) {
 
 #[actix_web::test]
 async fn killed_at_random_moments_each_job_still_ends_once() {
-    #[expect(clippy::disallowed_methods, reason = "scripts/deep asks for the long run")]
-    let rounds = if std::env::var("FACULTY_TEST_DEEP").is_ok() { 60 } else { 12 };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "scripts/deep asks for the long run"
+    )]
+    let rounds = if std::env::var("FACULTY_TEST_DEEP").is_ok() {
+        60
+    } else {
+        12
+    };
     let app = TestApp::without_worker(&[("FACULTY_TRAINING__LOST_AFTER_SECONDS", "5")]).await;
     app.stop_serving().await;
     let mut portal = Program::start(&app, "faculty", &["serve"]);
@@ -70,7 +82,10 @@ async fn killed_at_random_moments_each_job_still_ends_once() {
             }
             _ => {
                 for pid in pids(&app, "faculty-training") {
-                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+                    let _ = nix::sys::signal::kill(
+                        nix::unistd::Pid::from_raw(pid),
+                        nix::sys::signal::Signal::SIGKILL,
+                    );
                 }
             }
         }
@@ -79,12 +94,19 @@ async fn killed_at_random_moments_each_job_still_ends_once() {
     for job in jobs {
         let state: Value = given::job_until(&app, job, given::is_over).await;
         assert_eq!(state["status"], "succeeded", "{state:#}");
-        assert_eq!(rows(&app, job).await, (1, 1), "a job succeeds once and makes one model: {state:#}");
+        assert_eq!(
+            rows(&app, job).await,
+            (1, 1),
+            "a job succeeds once and makes one model: {state:#}"
+        );
     }
 }
 
 async fn portal_is_up(app: &TestApp) {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .build()
+        .unwrap();
     for _ in 0..300 {
         if let Ok(answer) = client.get(app.url.join("/readyz").unwrap()).send().await
             && answer.status().is_success()

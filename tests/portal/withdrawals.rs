@@ -14,7 +14,10 @@ async fn withdrawing_while_a_job_runs_stops_it_within_ten_seconds() {
     let data = given::approved_dataset(&app).await;
     // More passes than it will ever get to.
     let job = given::approved_job(&app, base, data.version, 1000).await;
-    given::job_until(&app, job, |state| state["progress"]["step"].as_u64().unwrap_or(0) > 0).await;
+    given::job_until(&app, job, |state| {
+        state["progress"]["step"].as_u64().unwrap_or(0) > 0
+    })
+    .await;
     let mut manager = app.browser("manager.waterland").await;
     manager
         .api(
@@ -26,9 +29,16 @@ async fn withdrawing_while_a_job_runs_stops_it_within_ten_seconds() {
         .unwrap();
     let asked = Instant::now();
     let state = given::job_until(&app, job, given::is_over).await;
-    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        asked.elapsed()
+    );
     assert_ne!(state["status"], "succeeded", "{state:#}");
-    assert!(state.to_string().contains("permission_withdrawn"), "{state:#}");
+    assert!(
+        state.to_string().contains("permission_withdrawn"),
+        "{state:#}"
+    );
 }
 
 #[actix_web::test]
@@ -39,7 +49,11 @@ async fn what_waits_is_blocked_and_what_is_new_is_refused_with_the_rule() {
     let data = given::approved_dataset(&app).await;
     let mut researcher = app.browser("researcher.harderwijk").await;
     let waiting = researcher
-        .api(Method::POST, "/api/v1/jobs", Some(given::job(base, data.version, 1)))
+        .api(
+            Method::POST,
+            "/api/v1/jobs",
+            Some(given::job(base, data.version, 1)),
+        )
         .await
         .unwrap();
     let mut manager = app.browser("manager.waterland").await;
@@ -52,16 +66,28 @@ async fn what_waits_is_blocked_and_what_is_new_is_refused_with_the_rule() {
         .unwrap();
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     let blocked = researcher
-        .api(Method::GET, &format!("/api/v1/jobs/{}", waiting["id"].as_str().unwrap()), None)
+        .api(
+            Method::GET,
+            &format!("/api/v1/jobs/{}", waiting["id"].as_str().unwrap()),
+            None,
+        )
         .await
         .unwrap();
     assert_eq!(blocked["status"], "blocked", "{blocked:#}");
     let refused = researcher
-        .call(Method::POST, "/api/v1/jobs", Some(given::job(base, data.version, 1)))
+        .call(
+            Method::POST,
+            "/api/v1/jobs",
+            Some(given::job(base, data.version, 1)),
+        )
         .await
         .unwrap();
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text.contains("permission-withdrawn"), "{}", refused.text);
+    assert!(
+        refused.text.contains("permission-withdrawn"),
+        "{}",
+        refused.text
+    );
 }
 
 #[actix_web::test]
@@ -71,9 +97,15 @@ async fn only_the_owners_manager_withdraws_and_others_do_not_see_the_page() {
     let path = format!("/api/v1/datasets/{}/withdraw", data.dataset);
     let body = json!({ "reason": "x" });
     let mut foreign = app.browser("manager.harderwijk").await;
-    let answer = foreign.call(Method::POST, &path, Some(body.clone())).await.unwrap();
+    let answer = foreign
+        .call(Method::POST, &path, Some(body.clone()))
+        .await
+        .unwrap();
     assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text);
     let mut contributor = app.browser("contributor.waterland").await;
-    let answer = contributor.call(Method::POST, &path, Some(body)).await.unwrap();
+    let answer = contributor
+        .call(Method::POST, &path, Some(body))
+        .await
+        .unwrap();
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
 }
