@@ -166,7 +166,7 @@ fn task(errors: &mut FieldErrors, raw: &RawDraft) -> Task {
             u32::try_from(errors.number(field, raw, least, most)).unwrap_or(default)
         }
     };
-    let epochs = number("epochs", &raw.epochs, 3, 1, 50);
+    let epochs = number("epochs", &raw.epochs, 3, 1, 1000);
     let max_steps = number("max_steps", &raw.max_steps, 0, 1, 100_000);
     let rank = number("rank", &raw.rank, 8, 1, 64);
     let sequence_length = number("sequence_length", &raw.sequence_length, 256, 16, 2048);

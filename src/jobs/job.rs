@@ -112,7 +112,6 @@ pub struct Attempt {
 pub(super) struct Input {
     pub version: DatasetVersionId,
     pub dataset: DatasetId,
-    pub number: i32,
     pub title: String,
     pub institution_name: String,
     pub manifest_sha256: Option<String>,

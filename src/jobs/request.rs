@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     datasets::{self, Decision},
-    db::Db,
+    db::{Db, StoreError},
     ids::{DatasetVersionId, JobId},
     models::{self, Kind, Model},
-    permissions::Use,
+    permissions::{Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
 
@@ -122,4 +122,18 @@ pub(super) async fn verdicts(
         verdicts.push((*version, decision));
     }
     Ok(verdicts)
+}
+
+/// What the rules say now to one version; none where there is none.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub(super) async fn decide_now(
+    conn: &mut PgConnection,
+    version: DatasetVersionId,
+    wanted: &Use,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<Option<Verdict>, StoreError> {
+    let decision = datasets::decide_use(conn, version, wanted, at).await?;
+    Ok(decision.map(|decision| decision.verdict))
 }

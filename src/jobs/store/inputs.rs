@@ -38,7 +38,7 @@ async fn versions_named(
 ) -> Result<Vec<Input>, StoreError> {
     let versions: Vec<_> = versions.iter().map(|version| version.0).collect();
     let rows = sqlx::query!(
-        "SELECT v.id, v.dataset_id, v.number, d.title, i.name, v.manifest_sha256
+        "SELECT v.id, v.dataset_id, d.title, i.name, v.manifest_sha256
          FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id
          JOIN institutions i ON i.id = d.institution_id
          WHERE v.id = ANY($1) ORDER BY v.id",
@@ -51,7 +51,6 @@ async fn versions_named(
         .map(|row| Input {
             version: DatasetVersionId(row.id),
             dataset: DatasetId(row.dataset_id),
-            number: row.number,
             title: row.title,
             institution_name: row.name,
             manifest_sha256: row.manifest_sha256,

@@ -1,12 +1,48 @@
 //! The pages of jobs, their JSON API, and what the programs call.
 
+mod act;
 mod api;
+mod chart;
 mod internal;
+mod list;
+mod live;
+mod new;
+mod parts;
+mod show;
 mod view;
+mod words;
 
 use actix_web::web::ServiceConfig;
 
 /// Registers the routes.
 pub fn routes(config: &mut ServiceConfig) {
-    config.configure(api::routes).configure(internal::routes);
+    // `new` before `{job}`: the first that fits is taken.
+    config
+        .configure(list::routes)
+        .configure(new::routes)
+        .configure(live::routes)
+        .configure(show::routes)
+        .configure(act::routes)
+        .configure(api::routes)
+        .configure(internal::routes);
+}
+
+/// A fact in the side column.
+struct Fact {
+    name: String,
+    value: String,
+    href: Option<String>,
+}
+
+/// A dataset with what the rules say to it.
+struct VerdictLine {
+    allowed: bool,
+    label: String,
+    rule: String,
+}
+
+/// A line of the summary above a form.
+struct FormProblem {
+    field: &'static str,
+    text: String,
 }

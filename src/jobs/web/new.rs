@@ -1,0 +1,321 @@
+//! The request: purpose, datasets, compute and summary on one page, with what the rules say before it is sent.
+
+use actix_web::{get, post, web};
+use askama::Template;
+
+use super::{
+    super::{
+        Draft, JobError, RawDraft,
+        draft::yes_no,
+        request::{self, decide_now},
+    },
+    FormProblem, VerdictLine,
+    words::rules,
+};
+use crate::{
+    datasets::{self, PublishedVersion},
+    db::Db,
+    error::{AppError, Say},
+    models::{self, Model},
+    permissions::{Purpose, Recipients, Use},
+    policy::{self, Action, Scope},
+    web::{Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, filters, number},
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(blank).service(send);
+}
+
+struct Choice {
+    value: String,
+    label: String,
+    hint: String,
+    is_chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "jobs/new.html")]
+struct NewPage {
+    chrome: Chrome,
+    raw: RawDraft,
+    purposes: Vec<Choice>,
+    commercial: Vec<Choice>,
+    recipients: Vec<Choice>,
+    bases: Vec<Choice>,
+    versions: Vec<Choice>,
+    /// What the rules say to the chosen datasets.
+    verdicts: Vec<VerdictLine>,
+    /// What the approver will read.
+    statement: String,
+    errors: Vec<FormProblem>,
+}
+
+impl NewPage {
+    fn error(&self, field: &str) -> &str {
+        self.errors
+            .iter()
+            .find(|error| error.field == field)
+            .map_or("", |error| error.text.as_str())
+    }
+}
+
+/// The form; fields in the address are filled in.
+#[get("/{lang:nl|en}/jobs/new")]
+async fn blank(page: Page, db: web::Data<Db>, request: actix_web::HttpRequest) -> PageResult {
+    may_request(&page)?;
+    let fresh = RawDraft::fresh();
+    let query = request.query_string();
+    let given: Fields =
+        serde_html_form::from_str(query).map_err(|_| AppError::invalid("form-unreadable"))?;
+    let given = draft_of(&given);
+    let or = |given: String, fresh: String| if given.is_empty() { fresh } else { given };
+    let raw = RawDraft {
+        title: given.title,
+        motivation: given.motivation,
+        purpose: or(given.purpose, fresh.purpose),
+        is_commercial: or(given.is_commercial, fresh.is_commercial),
+        recipients: or(given.recipients, fresh.recipients),
+        base_model: given.base_model,
+        dataset_versions: given.dataset_versions,
+        epochs: or(given.epochs, fresh.epochs),
+        max_steps: given.max_steps,
+        rank: or(given.rank, fresh.rank),
+        learning_rate: or(given.learning_rate, fresh.learning_rate),
+        sequence_length: or(given.sequence_length, fresh.sequence_length),
+        batch_size: or(given.batch_size, fresh.batch_size),
+    };
+    let shown = draw(&db, &page, raw, &FieldErrors::default()).await?;
+    page.show(&shown)
+}
+
+/// The fields of a form as they came, in order.
+type Fields = Vec<(String, String)>;
+
+fn draft_of(fields: &Fields) -> RawDraft {
+    let all = |name: &str| {
+        let values = fields.iter().filter(|(field, _)| field == name);
+        values.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    let one = |name: &str| all(name).into_iter().next().unwrap_or_default();
+    RawDraft {
+        title: one("title"),
+        motivation: one("motivation"),
+        purpose: one("purpose"),
+        is_commercial: one("is_commercial"),
+        recipients: one("recipients"),
+        base_model: one("base_model"),
+        dataset_versions: all("dataset_versions"),
+        epochs: one("epochs"),
+        max_steps: one("max_steps"),
+        rank: one("rank"),
+        learning_rate: one("learning_rate"),
+        sequence_length: one("sequence_length"),
+        batch_size: one("batch_size"),
+    }
+}
+
+#[post("/{lang:nl|en}/jobs/new")]
+async fn send(
+    page: Page,
+    db: web::Data<Db>,
+    ProtectedForm(fields): ProtectedForm<Fields>,
+) -> PageResult {
+    may_request(&page)?;
+    let raw = draft_of(&fields);
+    if fields
+        .iter()
+        .any(|(name, value)| name == "action" && value == "check")
+    {
+        let shown = draw(&db, &page, raw, &FieldErrors::default()).await?;
+        return page.show(&shown);
+    }
+    let draft = match Draft::parse(&raw) {
+        Ok(draft) => draft,
+        Err(errors) => {
+            let shown = draw(&db, &page, raw, &errors).await?;
+            return page.show_invalid(&shown);
+        }
+    };
+    match request::request(&db, page.actor(), &draft).await {
+        Ok(id) => {
+            let path = page.path(&format!("/jobs/{id}"));
+            Ok(back_with(&path, "good", "flash-job-requested"))
+        }
+        Err(error @ (JobError::NotPermitted(_) | JobError::UnknownBase)) => {
+            let mut errors = FieldErrors::default();
+            match error {
+                JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
+                _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),
+            }
+            let shown = draw(&db, &page, raw, &errors).await?;
+            page.show_invalid(&shown)
+        }
+        Err(error) => Err(AppError::from(error).into()),
+    }
+}
+
+fn may_request(page: &Page) -> Result<(), AppError> {
+    let own = Scope::of(page.actor().institution);
+    let _permit = policy::check(page.actor(), Action::RequestJob, &own)?;
+    Ok(())
+}
+
+async fn draw(
+    db: &Db,
+    page: &Page,
+    mut raw: RawDraft,
+    errors: &FieldErrors,
+) -> Result<NewPage, AppError> {
+    let lang = page.lang();
+    let bases = models::base_models(db).await?;
+    if raw.base_model.is_empty()
+        && let Some(first) = bases.first()
+    {
+        raw.base_model = first.id.to_string();
+    }
+    let published = datasets::published(db).await?;
+    let wanted = wanted(&raw, &bases);
+    let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
+    Ok(NewPage {
+        chrome: page.chrome(),
+        purposes: vec![Choice {
+            value: Purpose::FineTuning.name().into(),
+            label: lang.t("jobs-purpose-fine-tuning"),
+            hint: lang.t("jobs-purpose-fine-tuning-hint"),
+            is_chosen: raw.purpose == Purpose::FineTuning.name(),
+        }],
+        commercial: ["no", "yes"]
+            .map(|value| {
+                choice(
+                    value,
+                    lang.t(&format!("commercial-{value}")),
+                    &raw.is_commercial,
+                )
+            })
+            .into(),
+        recipients: Recipients::ALL
+            .iter()
+            .map(|one| {
+                let key = format!("recipients-{}", one.name().replace('_', "-"));
+                choice(one.name(), lang.t(&key), &raw.recipients)
+            })
+            .collect(),
+        statement: statement(page, &raw, &bases),
+        bases: bases
+            .iter()
+            .map(|base| choice(&base.id.to_string(), base.name.clone(), &raw.base_model))
+            .collect(),
+        versions,
+        verdicts,
+        errors: errors
+            .iter()
+            .map(|(field, say)| FormProblem {
+                field,
+                text: lang.say(say),
+            })
+            .collect(),
+        raw,
+    })
+}
+
+fn choice(value: &str, label: String, chosen: &str) -> Choice {
+    Choice {
+        value: value.to_owned(),
+        label,
+        hint: String::new(),
+        is_chosen: value == chosen,
+    }
+}
+
+/// What is asked of the permissions, as far as the form says it.
+fn wanted(raw: &RawDraft, bases: &[Model]) -> Option<Use> {
+    let base = bases
+        .iter()
+        .find(|base| base.id.to_string() == raw.base_model)?;
+    Some(Use {
+        purpose: raw.purpose.parse().ok()?,
+        recipients: raw.recipients.parse().ok()?,
+        is_commercial: yes_no(&raw.is_commercial)?,
+        model_family: base.family.clone(),
+    })
+}
+
+/// Every dataset as a choice, with the verdict beside it; and the verdicts on those chosen.
+async fn judge(
+    db: &Db,
+    lang: Lang,
+    raw: &RawDraft,
+    published: &[PublishedVersion],
+    wanted: Option<&Use>,
+) -> Result<(Vec<Choice>, Vec<VerdictLine>), AppError> {
+    let mut conn = db.read().await?;
+    let (mut choices, mut verdicts) = (Vec::new(), Vec::new());
+    for one in published {
+        let value = one.version.to_string();
+        let is_chosen = raw.dataset_versions.contains(&value);
+        let verdict = match wanted {
+            Some(wanted) => decide_now(&mut conn, one.version, wanted, db.now()).await?,
+            None => None,
+        };
+        let label = format!("{} ({})", one.title, one.institution);
+        let mut hint = lang.t_with(
+            "jobs-dataset-hint",
+            &[
+                ("documents", number(lang, one.documents)),
+                ("licence", one.license.clone()),
+            ],
+        );
+        if let Some(verdict) = &verdict {
+            let mark = if verdict.is_allowed { "✓" } else { "✗" };
+            hint = format!("{hint} {mark} {}", rules(lang, verdict));
+            if is_chosen {
+                verdicts.push(VerdictLine {
+                    allowed: verdict.is_allowed,
+                    label: label.clone(),
+                    rule: rules(lang, verdict),
+                });
+            }
+        }
+        choices.push(Choice {
+            value,
+            label,
+            hint,
+            is_chosen,
+        });
+    }
+    Ok((choices, verdicts))
+}
+
+/// "Wat de beoordelaar ziet": the request as one sentence.
+fn statement(page: &Page, raw: &RawDraft, bases: &[Model]) -> String {
+    let lang = page.lang();
+    let base = bases
+        .iter()
+        .find(|base| base.id.to_string() == raw.base_model);
+    let Some(base) = base else {
+        return lang.t("jobs-no-base");
+    };
+    let profit = if raw.is_commercial == "yes" {
+        "permission-with-profit"
+    } else {
+        "permission-without-profit"
+    };
+    let recipients = raw.recipients.parse().unwrap_or(Recipients::Consortium);
+    let recipients = format!("recipients-{}", recipients.name().replace('_', "-"));
+    lang.t_with(
+        "jobs-statement",
+        &[
+            (
+                "who",
+                page.chrome()
+                    .user
+                    .map(|user| user.institution)
+                    .unwrap_or_default(),
+            ),
+            ("base", base.name.clone()),
+            ("count", raw.dataset_versions.len().to_string()),
+            ("recipients", lang.t(&recipients)),
+            ("profit", lang.t(profit)),
+        ],
+    )
+}

@@ -1,0 +1,194 @@
+//! The page of one job.
+
+use actix_web::{get, web};
+use askama::Template;
+
+use super::{
+    super::{
+        find_visible,
+        job::{Input, Job},
+        request::decide_now,
+        status::JobStatus,
+    },
+    Fact, VerdictLine,
+    chart::{Chart, chart},
+    live::happenings,
+    parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
+    view::View,
+    words::{badge, count, rules, why},
+};
+use crate::{
+    db::Db,
+    error::AppError,
+    ids::JobId,
+    permissions::Verdict,
+    policy::{self, Action},
+    web::{Chrome, Page, PageResult, filters, moment},
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(show);
+}
+
+struct EventLine {
+    at: String,
+    exact: String,
+    text: String,
+}
+
+struct MadeModel {
+    name: String,
+    href: String,
+    receipt: String,
+}
+
+#[derive(Template)]
+#[template(path = "jobs/show.html")]
+pub(super) struct ShowPage {
+    chrome: Chrome,
+    id: JobId,
+    title: String,
+    motivation: String,
+    badge: &'static str,
+    status: String,
+    /// Why it ended so and what to do next.
+    why: Option<String>,
+    /// What the program said, in its own words.
+    said: Option<String>,
+    phases: Vec<PhaseStation>,
+    has_started: bool,
+    is_live: bool,
+    step: u32,
+    total_steps: u32,
+    steps_text: String,
+    left: String,
+    figures: Vec<Figure>,
+    chart: Chart,
+    verdicts: Vec<VerdictLine>,
+    /// Whether the verdicts are those that were bound at the start, or how it stands now.
+    is_bound: bool,
+    attempts: Vec<AttemptRow>,
+    events: Vec<EventLine>,
+    chain: Vec<Station>,
+    facts: Vec<Fact>,
+    model: Option<MadeModel>,
+    may_decide: bool,
+    may_cancel: bool,
+    pub(super) reason: String,
+    pub(super) reason_error: String,
+}
+
+#[get("/{lang:nl|en}/jobs/{job}")]
+async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, JobId)>) -> PageResult {
+    let job = find_visible(&db, page.actor(), path.1)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let shown = draw(&db, &page, job).await?;
+    page.show(&shown)
+}
+
+/// The page as it stands now.
+pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, AppError> {
+    let (lang, now, actor) = (page.lang(), db.now(), page.actor());
+    let may_decide = job.status == JobStatus::Submitted
+        && policy::check(actor, Action::ApproveJob, &job.scope()).is_ok();
+    let may_cancel = !job.status.is_over()
+        && job.cancel_requested_at.is_none()
+        && policy::check(actor, Action::CancelJob, &job.scope()).is_ok();
+    let view = View::read(db, job).await?;
+    let is_bound = !view.bound.is_empty();
+    let verdicts = if is_bound {
+        view.bound
+            .iter()
+            .filter_map(|bound| {
+                let input = view
+                    .inputs
+                    .iter()
+                    .find(|input| input.version == bound.version)?;
+                Some(verdict_line(page, input, &bound.verdict))
+            })
+            .collect()
+    } else {
+        standing(db, page, &view).await?
+    };
+    let progress = &view.progress;
+    let model = view.model.as_ref().map(|model| MadeModel {
+        name: model.name.clone(),
+        href: page.path(&format!("/models/{}", model.id)),
+        receipt: format!("/api/v1/models/{}/receipt", model.id),
+    });
+    let job = &view.job;
+    Ok(ShowPage {
+        chrome: page.chrome(),
+        id: job.id,
+        badge: badge(job.status, may_decide),
+        status: lang.t(&format!("jobs-status-{}", job.status.name())),
+        why: why(lang, job),
+        said: job
+            .status_message
+            .clone()
+            .filter(|_| job.status == JobStatus::Failed),
+        phases: phases(lang, now, &view),
+        has_started: !view.attempts.is_empty(),
+        is_live: !job.status.is_over(),
+        step: progress.step,
+        total_steps: progress.total_steps.max(1),
+        steps_text: lang.t_with(
+            "jobs-steps",
+            &[
+                ("step", count(lang, u64::from(progress.step))),
+                ("total", count(lang, u64::from(progress.total_steps))),
+            ],
+        ),
+        left: match (job.status, progress.seconds_left) {
+            (JobStatus::Running, Some(seconds)) => lang.t_with(
+                "jobs-left",
+                &[("minutes", seconds.div_ceil(60).max(1).to_string())],
+            ),
+            _ => String::new(),
+        },
+        figures: figures(lang, &view),
+        chart: chart(lang, progress),
+        verdicts,
+        is_bound,
+        attempts: attempts(lang, now, &view),
+        events: happenings(lang, job, progress)
+            .into_iter()
+            .map(|one| EventLine {
+                at: moment(lang, now, one.at),
+                exact: one.at.to_rfc3339(),
+                text: one.text,
+            })
+            .collect(),
+        chain: chain(page, &view),
+        facts: facts(page, job),
+        model,
+        may_decide,
+        may_cancel,
+        reason: String::new(),
+        reason_error: String::new(),
+        title: job.title.clone(),
+        motivation: job.motivation.clone(),
+    })
+}
+
+fn verdict_line(page: &Page, input: &Input, verdict: &Verdict) -> VerdictLine {
+    VerdictLine {
+        allowed: verdict.is_allowed,
+        label: format!("{} ({})", input.title, input.institution_name),
+        rule: rules(page.lang(), verdict),
+    }
+}
+
+/// How it stands now, for a job that was not decided on yet.
+async fn standing(db: &Db, page: &Page, view: &View) -> Result<Vec<VerdictLine>, AppError> {
+    let mut conn = db.read().await?;
+    let wanted = view.job.wanted();
+    let mut lines = Vec::new();
+    for input in &view.inputs {
+        if let Some(verdict) = decide_now(&mut conn, input.version, &wanted, db.now()).await? {
+            lines.push(verdict_line(page, input, &verdict));
+        }
+    }
+    Ok(lines)
+}

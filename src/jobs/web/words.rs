@@ -1,0 +1,132 @@
+//! Jobs in words: states, verdicts, what happened, why it went wrong.
+
+use job_contract::{JobEvent, Phase};
+
+use super::super::{job::Job, status::JobStatus};
+use crate::{
+    permissions::Verdict,
+    web::{Lang, number},
+};
+
+/// The look of a state.
+pub(super) fn badge(status: JobStatus, is_for_you: bool) -> &'static str {
+    match status {
+        JobStatus::Submitted if is_for_you => "waiting-for-you",
+        JobStatus::Submitted | JobStatus::Approved | JobStatus::Cancelled => "neutral",
+        JobStatus::Running => "running",
+        JobStatus::Succeeded => "granted",
+        JobStatus::Failed | JobStatus::Rejected | JobStatus::Blocked => "refused",
+    }
+}
+
+/// What the rules say, as sentences.
+pub(super) fn rules(lang: Lang, verdict: &Verdict) -> String {
+    let mut sentences: Vec<String> = Vec::new();
+    for reason in &verdict.reasons {
+        let mut sentence = lang.t(&format!("rule-{}", reason.rule));
+        if let (false, Some(layer)) = (verdict.is_allowed, reason.layer) {
+            let name = lang.t(&format!("layer-{}", layer.name().replace('_', "-")));
+            sentence = format!("{name}: {sentence}");
+        }
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    sentences.join(" ")
+}
+
+/// What happened, as a line; none for what is not worth one.
+pub(super) fn line(lang: Lang, event: &JobEvent) -> Option<String> {
+    let loss = |loss: f32| decimal(lang, f64::from(loss), 3);
+    Some(match event {
+        JobEvent::Phase { phase } => lang.t(match phase {
+            Phase::Staging => "jobs-line-staging",
+            Phase::Training => "jobs-line-training",
+            Phase::Evaluating => "jobs-line-evaluating",
+            Phase::Exporting => "jobs-line-exporting",
+        }),
+        JobEvent::DataReady {
+            documents,
+            held_out_documents,
+            tokens,
+            total_steps,
+            ..
+        } => lang.t_with(
+            "jobs-line-data-ready",
+            &[
+                ("documents", count(lang, *documents)),
+                ("held", count(lang, *held_out_documents)),
+                ("tokens", count(lang, *tokens)),
+                ("steps", count(lang, u64::from(*total_steps))),
+            ],
+        ),
+        JobEvent::HeldOut { step, loss: value } => lang.t_with(
+            "jobs-line-held-out",
+            &[
+                ("step", count(lang, u64::from(*step))),
+                ("loss", loss(*value)),
+            ],
+        ),
+        JobEvent::Checkpoint { step, .. } => lang.t_with(
+            "jobs-line-checkpoint",
+            &[("step", count(lang, u64::from(*step)))],
+        ),
+        JobEvent::Note { message } => message.clone(),
+        JobEvent::Step { .. } => return None,
+    })
+}
+
+/// Why a job ended as it did and what to do next, in plain words; none where there is nothing to say.
+pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
+    let code = job.status_code.as_deref();
+    let key = match (job.status, code) {
+        (JobStatus::Rejected, _) => {
+            let reason = job.status_message.clone().unwrap_or_default();
+            return Some(lang.t_with("jobs-why-rejected", &[("reason", reason)]));
+        }
+        (JobStatus::Blocked, Some("not_permitted")) => {
+            let rules: Vec<String> = job
+                .status_message
+                .iter()
+                .flat_map(|rules| rules.split(", "))
+                .map(|rule| lang.t(&format!("rule-{rule}")))
+                .collect();
+            return Some(lang.t_with("jobs-why-not-permitted", &[("rules", rules.join(" "))]));
+        }
+        (JobStatus::Blocked, _) => "jobs-why-withdrawn",
+        (JobStatus::Cancelled, Some("cancelled_by_operator")) => "jobs-why-cancelled-by-operator",
+        (JobStatus::Cancelled, _) => "jobs-why-cancelled",
+        (JobStatus::Failed, Some("bad_data")) => "jobs-why-bad-data",
+        (JobStatus::Failed, Some("hash_mismatch")) => "jobs-why-hash-mismatch",
+        (JobStatus::Failed, Some("refused")) => "jobs-why-refused",
+        (JobStatus::Failed, Some("bad_settings")) => "jobs-why-bad-settings",
+        (JobStatus::Failed, Some("out_of_memory")) => "jobs-why-out-of-memory",
+        (JobStatus::Failed, Some("disk_full")) => "jobs-why-disk-full",
+        (JobStatus::Failed, Some("not_started")) => "jobs-why-not-started",
+        (JobStatus::Failed, Some("exit_124")) => "jobs-why-time-limit",
+        (JobStatus::Failed, Some(code)) if code == "lost" || code.starts_with("exit_") => {
+            "jobs-why-lost"
+        }
+        (JobStatus::Failed, _) => "jobs-why-internal",
+        (
+            JobStatus::Submitted | JobStatus::Approved | JobStatus::Running | JobStatus::Succeeded,
+            _,
+        ) => {
+            return None;
+        }
+    };
+    Some(lang.t(key))
+}
+
+/// A number with a fixed count of decimals, as people write it.
+pub(super) fn decimal(lang: Lang, value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    match lang {
+        Lang::Nl => text.replace('.', ","),
+        Lang::En => text,
+    }
+}
+
+pub(super) fn count(lang: Lang, value: u64) -> String {
+    number(lang, i64::try_from(value).unwrap_or(i64::MAX))
+}
