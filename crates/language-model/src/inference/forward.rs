@@ -3,18 +3,14 @@
 use rayon::prelude::*;
 
 use super::{
-    adapter::{Adapter, LayerAdapter, Place},
+    adapter::{Adapter, Place},
     cache::KvCache,
-    kernels::{
-        Tier, multiply,
-        vector::{Seen, attend, rms_norm, rotate, silu_multiply},
-    },
+    kernels::vector::{Seen, attend, rotate, silu_multiply},
     model::{InferenceModel, Layer},
-    q8::{Activations, Q8Matrix, Q8Rows},
+    q8::{Activations, Q8Rows},
+    rows::{ROWS_TO_SHARE, Row, adapt, add, norm_rows, project},
 };
 
-/// Rows from which on work that is not a product is shared among threads.
-const ROWS_TO_SHARE: usize = 8;
 /// Keys, summed over all queries and heads, from which on attention is shared among threads.
 const KEYS_TO_SHARE: usize = 4096;
 
@@ -53,13 +49,6 @@ pub struct Workspace {
     quantised: Q8Rows,
     logits: Vec<f32>,
     vocab_size: usize,
-}
-
-/// A row of the step: one token of one sequence.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    work: usize,
-    position: usize,
 }
 
 impl Workspace {
@@ -345,63 +334,5 @@ impl InferenceModel {
             &mut space.quantised,
             &mut space.logits,
         );
-    }
-}
-
-fn norm_rows(x: &[f32], weight: &[f32], epsilon: f32, out: &mut Vec<f32>) {
-    out.resize(x.len(), 0.0);
-    for (x, out) in x
-        .chunks_exact(weight.len())
-        .zip(out.chunks_exact_mut(weight.len()))
-    {
-        rms_norm(x, weight, epsilon, out);
-    }
-}
-
-fn project(weights: &Q8Matrix, x: &[f32], quantised: &mut Q8Rows, out: &mut Vec<f32>) {
-    out.resize(x.len() / weights.inner() * weights.outputs(), 0.0);
-    quantised.quantise(x, weights.inner());
-    multiply(Tier::best(), weights, quantised, out);
-}
-
-/// Calls `apply` for each row whose sequence has an adapter, with its input and its output.
-fn adapt(
-    rows: &[Row],
-    works: &[Work<'_>],
-    layer: usize,
-    x: &[f32],
-    out: &mut [f32],
-    apply: impl Fn(&LayerAdapter, &[f32], &mut [f32]) + Sync,
-) {
-    if rows.is_empty() || works.iter().all(|work| work.adapter.is_none()) {
-        return;
-    }
-    let adapters: Vec<Option<&LayerAdapter>> = works
-        .iter()
-        .map(|work| work.adapter.and_then(|adapter| adapter.layers.get(layer)))
-        .collect();
-    let one = |((x, out), row): ((&[f32], &mut [f32]), &Row)| {
-        if let Some(adapter) = adapters[row.work] {
-            apply(adapter, x, out);
-        }
-    };
-    let (inputs, outputs) = (x.len() / rows.len(), out.len() / rows.len());
-    match rows.len() < ROWS_TO_SHARE {
-        true => x
-            .chunks_exact(inputs)
-            .zip(out.chunks_exact_mut(outputs))
-            .zip(rows)
-            .for_each(one),
-        false => x
-            .par_chunks_exact(inputs)
-            .zip(out.par_chunks_exact_mut(outputs))
-            .zip(rows)
-            .for_each(one),
-    }
-}
-
-fn add(out: &mut [f32], x: &[f32]) {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out += x;
     }
 }

@@ -10,6 +10,7 @@ mod forward;
 pub mod kernels;
 mod model;
 pub mod q8;
+mod rows;
 mod sampler;
 mod stop;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Adapter, InferenceModel, KvCache, StepError, Work, Workspace};
 use crate::{
     Document, LoraAdapter, ModelFile, Target,
     synthetic::{Noise, Synthetic},
-    training_graph::{Batch, TrainingModel},
+    training_graph::{Batch, Precision, TrainingModel},
 };
 
 fn given_file(is_quantised: bool) -> ModelFile {
@@ -331,7 +331,7 @@ fn a_trained_adapter_serves_as_it_was_trained() {
         is_target: vec![true; tokens.len()],
         tokens: tokens.clone(),
     });
-    let mut graph = TrainingModel::new(&file);
+    let mut graph = TrainingModel::new(&file, Precision::Full);
     for (trained, served) in [(None, None), (Some(&trained), Some(&served))] {
         let expected = graph.loss(trained, &batch).unwrap().mean().unwrap();
         let mut loss = 0.0;
