@@ -267,6 +267,7 @@ async fn another_contract_version_is_not_worked_on() {
 #[actix_web::test]
 async fn a_wrong_token_ends_the_program_at_once() {
     let portal = Portal::with_data(&chats()).await;
+    std::fs::create_dir_all(portal.work_dir().join("inputs")).unwrap();
     let status = portal
         .command()
         .env("FACULTY_ATTEMPT_TOKEN", "wrong")
@@ -274,6 +275,10 @@ async fn a_wrong_token_ends_the_program_at_once() {
         .await
         .unwrap();
     assert_eq!(status.code(), Some(1));
+    assert!(
+        !remains(&portal.work_dir()),
+        "data of an earlier life of the attempt goes as well"
+    );
     assert!(portal.world.lock().unwrap().outcomes.is_empty());
 }
 

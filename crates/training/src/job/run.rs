@@ -77,7 +77,20 @@ enum RunError {
 
 /// Works on the attempt behind `portal` until it has ended, one way or another.
 pub async fn run(portal: Portal, place: Place, sign: StopSign) -> End {
-    let portal = Arc::new(portal);
+    let work_dir = place.work_dir.clone();
+    let end = attend(Arc::new(portal), place, sign).await;
+    if matches!(
+        end,
+        End::Finished(_) | End::Stopped(Stop::Ended | Stop::Refused(_))
+    ) {
+        // Other people's data does not stay behind.
+        let _ = fs::remove_dir_all(work_dir.join("inputs"));
+        let _ = fs::remove_file(work_dir.join(CHECKPOINT));
+    }
+    end
+}
+
+async fn attend(portal: Arc<Portal>, place: Place, sign: StopSign) -> End {
     let spec = match portal.spec().await {
         Ok(spec) => spec,
         Err(CallError::Stop(stop)) => return End::Stopped(stop),
@@ -111,7 +124,7 @@ pub async fn run(portal: Portal, place: Place, sign: StopSign) -> End {
     });
     let attempt = Attempt {
         portal: Arc::clone(&portal),
-        place: place.clone(),
+        place,
         log,
         sign,
         spec,
@@ -122,13 +135,7 @@ pub async fn run(portal: Portal, place: Place, sign: StopSign) -> End {
     if let Err(error) = sender.await {
         tracing::error!(%error, "the sender of events stopped");
     }
-    let end = end(&portal, outcome).await;
-    if matches!(end, End::Finished(_) | End::Stopped(Stop::Ended)) {
-        // Other people's data does not stay behind.
-        let _ = fs::remove_dir_all(place.work_dir.join("inputs"));
-        let _ = fs::remove_file(place.work_dir.join(CHECKPOINT));
-    }
-    end
+    end(&portal, outcome).await
 }
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
