@@ -23,7 +23,6 @@ pub enum ConfigCommand {
 ///
 /// # Errors
 /// Where the settings, the port or the store cannot be used.
-#[expect(clippy::disallowed_methods, reason = "joined before it returns")]
 pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
     let config = Config::load()?;
     start_logging(&config.log_format);
@@ -53,7 +52,6 @@ pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Where the settings cannot be used.
-#[expect(clippy::disallowed_methods, reason = "joined before it returns")]
 pub async fn worker() -> anyhow::Result<()> {
     let config = Config::load()?;
     start_logging(&config.log_format);

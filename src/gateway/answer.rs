@@ -21,6 +21,10 @@ pub(super) enum Begun {
 
 impl Begun {
     /// As an HTTP answer.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer, sent as it is"
+    )]
     pub(super) fn respond(self) -> Result<HttpResponse, Failure> {
         let mut response = HttpResponse::build(StatusCode::OK);
         response.insert_header(("cache-control", "no-store"));

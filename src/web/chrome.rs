@@ -61,6 +61,7 @@ pub struct Flash {
 
 /// Counts what waits for a person; given by the composition, so that pages need not know the subjects.
 #[derive(Clone, Copy)]
-pub struct TaskCounter(
-    pub fn(Db, Actor) -> Pin<Box<dyn Future<Output = Result<u32, sqlx::Error>>>>,
-);
+pub struct TaskCounter(pub(crate) fn(Db, Actor) -> Counting);
+
+/// A count on its way.
+pub(crate) type Counting = Pin<Box<dyn Future<Output = Result<u32, sqlx::Error>>>>;

@@ -47,7 +47,6 @@ impl<P: Send + Sync + 'static> Worker<P> {
     }
 
     /// Works until `stop` is cancelled, then finishes what it holds.
-    #[expect(clippy::disallowed_methods, reason = "spawned through the tracker")]
     pub async fn run(self, stop: CancellationToken) {
         let tracker = TaskTracker::new();
         let Self {

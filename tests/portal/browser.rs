@@ -71,7 +71,6 @@ impl Drop for Driver {
 }
 
 /// Where pictures go: `docs/screenshots` where `scripts/screenshots` says so, else beside the build.
-#[expect(clippy::disallowed_methods, reason = "scripts/screenshots says where")]
 fn pictures() -> PathBuf {
     let folder = std::env::var("FACULTY_TEST_SCREENSHOTS").map_or_else(
         |_| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots"),

@@ -50,10 +50,6 @@ async fn rows(app: &TestApp, job: Uuid) -> (i64, i64) {
 
 #[actix_web::test]
 async fn killed_at_random_moments_each_job_still_ends_once() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "scripts/deep asks for the long run"
-    )]
     let rounds = if std::env::var("FACULTY_TEST_DEEP").is_ok() {
         60
     } else {

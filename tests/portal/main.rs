@@ -2,7 +2,10 @@
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot set itself up should fail; what it prepares goes past the portal's own doors"
 )]
 
 mod accounts;
@@ -10,6 +13,8 @@ mod browser;
 mod datasets;
 mod gateway;
 mod gateway_cuts;
+mod job_contract;
+mod jobs;
 mod journey;
 mod keys;
 mod kills;

@@ -446,7 +446,8 @@ async fn an_upload_that_nothing_came_in_for_is_swept() {
 /// What a browser without script sends.
 fn multipart(token: &str, files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     let mut body =
-        format!("--line\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n").into_bytes();
+        format!("--line\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n")
+            .into_bytes();
     for (name, bytes) in files {
         let head = format!(
             "--line\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\
@@ -486,5 +487,8 @@ async fn the_plain_form_takes_files_without_script() {
         .unwrap();
     let files = found["version"]["files"].as_array().unwrap();
     let hashes: Vec<_> = files.iter().map(|file| file["sha256"].clone()).collect();
-    assert_eq!(hashes, [json!(hex(b"De raad kwam bijeen.")), json!(hex(&long))]);
+    assert_eq!(
+        hashes,
+        [json!(hex(b"De raad kwam bijeen.")), json!(hex(&long))]
+    );
 }

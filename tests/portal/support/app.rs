@@ -98,7 +98,6 @@ impl TestApp {
     }
 
     /// Starts a worker in this process.
-    #[expect(clippy::disallowed_methods, reason = "stopped with the test")]
     pub(crate) fn work(&self) {
         tokio::spawn(app::worker(&self.ports).run(self.stop.clone()));
     }

@@ -9,10 +9,6 @@ use virtual_faculty::db::MIGRATIONS;
 const LOCK: i64 = 0x0fac_0117;
 
 /// Makes an empty database with the schema; answers its address. The server is `DATABASE_URL`'s.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "scripts/test says where the server is"
-)]
 pub(crate) async fn fresh() -> String {
     let server = std::env::var("DATABASE_URL")
         .expect("DATABASE_URL names a Postgres server: run tests through scripts/test or scripts/with-postgres");

@@ -55,7 +55,6 @@ impl Drop for Program {
 }
 
 /// The real base model; `scripts/test` fetches it.
-#[expect(clippy::disallowed_methods, reason = "scripts/test says where it is")]
 pub(crate) fn base_model() -> PathBuf {
     let path = std::env::var("FACULTY_TEST_BASE_MODEL")
         .expect("FACULTY_TEST_BASE_MODEL names the base model: run tests through scripts/test");
@@ -63,10 +62,6 @@ pub(crate) fn base_model() -> PathBuf {
 }
 
 /// A Python for each major version of the stock `openai` SDK; `scripts/test` makes them.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "scripts/test says where they are"
-)]
 pub(crate) fn sdk_pythons() -> Vec<PathBuf> {
     let paths = std::env::var("FACULTY_TEST_SDK")
         .expect("FACULTY_TEST_SDK names the Pythons with the SDK: run tests through scripts/test");
