@@ -92,7 +92,7 @@ async fn a_key_is_shown_once_to_who_asked() {
     assert_eq!(shown.status, StatusCode::OK);
     let key: String = shown
         .text
-        .split("gptnl_")
+        .split("id=\"new-key\">gptnl_")
         .nth(1)
         .unwrap()
         .chars()
