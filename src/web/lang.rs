@@ -62,9 +62,10 @@ impl Lang {
         let args: HashMap<Cow<'static, str>, FluentValue<'_>> = args
             .iter()
             .map(|(name, value)| {
-                let value = match value.parse::<f64>() {
-                    Ok(number) if value.len() < 16 => FluentValue::from(number),
-                    _ => FluentValue::from(value.clone()),
+                // Whole numbers only: "1.000" is a thousand that is already written in Dutch.
+                let value = match value.parse::<i64>() {
+                    Ok(number) => FluentValue::from(number),
+                    Err(_) => FluentValue::from(value.clone()),
                 };
                 (Cow::Borrowed(*name), value)
             })
@@ -136,6 +137,12 @@ impl FromStr for Lang {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_written_out_stays_as_it_is() {
+        let args = [("used", "21".into()), ("limit", "1.000".into())];
+        assert_eq!(Lang::Nl.t_with("key-used-today", &args), "21 van 1.000 tokens");
+    }
 
     #[test]
     fn the_browsers_order_decides() {
