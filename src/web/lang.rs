@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn a_number_that_is_written_out_stays_as_it_is() {
         let args = [("used", "21".into()), ("limit", "1.000".into())];
-        assert_eq!(Lang::Nl.t_with("key-used-today", &args), "21 van 1.000 tokens");
+        assert_eq!(
+            Lang::Nl.t_with("key-used-today", &args),
+            "21 van 1.000 tokens"
+        );
     }
 
     #[test]
