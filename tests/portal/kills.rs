@@ -111,5 +111,6 @@ async fn portal_is_up(app: &TestApp) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("the portal did not come up within half a minute");
+    let log = fs::read_to_string(app.folder.path().join("faculty.log")).unwrap_or_default();
+    panic!("the portal did not come up within half a minute: {log}");
 }

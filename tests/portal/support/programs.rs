@@ -28,7 +28,11 @@ impl Program {
 
     /// Starts a program of the workspace with the portal's environment.
     pub(crate) fn start(app: &TestApp, name: &str, arguments: &[&str]) -> Self {
-        let log = std::fs::File::create(app.folder.path().join(format!("{name}.log"))).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(app.folder.path().join(format!("{name}.log")))
+            .unwrap();
         let child = Command::new(TestApp::programs().join(name))
             .args(arguments)
             .envs(app.environment.iter().cloned())
