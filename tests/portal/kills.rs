@@ -55,7 +55,12 @@ async fn killed_at_random_moments_each_job_still_ends_once() {
     } else {
         12
     };
-    let app = TestApp::without_worker(&[("FACULTY_TRAINING__LOST_AFTER_SECONDS", "5")]).await;
+    let app = TestApp::without_worker(&[
+        ("FACULTY_TRAINING__LOST_AFTER_SECONDS", "5"),
+        // Jobs queue behind each other here, so one may be hit again and again.
+        ("FACULTY_TRAINING__MAX_ATTEMPTS", "30"),
+    ])
+    .await;
     app.stop_serving().await;
     let mut portal = Program::start(&app, "faculty", &["serve"]);
     let mut worker = Program::start(&app, "faculty", &["worker"]);
