@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     models::Model,
-    web::{Lang, Page, moment},
+    web::{Lang, Page, moment, number},
 };
 
 pub(super) struct PhaseStation {
@@ -96,7 +96,14 @@ pub(super) fn figures(lang: Lang, view: &View) -> Vec<Figure> {
     let held_out = progress.held_out.last().map(|(_, value)| loss(*value));
     let speed = progress
         .tokens_per_second
-        .map(|speed| decimal(lang, f64::from(speed), 0));
+        .filter(|speed| speed.is_finite())
+        .map(|speed| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "saturates; no program is that fast"
+            )]
+            number(lang, speed.round() as i64)
+        });
     vec![
         figure("loss", "jobs-figure-loss", progress.loss.map(loss), ""),
         figure("held_out", "jobs-figure-held-out", held_out, ""),

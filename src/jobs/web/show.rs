@@ -15,7 +15,7 @@ use super::{
     live::happenings,
     parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
     view::View,
-    words::{badge, count, rules, why},
+    words::{badge, clock, count, rules, why},
 };
 use crate::{
     db::Db,
@@ -23,7 +23,7 @@ use crate::{
     ids::JobId,
     permissions::Verdict,
     policy::{self, Action},
-    web::{Chrome, Page, PageResult, filters, moment},
+    web::{Chrome, Page, PageResult, filters},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -155,7 +155,7 @@ pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, App
         events: happenings(lang, job, progress)
             .into_iter()
             .map(|one| EventLine {
-                at: moment(lang, now, one.at),
+                at: clock(lang, now, one.at),
                 exact: one.at.to_rfc3339(),
                 text: one.text,
             })

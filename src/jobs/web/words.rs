@@ -1,11 +1,13 @@
 //! Jobs in words: states, verdicts, what happened, why it went wrong.
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Europe::Amsterdam;
 use job_contract::{JobEvent, Phase};
 
 use super::super::{job::Job, status::JobStatus};
 use crate::{
     permissions::Verdict,
-    web::{Lang, number},
+    web::{Lang, moment, number},
 };
 
 /// The look of a state.
@@ -33,6 +35,16 @@ pub(super) fn rules(lang: Lang, verdict: &Verdict) -> String {
         }
     }
     sentences.join(" ")
+}
+
+/// The time of a line in the log: of today only the hour, as `static/live.js` writes it.
+pub(super) fn clock(lang: Lang, now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let (today, there) = (now.with_timezone(&Amsterdam), at.with_timezone(&Amsterdam));
+    if today.date_naive() == there.date_naive() {
+        there.format("%H:%M").to_string()
+    } else {
+        moment(lang, now, at)
+    }
 }
 
 /// What happened, as a line; none for what is not worth one.
