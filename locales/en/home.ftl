@@ -49,3 +49,5 @@ docs-2 = Permission: your institution's manager says on the dataset's page what 
 docs-3 = A job: the request shows beforehand whether the answer is yes, and why. A model operator decides on the compute.
 docs-4 = A key: the address is that of this site with /v1 behind it. Every program that uses the OpenAI SDK works with it.
 docs-5 = Proof: each model has a signed proof of origin. With "faculty verify-receipt" you check it without us.
+event-institutions-kept = Institution recorded
+event-institutions-member-added = Role given

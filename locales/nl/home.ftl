@@ -49,3 +49,5 @@ docs-2 = Toestemming: de beheerder van uw instelling zegt op de pagina van de da
 docs-3 = Een opdracht: de aanvraag laat vooraf zien of het antwoord ja is, en waarom. Een modelbeheerder beslist over de rekenkracht.
 docs-4 = Een sleutel: het adres is dat van deze site met /v1 erachter. Elk programma dat de OpenAI-SDK gebruikt, werkt ermee.
 docs-5 = Bewijs: bij elk model hoort een ondertekend bewijs van herkomst. Met "faculty verify-receipt" controleert u het zonder ons.
+event-institutions-kept = Instelling vastgelegd
+event-institutions-member-added = Rol gegeven

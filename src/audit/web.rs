@@ -40,7 +40,7 @@ struct Row {
 #[template(path = "audit/index.html")]
 struct IndexPage {
     chrome: Chrome,
-    rows: Vec<Row>,
+    lines: Vec<Row>,
     older: Option<String>,
 }
 
@@ -65,7 +65,7 @@ async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageR
         .then(|| lines.last().map(|line| line.seq))
         .flatten()
         .map(|seq| page.path(&format!("/audit?before={seq}")));
-    let rows = lines
+    let lines = lines
         .into_iter()
         .map(|line| Row {
             seq: line.seq,
@@ -80,7 +80,7 @@ async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageR
         .collect();
     page.show(&IndexPage {
         chrome: page.chrome(),
-        rows,
+        lines,
         older,
     })
 }

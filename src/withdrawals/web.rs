@@ -72,7 +72,7 @@ fn job_rows(page: &Page, db: &Db, reach: &Reach) -> Vec<JobRow> {
         .map(|job| JobRow {
             title: job.title.clone(),
             institution: job.institution_name.clone(),
-            status: lang.t(&format!("job-status-{}", job.status.name())),
+            status: lang.t(&format!("jobs-status-{}", job.status.name())),
             when: moment(lang, db.now(), job.requested_at),
         })
         .collect()

@@ -140,6 +140,8 @@ async fn see(client: &Client, app: &TestApp, path: &str) {
         .goto(app.url.join(path).unwrap().as_str())
         .await
         .unwrap();
+    let page = client.source().await.unwrap();
+    assert!(!page.contains('⟨'), "{path} shows a text that is not there");
 }
 
 /// Every picture of a page: both languages, a desk and a telephone.
