@@ -1,5 +1,7 @@
 //! A database for each test, copied from a template that has the schema.
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
@@ -13,11 +15,11 @@ pub(crate) async fn fresh() -> String {
     let server = std::env::var("DATABASE_URL")
         .expect("DATABASE_URL names a Postgres server: run tests through scripts/test or scripts/with-postgres");
     let mut admin = PgConnection::connect(&server).await.unwrap();
-    let version: String = MIGRATIONS
-        .iter()
-        .flat_map(|migration| migration.checksum.iter().take(2))
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut migrations = Sha256::new();
+    for migration in MIGRATIONS.iter() {
+        migrations.update(&migration.checksum);
+    }
+    let version = HEXLOWER.encode(&migrations.finalize()[..16]);
     let template = format!("template_{version}");
     admin
         .execute(AssertSqlSafe(format!("SELECT pg_advisory_lock({LOCK})")))
