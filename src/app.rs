@@ -21,7 +21,7 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys,
+    keys, ledger,
     models::{self, Signer},
     objects::ObjectStore,
     permissions, tasks, uploads,
@@ -125,6 +125,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(keys::web::routes)
         .configure(gateway::web::routes)
         .configure(withdrawals::web::routes)
+        .configure(ledger::web::routes)
         .configure(audit::web::routes)
         .configure(home::routes);
 }

@@ -29,6 +29,7 @@ pub mod uploads;
 pub mod audit;
 pub mod gateway;
 pub mod home;
+pub mod ledger;
 pub mod withdrawals;
 
 // The composition.

@@ -162,6 +162,8 @@ pub enum Action {
     RevealKey,
     RevokeKey,
     ViewUsage,
+    /// See what was used of an institution's data, month by month.
+    ViewStatements,
     ViewAudit,
     ManageInstitutions,
     /// What the worker does by itself: verify, dispatch, follow, settle.
@@ -170,7 +172,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -193,6 +195,7 @@ impl Action {
         Self::RevealKey,
         Self::RevokeKey,
         Self::ViewUsage,
+        Self::ViewStatements,
         Self::ViewAudit,
         Self::ManageInstitutions,
         Self::RunSystem,
@@ -297,6 +300,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         }
         Action::RevokeKey => here(&[Developer, Researcher, Manager])
             .or_else(|denied| platform(&[Admin]).map_err(|_| denied)),
+        Action::ViewStatements => here(&[Contributor, Manager]).or_else(|denied| {
+            platform(&[LegalReviewer, Admin, Auditor, System]).map_err(|_| denied)
+        }),
         Action::ViewAudit => here(&[Manager, PrivacyOfficer]).or_else(|denied| {
             platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
         }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    gateway, jobs, uploads,
+    gateway, jobs, ledger, uploads,
     worker::{Chore, Handler},
 };
 
@@ -49,6 +49,16 @@ pub fn chores() -> Vec<Chore<Ports>> {
             run: |ports| Box::pin(async { Ok(gateway::sweep(&ports.db, &ports.gateway).await?) }),
         },
     ];
+    chores.push(Chore {
+        name: "close months of the ledger",
+        every: Duration::from_secs(3600),
+        run: |ports| {
+            Box::pin(async {
+                ledger::close_due(&ports.db, &ports.signer, ports.db.now()).await?;
+                Ok(())
+            })
+        },
+    });
     chores.extend(jobs::chores());
     chores
 }

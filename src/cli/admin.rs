@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     db::verify_chain,
     institutions::{self, NewInstitution},
+    ledger,
     policy::Role,
     process::start_logging,
 };
@@ -77,6 +78,9 @@ pub enum AdminCommand {
         /// The GGUF file.
         file: PathBuf,
     },
+    /// Look after the use ledger.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -87,6 +91,15 @@ pub enum AdminCommand {
 pub enum AuditCommand {
     /// Walk the whole log; fails at the first line that does not follow from the one before.
     Verify,
+}
+
+/// `faculty admin ledger …`
+#[derive(Subcommand)]
+pub enum LedgerCommand {
+    /// Compute every closed month anew from raw events; fails, naming each place, where the ledger says otherwise.
+    Verify,
+    /// Close every month that ended more than a day ago, as the worker does each hour.
+    Close,
 }
 
 /// Does it.
@@ -157,6 +170,27 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             ports.objects.prepare(&ports.config.origin()).await?;
             let id = register_base(&ports, &name, &family, &license, &file).await?;
             println!("{name} is registered as {id}.");
+        }
+        AdminCommand::Ledger(LedgerCommand::Verify) => {
+            let (months, differences) = ledger::verify(&ports.db).await?;
+            for difference in &differences {
+                println!("{difference}");
+            }
+            anyhow::ensure!(
+                differences.is_empty(),
+                "the ledger differs from the raw events in {} places",
+                differences.len()
+            );
+            println!("The use ledger holds: {months} closed months, all as the raw events say.");
+        }
+        AdminCommand::Ledger(LedgerCommand::Close) => {
+            let closed = ledger::close_due(&ports.db, &ports.signer, ports.db.now()).await?;
+            for month in &closed {
+                println!("{month} is closed.");
+            }
+            if closed.is_empty() {
+                println!("No month is due.");
+            }
         }
         AdminCommand::Audit(AuditCommand::Verify) => {
             let mut conn = ports.db.read().await?;

@@ -88,6 +88,7 @@ pub(super) async fn conclude_in(
         .or_else(|| job.cancel().map(str::to_owned));
     attempt.failure_message = told.message.clone();
     store::end_attempt(tx, attempt).await?;
+    store::keep_tokens_last_told(tx, attempt.id).await?;
     job.status = job.status.after(Step::Conclude(conclusion.job))?;
     if conclusion.job == JobEnd::Again {
         job.status_code = None;

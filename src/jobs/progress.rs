@@ -98,6 +98,7 @@ mod tests {
                 gradient_norm: 1.0,
                 tokens_per_second: 500.0,
                 tokens_seen: 1024,
+                tokens_by_dataset: Vec::new(),
                 seconds_left: Some(9),
             },
         }

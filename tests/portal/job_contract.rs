@@ -273,6 +273,7 @@ async fn events_count_once_however_often_they_are_sent() {
         gradient_norm: 1.0,
         tokens_per_second: 100.0,
         tokens_seen: 64,
+        tokens_by_dataset: Vec::new(),
         seconds_left: Some(5),
     };
     let batch = EventBatch {

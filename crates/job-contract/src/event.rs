@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::StoredArtifact;
 
@@ -59,6 +60,9 @@ pub enum JobEvent {
         gradient_norm: f32,
         tokens_per_second: f32,
         tokens_seen: u64,
+        /// Tokens read of each dataset version in this attempt so far.
+        #[serde(default)]
+        tokens_by_dataset: Vec<(Uuid, u64)>,
         /// Estimated seconds until the job has finished, where known.
         seconds_left: Option<u32>,
     },

@@ -11,6 +11,7 @@ use language_model::{
     training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, TrainingModel},
 };
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use uuid::Uuid;
 
 use crate::{
     checkpoint::{Checkpoint, Position},
@@ -63,8 +64,8 @@ pub struct Plan<'a> {
     pub training: &'a TrainingSettings,
     pub seed: u64,
     pub precision: Precision,
-    /// Number of sources that pieces refer to.
-    pub sources: usize,
+    /// The dataset version of each source that pieces refer to; none for files of one's own.
+    pub sources: &'a [Option<Uuid>],
     pub checkpoint: &'a Path,
     /// Hash over everything that decides the run.
     pub fingerprint: &'a str,
@@ -79,8 +80,8 @@ pub struct Trained {
     pub held_out_after: Option<f64>,
     pub steps: u32,
     pub tokens: u64,
-    /// Tokens read from each source, over all epochs.
-    pub tokens_by_source: Vec<u64>,
+    /// Tokens read of each dataset version, over all epochs.
+    pub tokens_by_dataset: Vec<(Uuid, u64)>,
     /// Time in training and measuring, over all lives of the process.
     pub seconds: f64,
     /// Floating-point operations, see [`flop`].
@@ -136,7 +137,7 @@ pub fn fine_tune(
         fingerprint: plan.fingerprint.to_owned(),
         step: 0,
         tokens_seen: 0,
-        tokens_by_source: vec![0; plan.sources],
+        tokens_by_source: vec![0; plan.sources.len()],
         held_out_before: None,
         seconds: 0.0,
     };
@@ -242,7 +243,7 @@ impl Run<'_> {
             held_out_after,
             steps: self.position.step,
             tokens: self.position.tokens_seen,
-            tokens_by_source: self.position.tokens_by_source.clone(),
+            tokens_by_dataset: self.tokens_by_dataset(),
             seconds: self.seconds(),
             flop: flop(
                 weights,
@@ -308,8 +309,22 @@ impl Run<'_> {
             gradient_norm,
             tokens_per_second: (tokens as f64 / seconds) as f32,
             tokens_seen: self.position.tokens_seen,
+            tokens_by_dataset: self.tokens_by_dataset(),
             seconds_left: Some(self.seconds_left(pace)),
         })
+    }
+
+    /// Tokens read of each dataset version so far.
+    fn tokens_by_dataset(&self) -> Vec<(Uuid, u64)> {
+        let mut totals: Vec<(Uuid, u64)> = Vec::new();
+        for (source, tokens) in self.plan.sources.iter().zip(&self.position.tokens_by_source) {
+            let Some(version) = source else { continue };
+            match totals.iter_mut().find(|(known, _)| known == version) {
+                Some((_, total)) => *total += tokens,
+                None => totals.push((*version, *tokens)),
+            }
+        }
+        totals
     }
 
     /// Remaining steps at the present pace, and the measuring between and after them.

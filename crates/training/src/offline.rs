@@ -105,7 +105,7 @@ pub fn finetune(
         training: &request.training,
         seed: request.seed,
         precision: request.precision,
-        sources: sources.len(),
+        sources: &vec![None; sources.len()],
         checkpoint: &checkpoint,
         fingerprint: &identity,
     };

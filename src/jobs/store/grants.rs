@@ -111,11 +111,36 @@ pub(in super::super) async fn insert_tokens_read(
     version: DatasetVersionId,
     tokens: i64,
 ) -> Result<(), StoreError> {
+    let now = tx.now();
     sqlx::query!(
-        "INSERT INTO tokens_read (attempt_id, dataset_version_id, tokens) VALUES ($1, $2, $3)",
+        "INSERT INTO tokens_read (attempt_id, dataset_version_id, tokens, read_at) VALUES ($1, $2, $3, $4)",
         attempt.0,
         version.0,
         tokens,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps what an attempt that leaves no model last said it had read: reading counts, whatever comes of it.
+pub(in super::super) async fn keep_tokens_last_told(
+    tx: &mut WriteTx<'_>,
+    attempt: AttemptId,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    sqlx::query!(
+        "INSERT INTO tokens_read (attempt_id, dataset_version_id, tokens, read_at)
+         SELECT a.id, d.dataset_version_id, (told.pair ->> 1)::bigint, $2
+         FROM attempts a JOIN job_datasets d ON d.job_id = a.job_id
+         JOIN LATERAL (SELECT event FROM job_events WHERE attempt_id = a.id AND event ->> 'event' = 'step'
+                       ORDER BY number DESC LIMIT 1) last ON true
+         CROSS JOIN LATERAL jsonb_array_elements(last.event -> 'tokens_by_dataset') AS told (pair)
+         WHERE a.id = $1 AND told.pair ->> 0 = d.dataset_version_id::text
+         ON CONFLICT DO NOTHING",
+        attempt.0,
+        now,
     )
     .execute(tx.conn())
     .await?;

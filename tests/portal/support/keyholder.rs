@@ -16,6 +16,8 @@ pub(crate) struct Keyholder {
     pub(crate) upstream: Upstream,
     pub(crate) client: reqwest::Client,
     pub(crate) model: ModelId,
+    /// The model's name in requests.
+    pub(crate) name: String,
     /// Id of the key.
     pub(crate) id: String,
     /// The whole key.
@@ -34,15 +36,26 @@ impl Keyholder {
     /// With a key of these limits, requested by the developer and approved by the manager of Harderwijk.
     pub(crate) async fn start(tokens_per_day: i64, requests_per_minute: i64) -> Self {
         let app = TestApp::without_worker(&[]).await;
-        let upstream = Upstream::start();
         let file = app.folder.path().join("tiny.gguf");
         Synthetic::default().write_gguf(&file).unwrap();
         let model = app.base_model(MODEL, &file).await;
+        Self::of(app, (model, MODEL), (tokens_per_day, requests_per_minute)).await
+    }
+
+    /// As [`Keyholder::start`], for a released model of a portal that is there already.
+    pub(crate) async fn of(
+        app: TestApp,
+        (model, name): (ModelId, &str),
+        (tokens_per_day, requests_per_minute): (i64, i64),
+    ) -> Self {
+        let upstream = Upstream::start();
         let mut operator = app.browser("operator").await;
         let path = format!("/api/v1/models/{model}/deploy");
         operator.api(Method::POST, &path, None).await.unwrap();
         let mut developer = app.browser("developer.harderwijk").await;
-        let asked = Some(new_key(tokens_per_day, requests_per_minute));
+        let mut asked = new_key(tokens_per_day, requests_per_minute);
+        asked["models"] = json!([name]);
+        let asked = Some(asked);
         let key = developer.api(Method::POST, "/api/v1/keys", asked).await;
         let id = key.unwrap()["id"].as_str().unwrap().to_owned();
         let mut manager = app.browser("manager.harderwijk").await;
@@ -59,6 +72,7 @@ impl Keyholder {
             app,
             upstream,
             model,
+            name: name.to_owned(),
             id,
         };
         holder.serve_at(&holder.upstream.url).await;
@@ -80,7 +94,7 @@ impl Keyholder {
             .await
             .unwrap();
         let status = json!({"address": address, "models": [{
-            "deployment": assigned["models"][0]["deployment"], "model": MODEL,
+            "deployment": assigned["models"][0]["deployment"], "model": self.name,
             "state": "ready", "message": null,
         }]});
         let told = self
@@ -103,7 +117,11 @@ impl Keyholder {
 
     /// Asks the model; `more` overrides fields.
     pub(crate) fn ask(&self, question: &str, more: Value) -> RequestBuilder {
-        self.post("/v1/chat/completions", &chat_body(question, more))
+        let mut body = chat_body(question, more);
+        if body["model"] == MODEL {
+            body["model"] = json!(self.name);
+        }
+        self.post("/v1/chat/completions", &body)
     }
 
     /// A connection to the portal's database, to see what it really wrote.

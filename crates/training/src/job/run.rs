@@ -247,7 +247,7 @@ impl Attempt {
         stage(&self.portal, &self.sign, &base.file, &model_path).await?;
         let model = ModelFile::open(&model_path)?;
         validate(&training, &lora, &model.config)?;
-        let mut sources = Vec::new();
+        let (mut sources, mut versions) = (Vec::new(), Vec::new());
         for input in &self.spec.inputs {
             let path = self
                 .place
@@ -260,6 +260,7 @@ impl Attempt {
                 name: input.name.clone(),
                 format: input.format,
             });
+            versions.push(input.dataset_version);
         }
         self.sign.check().map_err(CallError::from)?;
 
@@ -282,7 +283,7 @@ impl Attempt {
                 training: &training,
                 seed,
                 precision,
-                sources: sources.len(),
+                sources: &versions,
                 checkpoint: &checkpoint,
                 fingerprint: &fingerprint,
             };
@@ -316,7 +317,7 @@ impl Attempt {
             held_out_loss_after: trained.held_out_after.map(|loss| loss as f32),
             steps: trained.steps,
             tokens_trained: trained.tokens,
-            tokens_by_dataset: by_dataset(inputs, &trained.tokens_by_source),
+            tokens_by_dataset: trained.tokens_by_dataset,
             // Staging has compared each hash with what was really read.
             files_read: std::iter::once(read(&self.spec.base_model.file))
                 .chain(inputs.iter().map(read))
@@ -341,20 +342,6 @@ fn file_name(sha256: &str) -> Result<&str, StagingError> {
         name: "the base model".to_owned(),
         problem: "its hash is no SHA-256".to_owned(),
     })
-}
-
-fn by_dataset(inputs: &[job_contract::InputFile], tokens: &[u64]) -> Vec<(Uuid, u64)> {
-    let mut totals: Vec<(Uuid, u64)> = Vec::new();
-    for (input, tokens) in inputs.iter().zip(tokens) {
-        let Some(version) = input.dataset_version else {
-            continue;
-        };
-        match totals.iter_mut().find(|(known, _)| *known == version) {
-            Some((_, total)) => *total += tokens,
-            None => totals.push((version, *tokens)),
-        }
-    }
-    totals
 }
 
 #[expect(
