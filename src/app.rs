@@ -21,12 +21,7 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-<<<<<<< HEAD
-    keys, ledger,
-    models::{self, Signer},
-=======
-    keys, models,
->>>>>>> lineage
+    keys, ledger, models,
     objects::ObjectStore,
     permissions,
     signing::{self, Signer},

@@ -12,12 +12,8 @@ use crate::{
     config::Config,
     db::verify_chain,
     institutions::{self, NewInstitution},
-<<<<<<< HEAD
     ledger,
-    policy::Role,
-=======
     policy::{Actor, Role},
->>>>>>> lineage
     process::start_logging,
     signing,
 };
@@ -84,15 +80,12 @@ pub enum AdminCommand {
         /// The GGUF file.
         file: PathBuf,
     },
-<<<<<<< HEAD
     /// Look after the use ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
-=======
     /// Look after the key that receipts, checkpoints and statements are signed with.
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),
->>>>>>> lineage
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -203,7 +196,6 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             let id = register_base(&ports, &name, &family, &license, &file).await?;
             println!("{name} is registered as {id}.");
         }
-<<<<<<< HEAD
         AdminCommand::Ledger(LedgerCommand::Verify) => {
             let (months, differences) = ledger::verify(&ports.db).await?;
             for difference in &differences {
@@ -225,9 +217,7 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
                 println!("No month is due.");
             }
         }
-=======
         AdminCommand::SigningKey(command) => signing_key(&ports, command).await?,
->>>>>>> lineage
         AdminCommand::Audit(AuditCommand::Verify) => {
             let mut conn = ports.db.read().await?;
             let lines = verify_chain(&mut conn).await??;

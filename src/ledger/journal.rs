@@ -186,7 +186,10 @@ mod tests {
 
     use super::*;
 
-    fn served(stretches: &[(u64, &[DatasetVersionId])], weights: &[(DatasetVersionId, u64)]) -> Facts {
+    fn served(
+        stretches: &[(u64, &[DatasetVersionId])],
+        weights: &[(DatasetVersionId, u64)],
+    ) -> Facts {
         Facts {
             reads: vec![],
             served: vec![Served {
@@ -219,7 +222,11 @@ mod tests {
         let journal = Journal::of(&served(&[(9, &[])], &[]));
         let entries = journal.0.values().next().unwrap();
         assert_eq!(entries.values().copied().max(), Some(9));
-        assert!(entries.keys().any(|account| matches!(account, Account::Own(_))));
+        assert!(
+            entries
+                .keys()
+                .any(|account| matches!(account, Account::Own(_)))
+        );
     }
 
     proptest! {

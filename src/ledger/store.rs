@@ -102,7 +102,11 @@ async fn served_by(
     .map(|row| (DatasetVersionId(row.dataset_version_id), row.tokens.unsigned_abs()))
     .collect();
     let withdrawn = withdrawn_since(conn, model, weights.keys().copied()).await?;
-    let mut cuts: Vec<_> = withdrawn.values().copied().filter(|at| *at > from).collect();
+    let mut cuts: Vec<_> = withdrawn
+        .values()
+        .copied()
+        .filter(|at| *at > from)
+        .collect();
     cuts.push(from);
     cuts.sort_unstable();
     cuts.dedup();
@@ -121,7 +125,9 @@ async fn served_by(
     .into_iter()
     .map(|row| {
         // Bucket n begins at the n-th cut.
-        let begin = usize::try_from(row.bucket - 1).ok().and_then(|n| cuts.get(n));
+        let begin = usize::try_from(row.bucket - 1)
+            .ok()
+            .and_then(|n| cuts.get(n));
         let fell = |at: &DateTime<Utc>| begin.is_some_and(|begin| at <= begin);
         Stretch {
             tokens: row.tokens.unsigned_abs(),
@@ -405,10 +411,20 @@ pub(super) async fn names(
     conn: &mut PgConnection,
     statement: &Statement,
 ) -> Result<Names, StoreError> {
-    let versions: Vec<Uuid> = statement.versions.iter().map(|line| line.version.0).collect();
+    let versions: Vec<Uuid> = statement
+        .versions
+        .iter()
+        .map(|line| line.version.0)
+        .collect();
     let lines = || statement.versions.iter();
-    let jobs: Vec<Uuid> = lines().flat_map(|line| &line.read).map(|one| one.job.0).collect();
-    let models: Vec<Uuid> = lines().flat_map(|line| &line.served).map(|one| one.model.0).collect();
+    let jobs: Vec<Uuid> = lines()
+        .flat_map(|line| &line.read)
+        .map(|one| one.job.0)
+        .collect();
+    let models: Vec<Uuid> = lines()
+        .flat_map(|line| &line.served)
+        .map(|one| one.model.0)
+        .collect();
     let mut names = Names::default();
     for row in sqlx::query!(
         "SELECT v.id, v.number, d.title FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id

@@ -51,7 +51,9 @@ pub async fn verify(db: &Db) -> Result<(usize, Vec<Difference>), StoreError> {
                 .canonical()
                 .map_err(|e| sqlx::Error::Encode(e.into()))?;
             match kept.remove(&institution) {
-                None => tell(format!("the statement of institution {institution} is missing")),
+                None => tell(format!(
+                    "the statement of institution {institution} is missing"
+                )),
                 Some(kept) if kept.body != body => tell(format!(
                     "the statement of institution {institution} does not follow from the raw events"
                 )),
@@ -62,7 +64,9 @@ pub async fn verify(db: &Db) -> Result<(usize, Vec<Difference>), StoreError> {
             }
         }
         for institution in kept.keys() {
-            tell(format!("nothing was used of institution {institution}, yet it has a statement"));
+            tell(format!(
+                "nothing was used of institution {institution}, yet it has a statement"
+            ));
         }
     }
     Ok((months.len(), found))

@@ -155,7 +155,11 @@ struct ShowPage {
 }
 
 #[get("/{lang:nl|en}/statements/{institution}/{month}")]
-async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, String, String)>) -> PageResult {
+async fn show(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, String, String)>,
+) -> PageResult {
     let (_, institution, month) = path.into_inner();
     let which = Which { institution, month };
     let (name, shown) = find(&db, page.actor(), &which).await?;
@@ -167,18 +171,38 @@ async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, String, St
     let api = format!("/api/v1/statements/{}/{}", which.institution, which.month);
     let mut proof = vec![
         (lang.t("statement-formula"), statement.formula.to_string()),
-        (lang.t("statement-journal"), statement.journal_sha256.clone()),
+        (
+            lang.t("statement-journal"),
+            statement.journal_sha256.clone(),
+        ),
     ];
-    proof.extend(shown.body_sha256.clone().map(|hash| (lang.t("statement-hash"), hash)));
+    proof.extend(
+        shown
+            .body_sha256
+            .clone()
+            .map(|hash| (lang.t("statement-hash"), hash)),
+    );
     page.show(&ShowPage {
         chrome: page.chrome(),
         institution: name,
         month: month_name(lang, statement.month),
-        badge: if shown.is_closed { "granted" } else { "neutral" },
+        badge: if shown.is_closed {
+            "granted"
+        } else {
+            "neutral"
+        },
         state: state(lang, shown.is_closed),
-        about: lang.t(if shown.is_closed { "statement-closed-about" } else { "statement-open-about" }),
+        about: lang.t(if shown.is_closed {
+            "statement-closed-about"
+        } else {
+            "statement-open-about"
+        }),
         figures: figures(lang, statement),
-        parts: statement.versions.iter().map(|line| part(&page, line, &names)).collect(),
+        parts: statement
+            .versions
+            .iter()
+            .map(|line| part(&page, line, &names))
+            .collect(),
         proof,
         csv: format!("{api}/csv"),
         json: api,
@@ -188,19 +212,41 @@ async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, String, St
 
 fn figures(lang: Lang, statement: &Statement) -> Vec<(String, String)> {
     let of = |part: i64, all: i64| {
-        lang.t_with("statement-of-all", &[("part", number(lang, part)), ("all", number(lang, all))])
+        lang.t_with(
+            "statement-of-all",
+            &[("part", number(lang, part)), ("all", number(lang, all))],
+        )
     };
     vec![
-        (lang.t("statement-read"), of(statement.tokens_read, statement.all_tokens_read)),
-        (lang.t("statement-served"), of(statement.tokens_served, statement.all_tokens_served)),
-        (lang.t("statement-withheld"), number(lang, statement.tokens_withheld)),
+        (
+            lang.t("statement-read"),
+            of(statement.tokens_read, statement.all_tokens_read),
+        ),
+        (
+            lang.t("statement-served"),
+            of(statement.tokens_served, statement.all_tokens_served),
+        ),
+        (
+            lang.t("statement-withheld"),
+            number(lang, statement.tokens_withheld),
+        ),
     ]
 }
 
 fn part(page: &Page, line: &VersionLine, names: &Names) -> VersionPart {
     let lang = page.lang();
-    let (title, version) = names.versions.get(&line.version.0).cloned().unwrap_or_default();
-    let count = |tokens: i64| if tokens == 0 { String::new() } else { number(lang, tokens) };
+    let (title, version) = names
+        .versions
+        .get(&line.version.0)
+        .cloned()
+        .unwrap_or_default();
+    let count = |tokens: i64| {
+        if tokens == 0 {
+            String::new()
+        } else {
+            number(lang, tokens)
+        }
+    };
     let read = line.read.iter().map(|one| {
         let (job, by) = names.jobs.get(&one.job.0).cloned().unwrap_or_default();
         Row {
@@ -315,7 +361,14 @@ async fn download(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) -
 fn table(statement: &Statement) -> anyhow::Result<Vec<u8>> {
     let mut file = csv::Writer::from_writer(Vec::new());
     file.write_record([
-        "month", "dataset", "version", "kind", "job_or_model", "attempt", "tokens_read", "tokens_served",
+        "month",
+        "dataset",
+        "version",
+        "kind",
+        "job_or_model",
+        "attempt",
+        "tokens_read",
+        "tokens_served",
         "tokens_withheld",
     ])?;
     for line in &statement.versions {
@@ -326,13 +379,25 @@ fn table(statement: &Statement) -> anyhow::Result<Vec<u8>> {
         );
         let mut write = |kind: &str, id: String, attempt: String, counts: [i64; 3]| {
             let [read, served, withheld] = counts.map(|count| count.to_string());
-            file.write_record([&month, &dataset, &version, kind, &id, &attempt, &read, &served, &withheld])
+            file.write_record([
+                &month, &dataset, &version, kind, &id, &attempt, &read, &served, &withheld,
+            ])
         };
         for one in &line.read {
-            write("read", one.job.to_string(), one.attempt.to_string(), [one.tokens, 0, 0])?;
+            write(
+                "read",
+                one.job.to_string(),
+                one.attempt.to_string(),
+                [one.tokens, 0, 0],
+            )?;
         }
         for one in &line.served {
-            write("served", one.model.to_string(), String::new(), [0, one.tokens, one.withheld])?;
+            write(
+                "served",
+                one.model.to_string(),
+                String::new(),
+                [0, one.tokens, one.withheld],
+            )?;
         }
     }
     Ok(file.into_inner().map_err(|error| error.into_error())?)

@@ -20,7 +20,11 @@ async fn served_model() -> (Keyholder, given::Approved) {
     let name = state["model"]["name"].as_str().unwrap().to_owned();
     app.browser("operator")
         .await
-        .api(Method::POST, &format!("/api/v1/models/{model}/release"), None)
+        .api(
+            Method::POST,
+            &format!("/api/v1/models/{model}/release"),
+            None,
+        )
         .await
         .unwrap();
     let holder = Keyholder::of(app, (model, &name), (100_000, 1_000)).await;
@@ -38,7 +42,9 @@ async fn statement(holder: &Keyholder, login: &str) -> Value {
 async fn close(holder: &Keyholder) -> Vec<ledger::Month> {
     let ports = &holder.app.ports;
     let later = ports.db.now() + TimeDelta::days(33);
-    ledger::close_due(&ports.db, &ports.signer, later).await.unwrap()
+    ledger::close_due(&ports.db, &ports.signer, later)
+        .await
+        .unwrap()
 }
 
 #[actix_web::test]
@@ -53,7 +59,10 @@ async fn a_month_counts_what_was_read_and_served_and_never_changes_once_closed()
     let line = &running["statement"]["versions"][0];
     assert_eq!(line["dataset"], json!(data.dataset));
     assert!(line["tokens_read"].as_i64().unwrap() > 100, "{running:#}");
-    assert_eq!(line["tokens_served"], 44, "two answers of 2 + 20 tokens: {running:#}");
+    assert_eq!(
+        line["tokens_served"], 44,
+        "two answers of 2 + 20 tokens: {running:#}"
+    );
 
     // After the withdrawal the model's answers are nobody's credit.
     let mut manager = holder.app.browser("manager.waterland").await;
@@ -72,7 +81,10 @@ async fn a_month_counts_what_was_read_and_served_and_never_changes_once_closed()
     assert_eq!(close(&holder).await, [], "a month is closed once");
     let kept = statement(&holder, "manager.waterland").await;
     assert_eq!(kept["is_closed"], true);
-    assert_eq!(kept["statement"], before["statement"], "closing changes no figure");
+    assert_eq!(
+        kept["statement"], before["statement"],
+        "closing changes no figure"
+    );
     let envelope = kept["envelope"].as_object().unwrap();
     assert!(envelope.contains_key("signatures"), "{kept:#}");
 
@@ -115,9 +127,15 @@ async fn a_ledger_that_was_tampered_with_is_found_and_the_place_named() {
     let (_, differences) = ledger::verify(&holder.app.ports.db).await.unwrap();
     let places: Vec<_> = differences.iter().map(ToString::to_string).collect();
     let text = places.join("\n");
-    assert!(text.contains("the ledger says 27, the raw events say 22"), "{text}");
+    assert!(
+        text.contains("the ledger says 27, the raw events say 22"),
+        "{text}"
+    );
     assert!(text.contains("the hash of the journal"), "{text}");
-    assert!(text.contains("does not follow from the raw events"), "{text}");
+    assert!(
+        text.contains("does not follow from the raw events"),
+        "{text}"
+    );
 }
 
 #[actix_web::test]
@@ -134,20 +152,33 @@ async fn a_statement_is_for_its_institution_alone() {
         ("steward", StatusCode::FORBIDDEN),
     ] {
         let mut browser = holder.app.browser(login).await;
-        for page in [format!("/nl{path}"), format!("/api/v1{path}"), format!("/api/v1{path}/csv")] {
+        for page in [
+            format!("/nl{path}"),
+            format!("/api/v1{path}"),
+            format!("/api/v1{path}/csv"),
+        ] {
             let answer = browser.get(&page).await.unwrap();
             assert_eq!(answer.status, status, "{login} at {page}: {}", answer.text);
         }
     }
     let mut manager = holder.app.browser("manager.waterland").await;
     for month in ["2001-01", "2999-01", "2026-13", "nu"] {
-        let answer = manager.get(&format!("/nl/statements/waterland/{month}")).await.unwrap();
+        let answer = manager
+            .get(&format!("/nl/statements/waterland/{month}"))
+            .await
+            .unwrap();
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{month}");
     }
     let list = manager.get("/nl/statements").await.unwrap();
     assert!(list.text.contains(&path), "{}", list.text);
-    let formula = reqwest::get(holder.app.url.join("/nl/formula").unwrap()).await.unwrap();
-    assert_eq!(formula.status(), StatusCode::OK, "the formula is for everybody");
+    let formula = reqwest::get(holder.app.url.join("/nl/formula").unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        formula.status(),
+        StatusCode::OK,
+        "the formula is for everybody"
+    );
 }
 
 #[actix_web::test]
@@ -172,5 +203,8 @@ async fn what_a_cancelled_attempt_read_is_counted() {
     let path = format!("/api/v1/statements/waterland/{month}");
     let shown = manager.api(Method::GET, &path, None).await.unwrap();
     let read = shown["statement"]["tokens_read"].as_i64().unwrap();
-    assert!(read > 0, "what was read counts, whatever came of it: {shown:#}");
+    assert!(
+        read > 0,
+        "what was read counts, whatever came of it: {shown:#}"
+    );
 }

@@ -317,7 +317,12 @@ impl Run<'_> {
     /// Tokens read of each dataset version so far.
     fn tokens_by_dataset(&self) -> Vec<(Uuid, u64)> {
         let mut totals: Vec<(Uuid, u64)> = Vec::new();
-        for (source, tokens) in self.plan.sources.iter().zip(&self.position.tokens_by_source) {
+        for (source, tokens) in self
+            .plan
+            .sources
+            .iter()
+            .zip(&self.position.tokens_by_source)
+        {
             let Some(version) = source else { continue };
             match totals.iter_mut().find(|(known, _)| known == version) {
                 Some((_, total)) => *total += tokens,
