@@ -21,7 +21,7 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys, models,
+    keys, lineage, models,
     objects::ObjectStore,
     permissions,
     signing::{self, Signer},
@@ -130,6 +130,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(gateway::web::routes)
         .configure(withdrawals::web::routes)
         .configure(audit::web::routes)
+        .configure(lineage::web::routes)
         .configure(home::routes);
 }
 

@@ -30,6 +30,7 @@ pub mod uploads;
 pub mod audit;
 pub mod gateway;
 pub mod home;
+pub mod lineage;
 pub mod withdrawals;
 
 // The composition.
