@@ -21,7 +21,7 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys, ledger, models,
+    keys, ledger, lineage, models,
     objects::ObjectStore,
     permissions,
     signing::{self, Signer},
@@ -131,6 +131,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(withdrawals::web::routes)
         .configure(ledger::web::routes)
         .configure(audit::web::routes)
+        .configure(lineage::web::routes)
         .configure(home::routes);
 }
 

@@ -31,6 +31,7 @@ pub mod audit;
 pub mod gateway;
 pub mod home;
 pub mod ledger;
+pub mod lineage;
 pub mod withdrawals;
 
 // The composition.

@@ -23,7 +23,7 @@ const ORDER: [&[&str]; 17] = [
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
-    &["withdrawals", "audit", "ledger"],
+    &["withdrawals", "audit", "ledger", "lineage"],
     &["home"],
     &["app", "tasks"],
     &["process", "bootstrap"],

@@ -20,7 +20,7 @@ pub use self::{
     coverage::{Decision, decide_use, lock_for_use, read as read_policy},
     curation::{CurationError, CurationKind, NewCuration, record_curation},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
-    file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},
+    file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256, manifest_text},
     problem::{BadLine, Fault, LineProblem, Problem},
     register::{EditError, check_edit, describe, lock_editable, register},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
