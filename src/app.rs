@@ -24,7 +24,9 @@ use crate::{
     keys,
     models::{self, Signer},
     objects::ObjectStore,
-    permissions, tasks, uploads,
+    permissions, privacy,
+    rights_checks::{self, Fetcher},
+    tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
     withdrawals,
     worker::Worker,
@@ -44,6 +46,8 @@ pub struct Ports {
     pub signer: Data<Signer>,
     /// The door to models.
     pub gateway: Data<Gateway>,
+    /// Looks at the sources of datasets.
+    pub fetcher: Data<Fetcher>,
     /// Runs the programs of jobs.
     pub compute: Compute,
 }
@@ -74,6 +78,10 @@ impl Ports {
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
             signer: Data::new(Signer::new(&config.signing_key)?),
             gateway: Data::new(Gateway::new(&config).context("gateway")?),
+            fetcher: Data::new(
+                Fetcher::new(config.rights_checks.allow_private, &config.public_url)
+                    .context("rights_checks")?,
+            ),
             compute: Compute::local(&config).context("training")?,
             db,
             config: Data::new(config),
@@ -96,6 +104,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(ports.signer.clone())
             .app_data(Data::new(TaskCounter(home::count)))
             .app_data(ports.gateway.clone())
+            .app_data(ports.fetcher.clone())
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
@@ -118,6 +127,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(serve_asset)
         .configure(accounts::web::routes)
         .configure(permissions::web::routes)
+        .configure(privacy::web::routes)
+        .configure(rights_checks::web::routes)
         .configure(models::web::routes)
         .configure(jobs::web::routes)
         .configure(datasets::web::routes)

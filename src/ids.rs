@@ -49,6 +49,12 @@ typed_id!(
     FileId,
     /// One permission, in one layer.
     PermissionId,
+    /// One look at the source of a dataset.
+    RightsCheckId,
+    /// One thing that a look found changed.
+    RightsChangeId,
+    /// One text of a privacy assessment.
+    AssessmentId,
     /// One withdrawal.
     WithdrawalId,
     /// A base model, or one that came out of a job.

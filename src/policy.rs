@@ -147,6 +147,14 @@ pub enum Action {
     ReviewRights,
     GivePermission,
     WithdrawPermission,
+    /// Look at the source of a dataset, plan that, and say what is done about changes.
+    CheckRights,
+    /// Register another licence.
+    ChangeLicence,
+    /// Fill in a privacy assessment.
+    FillPrivacy,
+    /// Sign one, or give it back.
+    SignPrivacy,
     RequestJob,
     ViewJob,
     ApproveJob,
@@ -170,7 +178,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -179,6 +187,10 @@ impl Action {
         Self::ReviewRights,
         Self::GivePermission,
         Self::WithdrawPermission,
+        Self::CheckRights,
+        Self::ChangeLicence,
+        Self::FillPrivacy,
+        Self::SignPrivacy,
         Self::RequestJob,
         Self::ViewJob,
         Self::ApproveJob,
@@ -268,6 +280,12 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             here(&[Contributor, Manager])
         }
         Action::GivePermission | Action::WithdrawPermission => here(&[Manager]),
+        Action::CheckRights => {
+            here(&[Contributor, Manager]).or_else(|_| platform(&[Steward, LegalReviewer]))
+        }
+        Action::ChangeLicence => here(&[Manager]).or_else(|_| platform(&[LegalReviewer])),
+        Action::FillPrivacy => here(&[Contributor, Manager]),
+        Action::SignPrivacy => here(&[PrivacyOfficer]).and_then(|()| not_own(actor, scope)),
         Action::ViewDataset | Action::ViewModel => {
             if scope.is_published {
                 Ok(())

@@ -144,7 +144,9 @@ impl State {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// The state of a word in the database.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "given" => Self::Given,
             "renewed" => Self::Renewed,
