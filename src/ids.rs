@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+pub use permission_policy::PermissionId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -47,8 +48,6 @@ typed_id!(
     DatasetVersionId,
     /// One file of a dataset version; also the id of its upload.
     FileId,
-    /// One permission, in one layer.
-    PermissionId,
     /// One look at the source of a dataset.
     RightsCheckId,
     /// One thing that a look found changed.

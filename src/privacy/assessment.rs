@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::measure::{Recall, recall};
 use crate::{
     error::Say,
+    permissions::{Article6, Article9},
     web::{FieldErrors, Text},
 };
 
@@ -86,6 +87,40 @@ words! {
         WithMeasures = "acceptable_with_measures",
         /// The data may not be used.
         NotAcceptable = "not_acceptable",
+    }
+}
+
+impl Basis {
+    /// The same in the words of the rules.
+    #[must_use]
+    pub fn article(self) -> Article6 {
+        match self {
+            Self::Consent => Article6::Consent,
+            Self::Contract => Article6::Contract,
+            Self::LegalObligation => Article6::LegalObligation,
+            Self::VitalInterests => Article6::VitalInterests,
+            Self::PublicTask => Article6::PublicTask,
+            Self::LegitimateInterests => Article6::LegitimateInterests,
+        }
+    }
+}
+
+impl SpecialBasis {
+    /// The same in the words of the rules.
+    #[must_use]
+    pub fn article(self) -> Article9 {
+        match self {
+            Self::ExplicitConsent => Article9::ExplicitConsent,
+            Self::Employment => Article9::Employment,
+            Self::VitalInterests => Article9::VitalInterests,
+            Self::Foundation => Article9::NonProfit,
+            Self::MadePublic => Article9::MadePublic,
+            Self::LegalClaims => Article9::LegalClaims,
+            Self::PublicInterest => Article9::SubstantialPublicInterest,
+            Self::HealthCare => Article9::Care,
+            Self::PublicHealth => Article9::PublicHealth,
+            Self::ArchivingAndResearch => Article9::ArchivingResearch,
+        }
     }
 }
 

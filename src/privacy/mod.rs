@@ -19,11 +19,12 @@ pub use self::{
     store::{Filed, Signature, of_dataset},
     waiting::{Waiting, WaitsFor, waiting_for},
 };
-use crate::{
-    db::{Db, StoreError},
-    ids::DatasetVersionId,
-};
 use chrono::{DateTime, Utc};
+
+use crate::{
+    ids::DatasetVersionId,
+    permissions::{self, PrivacyFacts},
+};
 
 /// How a version stands as to personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -83,11 +84,21 @@ pub fn signed(filed: &[Filed], version: DatasetVersionId, at: DateTime<Utc>) -> 
         .max_by_key(|one| one.number)
 }
 
-/// Everything that was filed about a dataset.
-///
-/// # Errors
-/// Where a row makes no sense or the database is away.
-pub async fn filed(db: &Db, dataset: crate::ids::DatasetId) -> Result<Vec<Filed>, StoreError> {
-    let mut conn = db.read().await?;
-    of_dataset(&mut conn, dataset).await
+/// What the rules read of a version with personal data: the newest signed text, else that there is none. A text
+/// that says the data may not be used counts as one that is not signed.
+#[must_use]
+pub fn facts(filed: &[Filed], version: DatasetVersionId) -> PrivacyFacts {
+    let signed = signed(filed, version, DateTime::<Utc>::MAX_UTC);
+    let newest = filed.iter().rfind(|one| one.version == version);
+    let read = signed.or(newest);
+    PrivacyFacts {
+        has_personal_data: true,
+        has_special_categories: read.is_some_and(|one| !one.assessment.special.is_empty()),
+        assessment: read.map(|one| permissions::Assessment {
+            basis: one.assessment.bases.first().map(|basis| basis.article()),
+            id: one.id.0,
+            is_signed: signed.is_some() && one.assessment.result != Outcome::NotAcceptable,
+            special_basis: one.assessment.special_basis.map(SpecialBasis::article),
+        }),
+    }
 }

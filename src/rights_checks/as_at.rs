@@ -2,18 +2,17 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Europe::Amsterdam;
-use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
-    Check,
+    Check, Reservation,
     history::{History, LicenceFact, StatusFact},
     store,
 };
 use crate::{
     db::StoreError,
     ids::DatasetId,
-    permissions::{self, Permission},
+    permissions::{self, LicenceFacts, Permission, TdmReservation},
     privacy::{self, Filed, Standing},
 };
 
@@ -80,7 +79,7 @@ pub async fn as_at(
                 else {
                     return false;
                 };
-                let Some(state) = permissions::State::parse(state) else {
+                let Ok(state) = state.parse() else {
                     return false;
                 };
                 permission.state = state;
@@ -128,35 +127,42 @@ pub fn in_address(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
-/// What the rules read of the source: what is known of it now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SourceFacts {
-    /// The licence as it was last found, as an SPDX expression.
-    pub license_found: Option<String>,
-    /// Whether text and data mining is reserved, as it was last found; none where nobody looked.
-    pub reservation: Option<super::Reservation>,
-    /// When the source was last looked at, whatever came of it.
-    pub last_checked_at: Option<DateTime<Utc>>,
-}
-
-/// What is known of the source of `dataset` at `at`.
+/// What the rules read of a dataset's licence: as it was last found at the source, else as it is registered.
+///
+/// Everything that is committed counts, also where it was written down after `at`: a decision that waited for it
+/// knows it.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
-pub async fn source_facts(
+pub async fn licence_facts(
     conn: &mut PgConnection,
     dataset: DatasetId,
+    registered: &str,
     at: DateTime<Utc>,
-) -> Result<SourceFacts, StoreError> {
-    let checks = store::checks(conn, dataset, at, 100).await?;
-    let read = checks
-        .iter()
-        .find(|check| check.findings.outcome == super::Outcome::Read);
-    Ok(SourceFacts {
-        license_found: read.and_then(|check| check.findings.license_expression.clone()),
-        reservation: read.map(|check| check.findings.reservation),
-        last_checked_at: checks.first().map(|check| check.checked_at),
-    })
+) -> Result<LicenceFacts, StoreError> {
+    let Some(check) = store::last_read(conn, dataset).await? else {
+        return Ok(LicenceFacts::registered(registered));
+    };
+    let found = &check.findings;
+    let reservation = match found.reservation {
+        Reservation::Reserved => TdmReservation::Reserved,
+        Reservation::NotReserved => TdmReservation::NotReserved,
+        Reservation::Unset | Reservation::Unknown => TdmReservation::Unset,
+    };
+    // The words of the source where the rules know them, else what they stand for. A source that names no licence
+    // leaves the registered one.
+    let label = match (&found.license_label, &found.license_expression) {
+        (Some(label), _) if permissions::licence_flags(label).is_some() => label,
+        (_, Some(expression)) => expression,
+        _ => registered,
+    };
+    let found_at = check.recorded_at.min(at);
+    Ok(LicenceFacts::found(
+        label,
+        reservation,
+        check.id.0,
+        found_at,
+    ))
 }
 
 #[cfg(test)]

@@ -199,13 +199,18 @@ fn redirected(answer: &reqwest::Response, reach: Reach) -> Result<Option<Url>, F
         return Ok(None);
     };
     let text = location.to_str().map_err(|_| Refused::NotAnAddress)?;
+    Ok(Some(next(answer.url(), text, reach)?))
+}
+
+/// Where `location` leads from `base`, judged as any address.
+fn next(base: &Url, location: &str, reach: Reach) -> Result<Url, Refused> {
     // A whole address is judged as it is written; a path stays at the same host.
-    if text.contains("://") {
-        return Ok(Some(parse(text, reach)?));
+    if location.contains("://") {
+        return parse(location, reach);
     }
-    let url = answer.url().join(text).map_err(|_| Refused::NotAnAddress)?;
+    let url = base.join(location).map_err(|_| Refused::NotAnAddress)?;
     check(&url, reach)?;
-    Ok(Some(url))
+    Ok(url)
 }
 
 fn sorted(error: reqwest::Error) -> FetchError {
@@ -228,5 +233,55 @@ fn sorted_body(error: reqwest::Error) -> FetchError {
         FetchError::Timeout
     } else {
         FetchError::Broken(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_judged_anew() {
+        let base = Url::parse("https://source.example.nl/a/b").unwrap();
+        for (location, expected) in [
+            ("/c", Ok("https://source.example.nl/c")),
+            ("c?x=1", Ok("https://source.example.nl/a/c?x=1")),
+            ("http://other.example.nl/", Ok("http://other.example.nl/")),
+            ("//127.0.0.1/", Err(Refused::Inside)),
+            ("//localhost/", Err(Refused::Inside)),
+            ("http://127.0.0.1/", Err(Refused::Inside)),
+            ("http://2130706433/", Err(Refused::Inside)),
+            ("http://134744072/", Err(Refused::OddNumber)),
+            ("http://[::ffff:10.0.0.1]/", Err(Refused::Inside)),
+            ("http://169.254.169.254/latest/", Err(Refused::Inside)),
+            ("https://source.example.nl:8443/", Err(Refused::Port)),
+            ("file:///etc/passwd", Err(Refused::Scheme)),
+            ("javascript:alert(1)", Err(Refused::Scheme)),
+            ("data:text/html,x", Err(Refused::Scheme)),
+        ] {
+            let found = next(&base, location, Reach::Web);
+            assert_eq!(found.as_ref().map(Url::as_str), expected.as_ref().copied(), "{location}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_resolved() {
+        let resolve = |reach| PublicOnly(reach).resolve("localhost".parse().unwrap());
+        let refused = resolve(Reach::Web).await.err().unwrap();
+        assert_eq!(refused.downcast_ref::<Refused>(), Some(&Refused::Inside));
+        assert!(resolve(Reach::Anything).await.is_ok_and(|mut found| found.next().is_some()));
+    }
+
+    /// The address is asked for past every check of its text: what is refused is the connection.
+    #[tokio::test]
+    async fn a_connection_to_the_inside_is_refused_when_it_is_made() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let contact = Url::parse("https://faculty.example.nl/").unwrap();
+        let fetcher = Fetcher::new(false, &contact).unwrap();
+        let sent = fetcher.client.get(format!("http://localhost:{port}/")).send().await;
+        let error = sorted(sent.unwrap_err());
+        assert_eq!(error.code(), "inside", "{error:?}");
     }
 }

@@ -26,7 +26,7 @@ pub mod web;
 
 pub use self::{
     acknowledge::{Side, acknowledge},
-    as_at::{AsAt, SourceFacts, as_at, history, in_address, moment, source_facts},
+    as_at::{AsAt, as_at, history, in_address, licence_facts, moment},
     check::{Check, Difference, Findings, Outcome, Place, Signal, What},
     error::RightsError,
     fetch::{FetchError, Fetched, Fetcher},

@@ -62,9 +62,10 @@ pub fn read(body: &[u8], url: &str) -> (Robots, Vec<&'static str>) {
         Ok(false) => Robots::Disallowed,
         Err(_) => Robots::Unknown,
     };
+    // Where everybody is shut out, that says it already.
     let shut_out = MODEL_MAKERS
         .into_iter()
-        .filter(|agent| matches!(allowed(agent), Ok(false)))
+        .filter(|agent| own == Robots::Allowed && matches!(allowed(agent), Ok(false)))
         .collect();
     (own, shut_out)
 }

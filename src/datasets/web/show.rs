@@ -68,7 +68,7 @@ async fn draw(
     let mut conn = db.read().await?;
     let reviews = review_store::of_version(&mut conn, dataset.version.id).await?;
     let (words, has_permission) =
-        match super::super::read_policy(&mut conn, dataset.version.id).await? {
+        match super::super::read_policy(&mut conn, dataset.version.id, now).await? {
             Some((facts, permissions)) => (
                 permissions::rights_box(lang, &facts, &permissions, now),
                 permissions.iter().any(|p: &Permission| p.state.counts()),

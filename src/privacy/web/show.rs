@@ -9,7 +9,7 @@ use super::{
     parts::{Badge, Line, Row, all_lines, badge, row},
 };
 use crate::{
-    db::{Db, StoreError},
+    db::Db,
     error::{AppError, Say},
     ids::{AssessmentId, DatasetId},
     policy::{self, Action, Actor},
@@ -54,9 +54,7 @@ pub(super) async fn load(
         .await?
         .ok_or(AppError::NotFound)?;
     let _permit = policy::check(actor, Action::ViewDataset, &subject.scope())?;
-    let filed = of_dataset(&mut conn, dataset)
-        .await
-        .map_err(StoreError::from)?;
+    let filed = of_dataset(&mut conn, dataset).await?;
     Ok((subject, filed))
 }
 

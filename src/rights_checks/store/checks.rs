@@ -154,6 +154,27 @@ pub(in super::super) async fn last(
     .transpose()
 }
 
+/// The last check that could be read, by whichever way.
+pub(in super::super) async fn last_read(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+) -> Result<Option<Check>, StoreError> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT c.id, c.dataset_version_id, c.source_url, c.outcome, c.problem, c.http_status, c.license_label,
+                  c.license_expression, c.reservation, c.reservation_policy, c.robots, c.note, c.checked_with,
+                  c.checked_at, c.recorded_at, u.name AS "name?"
+           FROM rights_checks c LEFT JOIN users u ON u.id = c.checked_by
+           WHERE c.dataset_id = $1 AND c.outcome = 'read'
+           ORDER BY c.recorded_at DESC, c.id DESC LIMIT 1"#,
+        dataset.0,
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(Check::try_from)
+    .transpose()
+}
+
 pub(in super::super) async fn insert_check(
     tx: &mut WriteTx<'_>,
     subject: &Subject,

@@ -13,7 +13,8 @@ pub(super) use self::{
         ChangeRow, changes, count_open, insert_change, insert_note, is_noted, open_for,
     },
     checks::{
-        NewCheck, NewSignal, Way, checks, insert_check, insert_signal, last, signal, signals,
+        NewCheck, NewSignal, Way, checks, insert_check, insert_signal, last, last_read, signal,
+        signals,
     },
     decisions::{DecisionRow, decisions},
     licences::{insert_licence, licences, newest_licence, set_licence},

@@ -13,10 +13,8 @@ use crate::{
 pub(in super::super) struct Subject {
     pub(in super::super) dataset: DatasetId,
     pub(in super::super) institution: InstitutionId,
-    pub(in super::super) institution_name: String,
     pub(in super::super) title: String,
     pub(in super::super) license: String,
-    pub(in super::super) has_personal_data: bool,
     pub(in super::super) version: DatasetVersionId,
     pub(in super::super) is_published: bool,
 }
@@ -35,11 +33,10 @@ pub(in super::super) async fn subject(
     dataset: DatasetId,
 ) -> Result<Option<Subject>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT d.id, d.institution_id, i.name, d.title, d.license, d.has_personal_data, v.id AS version_id,
+        r#"SELECT d.id, d.institution_id, d.title, d.license, v.id AS version_id,
                   EXISTS (SELECT 1 FROM dataset_versions p
                           WHERE p.dataset_id = d.id AND p.status = 'approved') AS "is_published!"
            FROM datasets d
-           JOIN institutions i ON i.id = d.institution_id
            JOIN dataset_versions v ON v.dataset_id = d.id
            WHERE d.id = $1
            ORDER BY v.number DESC LIMIT 1"#,
@@ -50,10 +47,8 @@ pub(in super::super) async fn subject(
     Ok(row.map(|row| Subject {
         dataset: DatasetId(row.id),
         institution: InstitutionId(row.institution_id),
-        institution_name: row.name,
         title: row.title,
         license: row.license,
-        has_personal_data: row.has_personal_data,
         version: DatasetVersionId(row.version_id),
         is_published: row.is_published,
     }))

@@ -39,16 +39,31 @@ pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
 }
 
 pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approved {
+    let submitted = submitted_dataset(app, corpus, &[]).await;
+    approve(app, submitted.dataset).await;
+    submitted
+}
+
+/// A dataset of Archief Waterland that was submitted, with permission for fine-tuning; `changes` replace facts.
+pub(crate) async fn submitted_dataset(
+    app: &TestApp,
+    corpus: &[u8],
+    changes: &[(&str, &str)],
+) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
+    let mut facts = json!({
+        "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
+        "source": "test", "right_holder": "Archief Waterland", "personal_data": "no",
+        "personal_data_basis": "", "confidentiality": "public",
+    });
+    for (name, value) in changes {
+        facts[*name] = json!(value);
+    }
     let registered = contributor
         .api(
             Method::POST,
             "/api/v1/datasets",
-            Some(json!({
-                "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
-                "source": "test", "right_holder": "Archief Waterland", "personal_data": "no",
-                "personal_data_basis": "", "confidentiality": "public",
-            })),
+            Some(facts),
         )
         .await
         .unwrap();
@@ -71,6 +86,11 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
         )
         .await
         .unwrap();
+    Approved { dataset, version }
+}
+
+/// Both reviewers say yes.
+pub(crate) async fn approve(app: &TestApp, dataset: Uuid) {
     for (login, kind) in [("steward", "data"), ("legal", "legal")] {
         let answer = app
             .browser(login)
@@ -83,7 +103,6 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
             .unwrap();
         assert_eq!(answer.status, 303, "{}", answer.text);
     }
-    Approved { dataset, version }
 }
 
 pub(crate) async fn give_permission(app: &TestApp, dataset: Uuid) {

@@ -5,11 +5,13 @@ mod database;
 pub(crate) mod given;
 mod keyholder;
 mod programs;
+mod source;
 mod upstream;
 
 pub(crate) use self::{
     app::TestApp,
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, sdk_pythons},
+    source::{Answer, Source},
     upstream::{Plan, Upstream},
 };
