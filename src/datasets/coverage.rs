@@ -6,9 +6,7 @@ use sqlx::PgConnection;
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId},
-    permissions::{
-        self, DatasetFacts, Permission, Policy, PrivacyFacts, Use, Verdict, sha256_hex,
-    },
+    permissions::{self, DatasetFacts, Permission, Policy, PrivacyFacts, Use, Verdict, sha256_hex},
     privacy, rights_checks,
 };
 

@@ -8,8 +8,9 @@ use crate::{
     datasets::{self, WaitsFor},
     db::{Db, StoreError},
     error::Say,
-    jobs, keys, privacy, rights_checks,
+    jobs, keys,
     policy::{Actor, Role},
+    privacy, rights_checks,
     web::{Chrome, Lang, Page, PageResult, filters},
 };
 

@@ -215,8 +215,12 @@ impl Assessment {
         let special = special.unwrap_or_default();
         let special_basis = SpecialBasis::parse(&raw.special_basis);
         match (special.is_empty(), special_basis) {
-            (false, None) => errors.add("special_basis", Say::new("assessment-special-needs-basis")),
-            (true, Some(_)) => errors.add("special_basis", Say::new("assessment-basis-for-nothing")),
+            (false, None) => {
+                errors.add("special_basis", Say::new("assessment-special-needs-basis"))
+            }
+            (true, Some(_)) => {
+                errors.add("special_basis", Say::new("assessment-basis-for-nothing"))
+            }
             _ => {}
         }
         let persons = errors.text("persons", &raw.persons, long(1));
@@ -264,7 +268,11 @@ impl Assessment {
         RawAssessment {
             bases: self.bases.iter().map(|one| one.name().to_owned()).collect(),
             basis_explained: self.basis_explained.clone(),
-            special: self.special.iter().map(|one| one.name().to_owned()).collect(),
+            special: self
+                .special
+                .iter()
+                .map(|one| one.name().to_owned())
+                .collect(),
             special_basis: self
                 .special_basis
                 .map_or_else(String::new, |one| one.name().to_owned()),
@@ -365,7 +373,15 @@ mod tests {
         let fields: Vec<_> = errors.iter().map(|(field, _)| *field).collect();
         assert_eq!(
             fields,
-            ["bases", "basis_explained", "persons", "data", "dpia", "risk", "result"]
+            [
+                "bases",
+                "basis_explained",
+                "persons",
+                "data",
+                "dpia",
+                "risk",
+                "result"
+            ]
         );
     }
 
@@ -381,7 +397,12 @@ mod tests {
             special_basis: "j".into(),
             ..raw()
         };
-        assert!(Assessment::parse(&wrong).unwrap_err().of("special_basis").is_some());
+        assert!(
+            Assessment::parse(&wrong)
+                .unwrap_err()
+                .of("special_basis")
+                .is_some()
+        );
     }
 
     #[test]

@@ -56,7 +56,10 @@ mod tests {
             (481, 19, 0.9414, 0.9756),
         ] {
             let found = recall(found, missed).unwrap();
-            assert!(close(found.low, low) && close(found.high, high), "{found:?}");
+            assert!(
+                close(found.low, low) && close(found.high, high),
+                "{found:?}"
+            );
         }
         assert_eq!(recall(0, 0), None);
     }

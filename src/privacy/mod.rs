@@ -66,7 +66,11 @@ pub fn standing(filed: &[Filed], version: DatasetVersionId, at: DateTime<Utc>) -
             let any = filed
                 .iter()
                 .any(|one| one.version == version && one.filled_at <= at);
-            if any { Standing::Unsigned } else { Standing::Missing }
+            if any {
+                Standing::Unsigned
+            } else {
+                Standing::Missing
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ impl Refused {
 
 /// What may be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub(super) enum Reach {
     /// The public web.
     Web,
     /// Also this machine and its network: for tests and the demonstration.
@@ -65,7 +65,7 @@ const INSIDE: [&str; 8] = [
 ///
 /// # Errors
 /// [`Refused`] with the reason.
-pub fn parse(text: &str, reach: Reach) -> Result<Url, Refused> {
+pub(super) fn parse(text: &str, reach: Reach) -> Result<Url, Refused> {
     let text = text.trim();
     if text.len() > 2000 {
         return Err(Refused::NotAnAddress);
@@ -86,7 +86,7 @@ pub fn parse(text: &str, reach: Reach) -> Result<Url, Refused> {
 ///
 /// # Errors
 /// [`Refused`] with the reason.
-pub fn check(url: &Url, reach: Reach) -> Result<(), Refused> {
+pub(super) fn check(url: &Url, reach: Reach) -> Result<(), Refused> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Refused::Scheme);
     }
@@ -111,12 +111,16 @@ pub fn check(url: &Url, reach: Reach) -> Result<(), Refused> {
                     .any(|inside| name == *inside || name.ends_with(&format!(".{inside}")))
         }
     };
-    if is_public { Ok(()) } else { Err(Refused::Inside) }
+    if is_public {
+        Ok(())
+    } else {
+        Err(Refused::Inside)
+    }
 }
 
 /// Whether an address is one of the public internet.
 #[must_use]
-pub fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -166,7 +170,10 @@ mod tests {
         ("http://a.localhost/", Refused::Inside),
         ("http://database/", Refused::Inside),
         ("http://printer.local/", Refused::Inside),
-        ("http://metadata.google.internal/computeMetadata/v1/", Refused::Inside),
+        (
+            "http://metadata.google.internal/computeMetadata/v1/",
+            Refused::Inside,
+        ),
         ("http://169.254.169.254/latest/meta-data/", Refused::Inside),
         ("http://[fd00:ec2::254]/latest/meta-data/", Refused::Inside),
         ("http://100.100.100.200/", Refused::Inside),
@@ -228,7 +235,10 @@ mod tests {
     #[test]
     fn the_switch_for_tests_opens_addresses_and_no_schemes() {
         assert!(parse("http://127.0.0.1:8080/", Reach::Anything).is_ok());
-        assert_eq!(parse("ftp://127.0.0.1/", Reach::Anything), Err(Refused::Scheme));
+        assert_eq!(
+            parse("ftp://127.0.0.1/", Reach::Anything),
+            Err(Refused::Scheme)
+        );
     }
 
     proptest! {

@@ -177,7 +177,7 @@ pub struct Difference {
 ///
 /// A source that cannot be read changes nothing that is known, and is itself a change where it could be read.
 #[must_use]
-pub fn differences(
+pub(super) fn differences(
     before: Option<&Findings>,
     last_read: Option<&Findings>,
     now: &Findings,
@@ -208,9 +208,8 @@ pub fn differences(
     }
     let expression = |one: &Findings| one.license_expression.clone().unwrap_or_default();
     // Where robots.txt shut us out the page was not asked for: its licence is not gone, it was not looked at.
-    let saw_page = |one: &Findings| {
-        one.robots != Robots::Disallowed || one.license_expression.is_some()
-    };
+    let saw_page =
+        |one: &Findings| one.robots != Robots::Disallowed || one.license_expression.is_some();
     if let Some(last) = last_read {
         if saw_page(last) && saw_page(now) {
             differs(What::Licence, &expression(last), &expression(now));
@@ -229,11 +228,7 @@ pub fn differences(
     }
     let is_new = last_read.is_none_or(|last| expression(last) != expression(now));
     if is_new && now.license_expression.is_some() {
-        differs(
-            What::DiffersFromRegistered,
-            registered,
-            &expression(now),
-        );
+        differs(What::DiffersFromRegistered, registered, &expression(now));
     }
     found
 }
@@ -310,7 +305,11 @@ mod tests {
             Reservation::Unset,
         ]);
         (licence, reservation, any::<bool>()).prop_map(|(licence, reservation, is_there)| {
-            if is_there { read(licence, reservation) } else { away() }
+            if is_there {
+                read(licence, reservation)
+            } else {
+                away()
+            }
         })
     }
 

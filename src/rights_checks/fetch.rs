@@ -100,7 +100,8 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             if reach == Reach::Web && !found.iter().all(|address| is_public(address.ip())) {
                 return Err(Refused::Inside.into());
             }
@@ -115,7 +116,11 @@ impl Fetcher {
     /// # Errors
     /// Where the client cannot be built.
     pub fn new(allow_private: bool, contact: &Url) -> Result<Self, reqwest::Error> {
-        let reach = if allow_private { Reach::Anything } else { Reach::Web };
+        let reach = if allow_private {
+            Reach::Anything
+        } else {
+            Reach::Web
+        };
         let mut always = HeaderMap::new();
         // Nothing is unpacked here, so nothing can swell.
         always.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -129,7 +134,10 @@ impl Fetcher {
             .timeout(WHOLE)
             .pool_max_idle_per_host(0)
             .default_headers(always)
-            .user_agent(format!("{AGENT}/{} (+{contact})", env!("CARGO_PKG_VERSION")))
+            .user_agent(format!(
+                "{AGENT}/{} (+{contact})",
+                env!("CARGO_PKG_VERSION")
+            ))
             .build()?;
         Ok(Self { client, reach })
     }
@@ -260,7 +268,11 @@ mod tests {
             ("data:text/html,x", Err(Refused::Scheme)),
         ] {
             let found = next(&base, location, Reach::Web);
-            assert_eq!(found.as_ref().map(Url::as_str), expected.as_ref().copied(), "{location}");
+            assert_eq!(
+                found.as_ref().map(Url::as_str),
+                expected.as_ref().copied(),
+                "{location}"
+            );
         }
     }
 
@@ -269,7 +281,11 @@ mod tests {
         let resolve = |reach| PublicOnly(reach).resolve("localhost".parse().unwrap());
         let refused = resolve(Reach::Web).await.err().unwrap();
         assert_eq!(refused.downcast_ref::<Refused>(), Some(&Refused::Inside));
-        assert!(resolve(Reach::Anything).await.is_ok_and(|mut found| found.next().is_some()));
+        assert!(
+            resolve(Reach::Anything)
+                .await
+                .is_ok_and(|mut found| found.next().is_some())
+        );
     }
 
     /// The address is asked for past every check of its text: what is refused is the connection.
@@ -280,7 +296,11 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let contact = Url::parse("https://faculty.example.nl/").unwrap();
         let fetcher = Fetcher::new(false, &contact).unwrap();
-        let sent = fetcher.client.get(format!("http://localhost:{port}/")).send().await;
+        let sent = fetcher
+            .client
+            .get(format!("http://localhost:{port}/"))
+            .send()
+            .await;
         let error = sorted(sent.unwrap_err());
         assert_eq!(error.code(), "inside", "{error:?}");
     }

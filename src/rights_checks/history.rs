@@ -104,16 +104,13 @@ impl History {
         let last_read = checks.find(|check| check.findings.outcome == Outcome::Read);
         let stood: Vec<_> = self.statuses.iter().filter(|one| one.since <= at).collect();
         let newest = stood.iter().map(|one| one.number).max();
-        let status = stood
-            .into_iter()
-            .rfind(|one| Some(one.number) == newest);
+        let status = stood.into_iter().rfind(|one| Some(one.number) == newest);
         Then {
             licence: self.licences.iter().rfind(|one| one.said_at <= at),
             last_check,
             last_read,
             status,
-            assessment: status
-                .and_then(|one| privacy::signed(&self.assessments, one.version, at)),
+            assessment: status.and_then(|one| privacy::signed(&self.assessments, one.version, at)),
             privacy: status.map(|one| privacy::standing(&self.assessments, one.version, at)),
         }
     }
@@ -212,7 +209,11 @@ mod tests {
     }
 
     fn check(n: i64, license: Option<&str>) -> Check {
-        let outcome = if license.is_some() { Outcome::Read } else { Outcome::Unreachable };
+        let outcome = if license.is_some() {
+            Outcome::Read
+        } else {
+            Outcome::Unreachable
+        };
         Check {
             id: RightsCheckId::fresh(),
             version: DatasetVersionId::fresh(),
@@ -223,7 +224,11 @@ mod tests {
                 http_status: None,
                 license_label: license.map(str::to_owned),
                 license_expression: license.map(normalise),
-                reservation: if license.is_some() { Reservation::Unset } else { Reservation::Unknown },
+                reservation: if license.is_some() {
+                    Reservation::Unset
+                } else {
+                    Reservation::Unknown
+                },
                 reservation_policy: None,
                 robots: Robots::Allowed,
             },
@@ -253,15 +258,27 @@ mod tests {
         let then = story.at(hour(10));
         assert_eq!(then.licence.unwrap().license, "unknown");
         assert_eq!(
-            then.last_read.unwrap().findings.license_expression.as_deref(),
+            then.last_read
+                .unwrap()
+                .findings
+                .license_expression
+                .as_deref(),
             Some("NOASSERTION")
         );
         assert_eq!(story.at(hour(-1)).licence, None);
         let today = story.at(hour(40));
         assert_eq!(today.licence.unwrap().license, "public domain");
-        assert_eq!(today.last_check.unwrap().findings.outcome, Outcome::Unreachable);
         assert_eq!(
-            today.last_read.unwrap().findings.license_expression.as_deref(),
+            today.last_check.unwrap().findings.outcome,
+            Outcome::Unreachable
+        );
+        assert_eq!(
+            today
+                .last_read
+                .unwrap()
+                .findings
+                .license_expression
+                .as_deref(),
             Some("CC-PDDC")
         );
     }
@@ -275,7 +292,11 @@ mod tests {
             .collect();
         assert_eq!(
             whats,
-            [Kind::FoundLicence, Kind::RegisteredLicence, Kind::NotReachable]
+            [
+                Kind::FoundLicence,
+                Kind::RegisteredLicence,
+                Kind::NotReachable
+            ]
         );
         assert!(story().since(hour(40), hour(50)).is_empty());
     }

@@ -4,15 +4,15 @@ use html5gum::{DefaultEmitter, StringReader, Token, Tokenizer};
 
 /// What stands in a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
+pub(super) struct Marks {
     /// `<meta name="tdm-reservation">`.
-    pub reservation: Option<String>,
+    pub(super) reservation: Option<String>,
     /// `<meta name="tdm-policy">`.
-    pub policy: Option<String>,
+    pub(super) policy: Option<String>,
     /// `<link rel="license">`, `<a rel="license">` or a meta element that names the licence; the first.
-    pub licence: Option<String>,
+    pub(super) licence: Option<String>,
     /// The elements that this was read from, as text.
-    pub raw: String,
+    pub(super) raw: String,
 }
 
 /// Meta elements that name a licence, in small letters.
@@ -30,7 +30,7 @@ const MOST_RAW: usize = 4000;
 
 /// Reads the marks of a page; of each, the first.
 #[must_use]
-pub fn read(page: &str) -> Marks {
+pub(super) fn read(page: &str) -> Marks {
     let mut marks = Marks::default();
     let tokens: Tokenizer<StringReader<'_>, DefaultEmitter> = Tokenizer::new(page);
     for token in tokens {

@@ -94,9 +94,14 @@ fn one(label: &str) -> String {
     }
     let hyphened = plain.replace(' ', "-");
     let listed = spdx::license_id(label)
-        .or_else(|| spdx::identifiers::LICENSES.iter().find_map(|listed| {
-            listed.name.eq_ignore_ascii_case(&hyphened).then(|| spdx::license_id(listed.name))?
-        }))
+        .or_else(|| {
+            spdx::identifiers::LICENSES.iter().find_map(|listed| {
+                listed
+                    .name
+                    .eq_ignore_ascii_case(&hyphened)
+                    .then(|| spdx::license_id(listed.name))?
+            })
+        })
         .map(|id| id.name.to_owned());
     listed.unwrap_or_else(|| reference(label))
 }
@@ -139,7 +144,11 @@ fn creative_commons(text: &str) -> Option<String> {
     };
     let mut elements = Vec::new();
     let mut version = None;
-    for word in words.iter().map(String::as_str).filter(|word| !word.is_empty()) {
+    for word in words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !word.is_empty())
+    {
         match word {
             "by" | "nc" | "nd" | "sa" if version.is_none() => elements.push(word.to_uppercase()),
             _ if word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.') => {
@@ -201,9 +210,18 @@ mod tests {
             ("cc-by-4.0", "CC-BY-4.0"),
             ("CC BY-SA 4.0", "CC-BY-SA-4.0"),
             ("CC-BY-NC-ND-4.0", "CC-BY-NC-ND-4.0"),
-            ("https://creativecommons.org/licenses/by-nc/4.0/deed.nl", "CC-BY-NC-4.0"),
-            ("http://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
-            ("http://creativecommons.org/publicdomain/mark/1.0/", "CC-PDDC"),
+            (
+                "https://creativecommons.org/licenses/by-nc/4.0/deed.nl",
+                "CC-BY-NC-4.0",
+            ),
+            (
+                "http://creativecommons.org/publicdomain/zero/1.0/",
+                "CC0-1.0",
+            ),
+            (
+                "http://creativecommons.org/publicdomain/mark/1.0/",
+                "CC-PDDC",
+            ),
             ("unknown", "NOASSERTION"),
             ("", "NOASSERTION"),
             ("none", "NONE"),
@@ -211,7 +229,10 @@ mod tests {
             ("MIT OR Apache-2.0", "MIT OR Apache-2.0"),
             ("mit", "MIT"),
             ("LicenseRef-GPT-NL-CCA-12", "LicenseRef-GPT-NL-CCA-12"),
-            ("Artikel 7 van de overeenkomst", "LicenseRef-Artikel-7-van-de-overeenkomst"),
+            (
+                "Artikel 7 van de overeenkomst",
+                "LicenseRef-Artikel-7-van-de-overeenkomst",
+            ),
             ("CC-BY-4.0, unknown", "NOASSERTION"),
         ] {
             assert_eq!(normalise(label), expected, "{label:?}");

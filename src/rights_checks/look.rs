@@ -15,7 +15,8 @@ use super::{
 };
 
 /// What looks, as it is written down.
-pub const CHECKED_WITH: &str = concat!("faculty ", env!("CARGO_PKG_VERSION"), ", rights check 1");
+pub(super) const CHECKED_WITH: &str =
+    concat!("faculty ", env!("CARGO_PKG_VERSION"), ", rights check 1");
 
 /// RFC 9309, 2.5: at least 500 KiB are to be read.
 const MOST_ROBOTS: usize = 512 * 1024;
@@ -51,7 +52,7 @@ pub struct Seen {
 }
 
 /// Looks at `source`; a source that does not answer is a finding, not an error.
-pub async fn look(fetcher: &Fetcher, source: &Url) -> Seen {
+pub(super) async fn look(fetcher: &Fetcher, source: &Url) -> Seen {
     let mut evidence = Vec::new();
     let robots = match robots_of(fetcher, source, &mut evidence).await {
         Ok(robots) => robots,
@@ -259,13 +260,16 @@ fn licence_link(header: &str) -> Option<String> {
     header.split(',').find_map(|link| {
         let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
         let is_licence = parameters.split(';').any(|parameter| {
-            parameter.trim().split_once('=').is_some_and(|(name, value)| {
-                name.trim().eq_ignore_ascii_case("rel")
-                    && value
-                        .trim_matches(['"', ' '])
-                        .split(' ')
-                        .any(|word| word.eq_ignore_ascii_case("license"))
-            })
+            parameter
+                .trim()
+                .split_once('=')
+                .is_some_and(|(name, value)| {
+                    name.trim().eq_ignore_ascii_case("rel")
+                        && value
+                            .trim_matches(['"', ' '])
+                            .split(' ')
+                            .any(|word| word.eq_ignore_ascii_case("license"))
+                })
         });
         is_licence.then(|| target.to_owned())
     })

@@ -87,7 +87,10 @@ fn moment(day: NaiveDate, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         return Some(now);
     }
     let noon = NaiveTime::from_hms_opt(12, 0, 0)?;
-    let at = day.and_time(noon).and_local_timezone(Amsterdam).earliest()?;
+    let at = day
+        .and_time(noon)
+        .and_local_timezone(Amsterdam)
+        .earliest()?;
     Some(at.with_timezone(&Utc))
 }
 
@@ -136,7 +139,12 @@ fn excerpt(body: &[u8]) -> (String, bool) {
         Ok(text) if body.len() <= EXCERPT && !text.contains('\0') => (text.to_owned(), true),
         Ok(text) => {
             let end = text.floor_char_boundary(EXCERPT);
-            (text.get(..end).unwrap_or_default().replace('\0', "\u{fffd}"), false)
+            (
+                text.get(..end)
+                    .unwrap_or_default()
+                    .replace('\0', "\u{fffd}"),
+                false,
+            )
         }
         // No text: nothing that a row could show.
         Err(_) => (String::new(), body.is_empty()),

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use texting_robots::Robot;
 
 /// Our name in robots.txt, and the first word of what we call ourselves.
-pub const AGENT: &str = "GPT-NL-faculty";
+pub(super) const AGENT: &str = "GPT-NL-faculty";
 
 /// Names under which makers of models are known to look; who shuts them out says something too.
-pub const MODEL_MAKERS: [&str; 9] = [
+pub(super) const MODEL_MAKERS: [&str; 9] = [
     "GPTBot",
     "CCBot",
     "Google-Extended",
@@ -55,7 +55,7 @@ impl Robots {
 
 /// What the file says about `url` to us, and which makers of models it shuts out there.
 #[must_use]
-pub fn read(body: &[u8], url: &str) -> (Robots, Vec<&'static str>) {
+pub(super) fn read(body: &[u8], url: &str) -> (Robots, Vec<&'static str>) {
     let allowed = |agent: &str| Robot::new(agent, body).map(|robot| robot.allowed(url));
     let own = match allowed(AGENT) {
         Ok(true) => Robots::Allowed,
@@ -103,8 +103,17 @@ mod tests {
 
     #[test]
     fn an_empty_or_odd_file_refuses_nothing() {
-        for body in ["", "<html>404</html>", "Disallow", "User-agent: *\nDisallow:\n"] {
-            assert_eq!(own(body, "https://a.example/x"), Robots::Allowed, "{body:?}");
+        for body in [
+            "",
+            "<html>404</html>",
+            "Disallow",
+            "User-agent: *\nDisallow:\n",
+        ] {
+            assert_eq!(
+                own(body, "https://a.example/x"),
+                Robots::Allowed,
+                "{body:?}"
+            );
         }
     }
 

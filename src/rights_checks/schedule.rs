@@ -3,9 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{
-    error::RightsError, fetch::Fetcher, happened::Happened, recheck::Look, store,
-};
+use super::{error::RightsError, fetch::Fetcher, happened::Happened, recheck::Look, store};
 use crate::{
     db::Db,
     ids::DatasetId,

@@ -48,17 +48,17 @@ impl Reservation {
 
 /// What one place says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Says {
+pub(super) struct Says {
     /// Reserved or not; none where it says neither.
-    pub reserved: Option<bool>,
+    pub(super) reserved: Option<bool>,
     /// Where the policy stands.
-    pub policy: Option<String>,
+    pub(super) policy: Option<String>,
 }
 
 impl Says {
     /// From the two values as they were found; anything but `1` and `0` says nothing.
     #[must_use]
-    pub fn of(reservation: Option<&str>, policy: Option<&str>) -> Self {
+    pub(super) fn of(reservation: Option<&str>, policy: Option<&str>) -> Self {
         Self {
             reserved: match reservation.map(str::trim) {
                 Some("1") => Some(true),
@@ -74,7 +74,7 @@ impl Says {
 
     /// What holds where `closer` speaks after this: it overrides, and its silence changes nothing.
     #[must_use]
-    pub fn then(self, closer: Self) -> Self {
+    pub(super) fn then(self, closer: Self) -> Self {
         match closer.reserved {
             // A reservation that is said anew comes with its own policy, or with none.
             Some(reserved) => Self {
@@ -87,7 +87,7 @@ impl Says {
 
     /// The reservation that this comes to.
     #[must_use]
-    pub fn reservation(&self) -> Reservation {
+    pub(super) fn reservation(&self) -> Reservation {
         match self.reserved {
             Some(true) => Reservation::Reserved,
             Some(false) => Reservation::NotReserved,
@@ -99,13 +99,13 @@ impl Says {
 /// A tdmrep.json that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no tdmrep.json")]
-pub struct Unreadable;
+pub(super) struct Unreadable;
 
 /// What tdmrep.json says about `path`: the first rule whose location fits.
 ///
 /// # Errors
 /// [`Unreadable`] where it is not an array of rules.
-pub fn read_file(body: &[u8], path: &str) -> Result<Says, Unreadable> {
+pub(super) fn read_file(body: &[u8], path: &str) -> Result<Says, Unreadable> {
     let rules: Vec<serde_json::Value> = serde_json::from_slice(body).map_err(|_| Unreadable)?;
     for rule in &rules {
         let rule = rule.as_object().ok_or(Unreadable)?;
@@ -173,7 +173,10 @@ mod tests {
         let at = |path| read_file(FILE, path).unwrap();
         let reserved = at("/prive/2020/x.pdf");
         assert_eq!(reserved.reserved, Some(true));
-        assert_eq!(reserved.policy.as_deref(), Some("https://a.example/policy.json"));
+        assert_eq!(
+            reserved.policy.as_deref(),
+            Some("https://a.example/policy.json")
+        );
         assert_eq!(at("/prive/x.pdfs").policy, None);
         assert_eq!(at("/open/data").reserved, Some(false));
         assert_eq!(at("/odd").reservation(), Reservation::Unset);
@@ -193,22 +196,31 @@ mod tests {
         let file = Says::of(Some("1"), Some("https://a.example/p"));
         assert_eq!(file.clone().then(Says::default()), file);
         let page = file.then(Says::of(Some("0"), None));
-        assert_eq!((page.reservation(), page.policy), (Reservation::NotReserved, None));
+        assert_eq!(
+            (page.reservation(), page.policy),
+            (Reservation::NotReserved, None)
+        );
     }
 
     #[test]
     fn nothing_said_is_not_leave() {
         assert_eq!(Says::default().reservation(), Reservation::Unset);
-        assert_eq!(Says::of(Some("yes"), None).reservation(), Reservation::Unset);
+        assert_eq!(
+            Says::of(Some("yes"), None).reservation(),
+            Reservation::Unset
+        );
     }
 
     /// The same rule, said by trying every split: slow and plain.
     fn fits_plainly(pattern: &[u8], path: &[u8], to_the_end: bool) -> bool {
         match pattern.first() {
             None => !to_the_end || path.is_empty(),
-            Some(b'*') => (0..=path.len())
-                .any(|at| fits_plainly(&pattern[1..], &path[at..], to_the_end)),
-            Some(c) => path.first() == Some(c) && fits_plainly(&pattern[1..], &path[1..], to_the_end),
+            Some(b'*') => {
+                (0..=path.len()).any(|at| fits_plainly(&pattern[1..], &path[at..], to_the_end))
+            }
+            Some(c) => {
+                path.first() == Some(c) && fits_plainly(&pattern[1..], &path[1..], to_the_end)
+            }
         }
     }
 

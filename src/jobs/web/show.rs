@@ -190,7 +190,11 @@ async fn facts_then(db: &Db, page: &Page, view: &View) -> Result<Vec<FactsThen>,
     let mut conn = db.read().await?;
     let mut lines = Vec::new();
     for bound in &view.bound {
-        let Some(input) = view.inputs.iter().find(|input| input.version == bound.version) else {
+        let Some(input) = view
+            .inputs
+            .iter()
+            .find(|input| input.version == bound.version)
+        else {
             continue;
         };
         let history = rights_checks::history(&mut conn, input.dataset, now).await?;

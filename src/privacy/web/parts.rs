@@ -70,7 +70,11 @@ pub fn summary(
         let all = all_lines(lang, &one.assessment);
         lines = all.into_iter().take(3).collect();
         if let Some(measured) = &one.assessment.measurement {
-            lines.push(line(lang, "assessment-recall", recall_words(lang, measured)));
+            lines.push(line(
+                lang,
+                "assessment-recall",
+                recall_words(lang, measured),
+            ));
         }
         lines.push(line(
             lang,

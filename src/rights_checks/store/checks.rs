@@ -5,9 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{
-        Check, Findings, Outcome, Place, Reservation, Robots, Signal,
-    },
+    super::{Check, Findings, Outcome, Place, Reservation, Robots, Signal},
     Subject,
 };
 use crate::{

@@ -9,9 +9,7 @@ mod subject;
 mod then;
 
 pub(super) use self::{
-    changes::{
-        ChangeRow, changes, count_open, insert_change, insert_note, is_noted, open_for,
-    },
+    changes::{ChangeRow, changes, count_open, insert_change, insert_note, is_noted, open_for},
     checks::{
         NewCheck, NewSignal, Way, checks, insert_check, insert_signal, last, last_read, signal,
         signals,

@@ -59,8 +59,11 @@ pub(in super::super) async fn lock(
     tx: &mut WriteTx<'_>,
     dataset: DatasetId,
 ) -> Result<Option<Subject>, StoreError> {
-    sqlx::query!("SELECT id FROM datasets WHERE id = $1 FOR UPDATE", dataset.0)
-        .fetch_optional(tx.conn())
-        .await?;
+    sqlx::query!(
+        "SELECT id FROM datasets WHERE id = $1 FOR UPDATE",
+        dataset.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     subject(tx.conn(), dataset).await
 }

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{
-    AsAt, Check, History, Outcome, Reservation, Robots, Schedule, Signal, What,
-    store::ChangeRow,
+    AsAt, Check, History, Outcome, Reservation, Robots, Schedule, Signal, What, store::ChangeRow,
 };
 use crate::{
     ids::DatasetId,
@@ -73,7 +72,11 @@ pub(super) fn licence(label: &str, expression: &str) -> String {
 
 fn found_licence(lang: Lang, check: Option<&Check>) -> String {
     let found = check.map(|check| &check.findings);
-    match found.and_then(|one| one.license_label.as_ref().zip(one.license_expression.as_ref())) {
+    match found.and_then(|one| {
+        one.license_label
+            .as_ref()
+            .zip(one.license_expression.as_ref())
+    }) {
         Some((label, expression)) => licence(label, expression),
         None if found.is_some() => lang.t("rights-no-licence-found"),
         None => lang.t("rights-not-looked"),
@@ -89,7 +92,10 @@ pub(super) fn outcome(lang: Lang, check: &Check) -> String {
     } else if let Some(status) = problem.strip_prefix("status_") {
         format!("{name}: HTTP {status}")
     } else {
-        format!("{name}: {}", lang.t(&format!("rights-problem-{}", key(problem))))
+        format!(
+            "{name}: {}",
+            lang.t(&format!("rights-problem-{}", key(problem)))
+        )
     }
 }
 
@@ -223,7 +229,10 @@ fn evidence(lang: Lang, dataset: DatasetId, signal: &Signal) -> EvidenceRow {
         says: signal.says.replace("not_reserved", "not reserved"),
         excerpt: signal.excerpt.clone(),
         size: bytes(lang, signal.size_bytes),
-        hash: signal.sha256.as_deref().map_or_else(String::new, short_hash),
+        hash: signal
+            .sha256
+            .as_deref()
+            .map_or_else(String::new, short_hash),
         sha256: signal.sha256.clone().unwrap_or_default(),
         href: format!("/api/v1/datasets/{dataset}/rights/evidence/{}", signal.id),
     }
@@ -284,9 +293,7 @@ pub(super) fn difference(lang: Lang, what: What, was: &str, became: &str) -> Str
     let said = |text: &str| match what {
         What::Reservation => lang.t(&format!("rights-reservation-{}", key(text))),
         What::Robots => lang.t(&format!("rights-robots-{text}")),
-        What::NotReachable | What::ReachableAgain => {
-            lang.t(&format!("rights-outcome-{text}"))
-        }
+        What::NotReachable | What::ReachableAgain => lang.t(&format!("rights-outcome-{text}")),
         What::Licence | What::Policy | What::DiffersFromRegistered => {
             if text.is_empty() {
                 lang.t("rights-nothing")

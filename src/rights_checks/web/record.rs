@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Evidence, Fetcher, Findings, Observation, Outcome, Place, Reservation, Robots,
-        error::say, licence::normalise, record,
+        Evidence, Fetcher, Findings, Observation, Outcome, Place, Reservation, Robots, error::say,
+        licence::normalise, record,
     },
     show::load,
 };
@@ -83,7 +83,13 @@ impl FormPage {
     }
 }
 
-fn draw(page: &Page, dataset: DatasetId, title: String, raw: Raw, errors: &FieldErrors) -> FormPage {
+fn draw(
+    page: &Page,
+    dataset: DatasetId,
+    title: String,
+    raw: Raw,
+    errors: &FieldErrors,
+) -> FormPage {
     let lang = page.lang();
     let choice = |prefix: &str, value: &'static str, is_chosen| Choice {
         value,
@@ -241,9 +247,9 @@ async fn receive(form: &mut Multipart) -> Result<(String, Raw, Option<Sent>), Ap
                 .filter(|c| !c.is_control())
                 .take(200)
                 .collect::<String>();
-            let media_type = field
-                .content_type()
-                .map_or_else(String::new, |kind| kind.essence_str().chars().take(100).collect());
+            let media_type = field.content_type().map_or_else(String::new, |kind| {
+                kind.essence_str().chars().take(100).collect()
+            });
             let bytes = read(&mut field, LARGEST_FILE).await?;
             if !bytes.is_empty() {
                 sent = Some(Sent {

@@ -5,8 +5,9 @@ use askama::Template;
 
 use super::{
     super::{
-        Check, History, Signal, as_at,
+        Check, History, Signal,
         acknowledge::Side,
+        as_at,
         store::{self, Subject},
     },
     decisions::{DecisionView, decision_view},
@@ -65,11 +66,7 @@ pub(super) struct Wrong {
 }
 
 /// A dataset that `actor` may see.
-pub(super) async fn load(
-    db: &Db,
-    actor: &Actor,
-    dataset: DatasetId,
-) -> Result<Subject, AppError> {
+pub(super) async fn load(db: &Db, actor: &Actor, dataset: DatasetId) -> Result<Subject, AppError> {
     let mut conn = db.read().await?;
     let subject = store::subject(&mut conn, dataset)
         .await?

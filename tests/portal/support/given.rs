@@ -60,11 +60,7 @@ pub(crate) async fn submitted_dataset(
         facts[*name] = json!(value);
     }
     let registered = contributor
-        .api(
-            Method::POST,
-            "/api/v1/datasets",
-            Some(facts),
-        )
+        .api(Method::POST, "/api/v1/datasets", Some(facts))
         .await
         .unwrap();
     let dataset: Uuid = registered["id"].as_str().unwrap().parse().unwrap();
