@@ -5,7 +5,7 @@ CREATE TABLE privacy_assessments (
     dataset_version_id uuid NOT NULL REFERENCES dataset_versions,
     number integer NOT NULL CHECK (number >= 1),
     -- Canonical JSON (privacy::Assessment) and the hash of that text.
-    text text NOT NULL CHECK (octet_length(text) <= 65536),
+    text text NOT NULL CHECK (octet_length(text) <= 262144),
     text_sha256 text NOT NULL CHECK (text_sha256 ~ '^[0-9a-f]{64}$'),
     -- Copied out of the text for the rules; `not_acceptable` allows nothing.
     result text NOT NULL CHECK (result IN ('acceptable', 'acceptable_with_measures', 'not_acceptable')),

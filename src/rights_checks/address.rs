@@ -71,6 +71,10 @@ pub(super) fn parse(text: &str, reach: Reach) -> Result<Url, Refused> {
         return Err(Refused::NotAnAddress);
     }
     let url = Url::parse(text).map_err(|_| Refused::NotAnAddress)?;
+    // Written out, with every sign escaped, it may be longer.
+    if url.as_str().len() > 2000 {
+        return Err(Refused::NotAnAddress);
+    }
     check(&url, reach)?;
     // `http://2130706433/`, `http://0x7f.1/` and `http://017700000001/` are all 127.0.0.1: who writes an
     // address so has something to hide, also where it is a public one.

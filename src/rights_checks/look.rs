@@ -152,7 +152,13 @@ async fn robots_of(
         (outcome, error.code().to_owned())
     })?;
     let (robots, shut_out) = match answer.status {
-        200..=299 => robots::read(&answer.body, source.as_str()),
+        200..=299 => {
+            // A file can be made that takes seconds to read; other work goes on meanwhile.
+            let (body, url) = (answer.body.clone(), source.to_string());
+            tokio::task::spawn_blocking(move || robots::read(&body, &url))
+                .await
+                .unwrap_or((Robots::Unknown, Vec::new()))
+        }
         400..=499 => (Robots::Absent, Vec::new()),
         _ => (Robots::Unknown, Vec::new()),
     };

@@ -142,7 +142,7 @@ fn excerpt(body: &[u8]) -> (String, bool) {
             (
                 text.get(..end)
                     .unwrap_or_default()
-                    .replace('\0', "\u{fffd}"),
+                    .replace('\0', " "),
                 false,
             )
         }

@@ -62,10 +62,12 @@ pub(super) fn read(body: &[u8], url: &str) -> (Robots, Vec<&'static str>) {
         Ok(false) => Robots::Disallowed,
         Err(_) => Robots::Unknown,
     };
-    // Where everybody is shut out, that says it already.
+    let text = String::from_utf8_lossy(body).to_lowercase();
+    // Only those whom the file names: what it says to everybody is the verdict for us already.
     let shut_out = MODEL_MAKERS
         .into_iter()
-        .filter(|agent| own == Robots::Allowed && matches!(allowed(agent), Ok(false)))
+        .filter(|agent| text.contains(&agent.to_lowercase()))
+        .filter(|agent| matches!(allowed(agent), Ok(false)))
         .collect();
     (own, shut_out)
 }

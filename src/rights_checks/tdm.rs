@@ -68,6 +68,8 @@ impl Says {
             policy: policy
                 .map(str::trim)
                 .filter(|url| !url.is_empty() && url.len() <= LONGEST_POLICY)
+                // It comes from elsewhere, and a database takes no NUL.
+                .filter(|url| !url.chars().any(char::is_control))
                 .map(str::to_owned),
         }
     }

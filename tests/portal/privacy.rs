@@ -7,7 +7,7 @@ use virtual_faculty::demo::Browser;
 
 use crate::support::{TestApp, given};
 
-fn assessment(changes: &[(&str, Value)]) -> Value {
+pub(crate) fn assessment(changes: &[(&str, Value)]) -> Value {
     let mut form = json!({
         "bases": ["e"], "basis_explained": "Archiefwet 1995, taak van de archivaris", "special": ["politics"],
         "special_basis": "j", "persons": "Raadsleden en insprekers", "data": "Namen, functies, standpunten",
@@ -22,7 +22,7 @@ fn assessment(changes: &[(&str, Value)]) -> Value {
 }
 
 /// A submitted dataset with personal data.
-async fn submitted(app: &TestApp) -> given::Approved {
+pub(crate) async fn submitted(app: &TestApp) -> given::Approved {
     let changes = [
         ("personal_data", "yes"),
         ("personal_data_basis", "taak van algemeen belang"),
@@ -30,7 +30,7 @@ async fn submitted(app: &TestApp) -> given::Approved {
     given::submitted_dataset(app, &given::small_corpus(), &changes).await
 }
 
-async fn fill(browser: &mut Browser, dataset: Uuid, form: Value) -> Value {
+pub(crate) async fn fill(browser: &mut Browser, dataset: Uuid, form: Value) -> Value {
     let path = format!("/api/v1/datasets/{dataset}/privacy");
     browser.api(Method::POST, &path, Some(form)).await.unwrap()
 }

@@ -10,13 +10,13 @@ use crate::{
     support::{Answer, Source, TestApp, given},
 };
 
-const PRIVATE: [(&str, &str); 1] = [("FACULTY_RIGHTS_CHECKS__ALLOW_PRIVATE", "true")];
+pub(crate) const PRIVATE: [(&str, &str); 1] = [("FACULTY_RIGHTS_CHECKS__ALLOW_PRIVATE", "true")];
 
-const PAGE: &str = r#"<!doctype html><head><meta name="tdm-policy" content="https://source.example/policy.json">
+pub(crate) const PAGE: &str = r#"<!doctype html><head><meta name="tdm-policy" content="https://source.example/policy.json">
 <link rel="license" href="https://creativecommons.org/licenses/by/4.0/"></head><body>Notulen</body>"#;
 
 /// A source that reserves nothing and names its licence.
-fn open_source() -> Source {
+pub(crate) fn open_source() -> Source {
     let source = Source::start();
     source.says(
         "/robots.txt",
@@ -30,7 +30,7 @@ fn open_source() -> Source {
     source
 }
 
-async fn plan(browser: &mut Browser, dataset: Uuid, source_url: &str) -> Value {
+pub(crate) async fn plan(browser: &mut Browser, dataset: Uuid, source_url: &str) -> Value {
     browser
         .api(
             Method::POST,
@@ -47,7 +47,7 @@ async fn rights(browser: &mut Browser, dataset: Uuid) -> Value {
 }
 
 /// The days until the next look pass.
-async fn let_it_be_due(app: &TestApp) {
+pub(crate) async fn let_it_be_due(app: &TestApp) {
     let mut tx = app.ports.db.meter().await.unwrap();
     sqlx::query("UPDATE rights_schedules SET next_due = next_due - interval '8 days'")
         .execute(tx.conn())
