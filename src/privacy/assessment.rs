@@ -216,10 +216,10 @@ impl Assessment {
         let special_basis = SpecialBasis::parse(&raw.special_basis);
         match (special.is_empty(), special_basis) {
             (false, None) => {
-                errors.add("special_basis", Say::new("assessment-special-needs-basis"))
+                errors.add("special_basis", Say::new("assessment-special-needs-basis"));
             }
             (true, Some(_)) => {
-                errors.add("special_basis", Say::new("assessment-basis-for-nothing"))
+                errors.add("special_basis", Say::new("assessment-basis-for-nothing"));
             }
             _ => {}
         }

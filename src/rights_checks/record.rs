@@ -140,9 +140,7 @@ fn excerpt(body: &[u8]) -> (String, bool) {
         Ok(text) => {
             let end = text.floor_char_boundary(EXCERPT);
             (
-                text.get(..end)
-                    .unwrap_or_default()
-                    .replace('\0', " "),
+                text.get(..end).unwrap_or_default().replace('\0', " "),
                 false,
             )
         }

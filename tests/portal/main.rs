@@ -10,9 +10,12 @@
 
 mod accounts;
 mod browser;
+mod browser_rights;
+mod browser_work;
 mod datasets;
 mod gateway;
 mod gateway_cuts;
+mod gateway_kills;
 mod job_contract;
 mod jobs;
 mod journey;

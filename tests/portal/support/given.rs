@@ -44,12 +44,47 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
     submitted
 }
 
+/// Both reviewers say yes.
+pub(crate) async fn approve(app: &TestApp, dataset: Uuid) {
+    for (login, kind) in [("steward", "data"), ("legal", "legal")] {
+        let answer = app
+            .browser(login)
+            .await
+            .post_form(
+                &format!("/nl/datasets/{dataset}/review"),
+                &[("kind", kind), ("decision", "approved"), ("reason", "")],
+            )
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 303, "{}", answer.text);
+    }
+}
+
 /// A dataset of Archief Waterland that was submitted, with permission for fine-tuning; `changes` replace facts.
 pub(crate) async fn submitted_dataset(
     app: &TestApp,
     corpus: &[u8],
     changes: &[(&str, &str)],
 ) -> Approved {
+    let draft = permitted_draft_with(app, corpus, changes).await;
+    app.browser("contributor.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/submit", draft.dataset),
+            None,
+        )
+        .await
+        .unwrap();
+    draft
+}
+
+/// A dataset with a verified file and a permission, not yet submitted.
+pub(crate) async fn permitted_draft_of(app: &TestApp, corpus: &[u8]) -> Approved {
+    permitted_draft_with(app, corpus, &[]).await
+}
+
+async fn permitted_draft_with(app: &TestApp, corpus: &[u8], changes: &[(&str, &str)]) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
     let mut facts = json!({
         "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
@@ -74,31 +109,7 @@ pub(crate) async fn submitted_dataset(
         .await
         .unwrap();
     give_permission(app, dataset).await;
-    contributor
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{dataset}/submit"),
-            None,
-        )
-        .await
-        .unwrap();
     Approved { dataset, version }
-}
-
-/// Both reviewers say yes.
-pub(crate) async fn approve(app: &TestApp, dataset: Uuid) {
-    for (login, kind) in [("steward", "data"), ("legal", "legal")] {
-        let answer = app
-            .browser(login)
-            .await
-            .post_form(
-                &format!("/nl/datasets/{dataset}/review"),
-                &[("kind", kind), ("decision", "approved"), ("reason", "")],
-            )
-            .await
-            .unwrap();
-        assert_eq!(answer.status, 303, "{}", answer.text);
-    }
 }
 
 pub(crate) async fn give_permission(app: &TestApp, dataset: Uuid) {
