@@ -66,6 +66,7 @@ rights-change-robots = robots.txt said ‘{ $was }’ and now says ‘{ $became 
 rights-change-differs-from-registered = Registered is { $was }, at the source it says { $became }.
 rights-change-not-reachable = The source could be read and is now { $became }.
 rights-change-reachable-again = The source was { $was } and can be read again.
+rights-note-open = Write down what was done about this
 rights-note = What was done about this?
 rights-note-hint = For example: registered the licence anew, or stopped using it until this is clear.
 rights-note-send = Write down

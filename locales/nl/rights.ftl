@@ -66,6 +66,7 @@ rights-change-robots = robots.txt zei ‘{ $was }’ en zegt nu ‘{ $became }�
 rights-change-differs-from-registered = Geregistreerd is { $was }, aan de bron staat { $became }.
 rights-change-not-reachable = De bron was te lezen en is nu { $became }.
 rights-change-reachable-again = De bron was { $was } en is weer te lezen.
+rights-note-open = Vastleggen wat hiermee is gedaan
 rights-note = Wat is hiermee gedaan?
 rights-note-hint = Bijvoorbeeld: licentie opnieuw vastgelegd, of gebruik gestopt tot het duidelijk is.
 rights-note-send = Vastleggen

@@ -61,10 +61,10 @@ pub(super) fn robots(lang: Lang, robots: Robots) -> String {
     lang.t(&format!("rights-robots-{}", robots.name()))
 }
 
-/// `CC-BY-4.0`, or `CC-0 1.0 (CC0-1.0)` where the two differ.
+/// `CC-BY-4.0`, or `CC-0 1.0 (CC0-1.0)` where the two differ; of an address only what it stands for.
 pub(super) fn licence(label: &str, expression: &str) -> String {
-    if label == expression {
-        label.to_owned()
+    if label == expression || label.contains("://") {
+        expression.to_owned()
     } else {
         format!("{label} ({expression})")
     }
