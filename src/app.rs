@@ -23,7 +23,8 @@ use crate::{
     jobs::{self, Compute},
     keys, ledger, lineage, models,
     objects::ObjectStore,
-    permissions,
+    permissions, privacy,
+    rights_checks::{self, Fetcher},
     signing::{self, Signer},
     tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
@@ -45,6 +46,8 @@ pub struct Ports {
     pub signer: Data<Signer>,
     /// The door to models.
     pub gateway: Data<Gateway>,
+    /// Looks at the sources of datasets.
+    pub fetcher: Data<Fetcher>,
     /// Runs the programs of jobs.
     pub compute: Compute,
 }
@@ -77,6 +80,10 @@ impl Ports {
                 Signer::from_hex(config.signing_key.expose_secret()).context("signing_key")?,
             ),
             gateway: Data::new(Gateway::new(&config).context("gateway")?),
+            fetcher: Data::new(
+                Fetcher::new(config.rights_checks.allow_private, &config.public_url)
+                    .context("rights_checks")?,
+            ),
             compute: Compute::local(&config).context("training")?,
             db,
             config: Data::new(config),
@@ -99,6 +106,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(ports.signer.clone())
             .app_data(Data::new(TaskCounter(home::count)))
             .app_data(ports.gateway.clone())
+            .app_data(ports.fetcher.clone())
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
@@ -122,6 +130,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(signing::web::routes)
         .configure(accounts::web::routes)
         .configure(permissions::web::routes)
+        .configure(privacy::web::routes)
+        .configure(rights_checks::web::routes)
         .configure(models::web::routes)
         .configure(jobs::web::routes)
         .configure(datasets::web::routes)

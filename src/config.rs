@@ -41,6 +41,7 @@ pub struct Config {
     pub limits: Limits,
     pub serving: Serving,
     pub training: Training,
+    pub rights_checks: RightsChecks,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -105,6 +106,12 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RightsChecks {
+    pub allow_private: bool,
 }
 
 /// Why the settings cannot be used.
@@ -231,6 +238,10 @@ impl Config {
             "public_url: needs https, except on a loopback address",
         );
         must(
+            !self.rights_checks.allow_private || is_loopback(&self.public_url),
+            "rights_checks.allow_private: for tests and the demonstration on a loopback address only",
+        );
+        must(
             !self.demo || is_loopback(&self.public_url),
             "demo: the demonstration runs on a loopback address only",
         );
@@ -266,7 +277,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 18] = [
+        let rows: [(&str, String); 19] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -294,6 +305,10 @@ impl Config {
                 self.training.state_dir.display().to_string(),
             ),
             ("training.slots", self.training.slots.to_string()),
+            (
+                "rights_checks.allow_private",
+                self.rights_checks.allow_private.to_string(),
+            ),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");

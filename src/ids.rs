@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+pub use permission_policy::PermissionId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -51,6 +52,12 @@ typed_id!(
     CurationRunId,
     /// One permission, in one layer.
     PermissionId,
+    /// One look at the source of a dataset.
+    RightsCheckId,
+    /// One thing that a look found changed.
+    RightsChangeId,
+    /// One text of a privacy assessment.
+    AssessmentId,
     /// One withdrawal.
     WithdrawalId,
     /// A base model, or one that came out of a job.

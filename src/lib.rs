@@ -24,6 +24,8 @@ pub mod jobs;
 pub mod keys;
 pub mod models;
 pub mod permissions;
+pub mod privacy;
+pub mod rights_checks;
 pub mod uploads;
 
 // Processes over the subjects.

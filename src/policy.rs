@@ -147,6 +147,14 @@ pub enum Action {
     ReviewRights,
     GivePermission,
     WithdrawPermission,
+    /// Look at the source of a dataset, plan that, and say what is done about changes.
+    CheckRights,
+    /// Register another licence.
+    ChangeLicence,
+    /// Fill in a privacy assessment.
+    FillPrivacy,
+    /// Sign one, or give it back.
+    SignPrivacy,
     RequestJob,
     ViewJob,
     ApproveJob,
@@ -172,7 +180,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -181,6 +189,10 @@ impl Action {
         Self::ReviewRights,
         Self::GivePermission,
         Self::WithdrawPermission,
+        Self::CheckRights,
+        Self::ChangeLicence,
+        Self::FillPrivacy,
+        Self::SignPrivacy,
         Self::RequestJob,
         Self::ViewJob,
         Self::ApproveJob,
@@ -271,6 +283,12 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             here(&[Contributor, Manager])
         }
         Action::GivePermission | Action::WithdrawPermission => here(&[Manager]),
+        Action::CheckRights => {
+            here(&[Contributor, Manager]).or_else(|_| platform(&[Steward, LegalReviewer]))
+        }
+        Action::ChangeLicence => here(&[Manager]).or_else(|_| platform(&[LegalReviewer])),
+        Action::FillPrivacy => here(&[Contributor, Manager]),
+        Action::SignPrivacy => here(&[PrivacyOfficer]).and_then(|()| not_own(actor, scope)),
         Action::ViewDataset | Action::ViewModel => {
             if scope.is_published {
                 Ok(())

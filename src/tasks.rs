@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    gateway, jobs, ledger, uploads,
+    gateway, jobs, ledger, rights_checks, uploads,
     worker::{Chore, Handler},
 };
 
@@ -31,6 +31,16 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                 })
             },
         },
+        Handler {
+            kind: rights_checks::Look::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let asked = serde_json::from_value(task)?;
+                    let (db, objects) = (&ports.db, &ports.objects);
+                    Ok(rights_checks::recheck(db, objects, &ports.fetcher, &asked).await?)
+                })
+            },
+        },
     ]
 }
 
@@ -42,6 +52,16 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "sweep uploads",
             every: Duration::from_secs(600),
             run: |ports: &Ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
+        },
+        Chore {
+            name: "look at sources again",
+            every: Duration::from_secs(60),
+            run: |ports| {
+                Box::pin(async {
+                    let (db, objects) = (&ports.db, &ports.objects);
+                    Ok(rights_checks::recheck_due(db, objects, &ports.fetcher).await?)
+                })
+            },
         },
         Chore {
             name: "settle what gateways left",

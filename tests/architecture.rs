@@ -17,7 +17,7 @@ const ORDER: [&[&str]; 17] = [
     &["worker", "signing"],
     &["institutions"],
     &["accounts"],
-    &["permissions"],
+    &["permissions", "privacy", "rights_checks"],
     &["datasets"],
     &["uploads"],
     &["models"],

@@ -182,3 +182,4 @@ problem-line-field-count = { $found ->
    *[other] { $found } fields, but the first line names { $expected }
 }
 problem-line-after-quote = there is text after the closing quote
+datasets-review-not-assessed = There are personal data in this version and no signed privacy assessment that allows their use. Without it the version cannot be approved.

@@ -182,3 +182,4 @@ problem-line-field-count = { $found ->
    *[other] { $found } velden, maar de eerste regel noemt er { $expected }
 }
 problem-line-after-quote = na het sluitende aanhalingsteken staat nog tekst
+datasets-review-not-assessed = Er staan persoonsgegevens in deze versie en er is geen ondertekende privacybeoordeling die het gebruik toestaat. Zonder die beoordeling kan de versie niet worden goedgekeurd.

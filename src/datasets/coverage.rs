@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    db::{StoreError, WriteTx},
+    db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId},
-    permissions::{self, DatasetFacts, Permission, Use, Verdict},
+    permissions::{self, DatasetFacts, Permission, Policy, PrivacyFacts, Use, Verdict, sha256_hex},
+    privacy, rights_checks,
 };
 
 /// A verdict and what identifies the policy it was read from.
@@ -14,7 +15,9 @@ use crate::{
 pub struct Decision {
     /// Yes or no, with reasons.
     pub verdict: Verdict,
-    /// Hash of rules, facts, permissions and use.
+    /// Rules, facts, permissions and use, as canonical JSON.
+    pub policy: String,
+    /// Hash of that text.
     pub policy_sha256: String,
 }
 
@@ -47,25 +50,28 @@ pub async fn decide_use(
     wanted: &Use,
     at: DateTime<Utc>,
 ) -> Result<Option<Decision>, StoreError> {
-    let Some((facts, permissions)) = read(conn, version).await? else {
+    let Some((facts, permissions)) = read(conn, version, at).await? else {
         return Ok(None);
     };
     let verdict = permissions::decide(&facts, &permissions, wanted, at);
-    let policy_sha256 = permissions::policy_sha256(&facts, &permissions, wanted)
+    let policy = Policy::of(&facts, &permissions, wanted)
+        .canonical()
         .map_err(|e| sqlx::Error::Encode(e.into()))?;
     Ok(Some(Decision {
         verdict,
-        policy_sha256,
+        policy_sha256: sha256_hex(&policy),
+        policy,
     }))
 }
 
-/// The facts of a version and every permission that speaks about it.
+/// The facts of a version and every permission that speaks about it, for a decision at `at`.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
 pub async fn read(
     conn: &mut PgConnection,
     version: DatasetVersionId,
+    at: DateTime<Utc>,
 ) -> Result<Option<(DatasetFacts, Vec<Permission>)>, StoreError> {
     let row = sqlx::query!(
         "SELECT v.dataset_id, v.status, d.license, d.has_personal_data, d.confidentiality
@@ -75,13 +81,23 @@ pub async fn read(
     .fetch_optional(&mut *conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let permissions =
-        permissions::of_version(&mut *conn, DatasetId(row.dataset_id), version).await?;
+    let dataset = DatasetId(row.dataset_id);
+    let permissions = permissions::of_version(&mut *conn, dataset, version).await?;
+    let licence = rights_checks::licence_facts(&mut *conn, dataset, &row.license, at).await?;
+    let privacy = if row.has_personal_data {
+        privacy::facts(&privacy::of_dataset(&mut *conn, dataset).await?, version)
+    } else {
+        PrivacyFacts::default()
+    };
     let facts = DatasetFacts {
+        confidentiality: row.confidentiality.parse().map_err(|_| CorruptRow {
+            table: "dataset_versions",
+            id: version.0,
+            problem: "unknown confidentiality",
+        })?,
         is_approved: row.status == "approved",
-        license: row.license,
-        has_personal_data: row.has_personal_data,
-        confidentiality: row.confidentiality,
+        licence,
+        privacy,
     };
     Ok(Some((facts, permissions)))
 }

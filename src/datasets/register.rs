@@ -8,6 +8,7 @@ use crate::{
     error::AppError,
     ids::{DatasetId, DatasetVersionId, InstitutionId},
     policy::{self, Action, Actor, Denied, Permit, Scope},
+    rights_checks,
 };
 
 /// Why a dataset was not registered or changed.
@@ -78,6 +79,7 @@ pub async fn register(db: &Db, actor: &Actor, facts: &Facts) -> Result<DatasetId
     let permit = policy::check(actor, Action::RegisterDataset, &scope)?;
     let (dataset, version) = (DatasetId::fresh(), DatasetVersionId::fresh());
     store::insert(&mut tx, dataset, version, facts).await?;
+    rights_checks::note_licence(&mut tx, dataset, &facts.license, "").await?;
     tx.record(&Said {
         kind: "datasets.registered",
         institution: actor.institution,
@@ -101,6 +103,7 @@ pub async fn describe(
 ) -> Result<(), EditError> {
     let mut tx = db.write(actor).await?;
     let (found, permit) = lock_editable(&mut tx, dataset).await?;
+    rights_checks::note_licence(&mut tx, dataset, &facts.license, "").await?;
     store::update_facts(&mut tx, dataset, facts).await?;
     tx.record(&Said {
         kind: "datasets.described",

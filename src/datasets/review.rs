@@ -15,6 +15,7 @@ use crate::{
     error::AppError,
     ids::{DatasetId, DatasetVersionId, InstitutionId, UserId},
     policy::{self, Action, Actor, Denied, Permit},
+    privacy::{self, Standing},
 };
 
 /// What a review looks at.
@@ -112,6 +113,8 @@ pub enum ReviewError {
     NoReason,
     #[error("this review was done already")]
     Done,
+    #[error("the personal data in it have no assessment that allows it")]
+    NotAssessed,
     #[error(transparent)]
     WrongStatus(#[from] WrongStatus),
     #[error(transparent)]
@@ -134,6 +137,7 @@ impl From<ReviewError> for AppError {
             ReviewError::NotFound(_) => Self::NotFound,
             ReviewError::NoReason => Self::invalid("datasets-review-reason-needed"),
             ReviewError::Done => Self::conflict("datasets-review-done"),
+            ReviewError::NotAssessed => Self::conflict("datasets-review-not-assessed"),
             ReviewError::WrongStatus(_) => Self::conflict("datasets-wrong-status"),
             ReviewError::Denied(why) => why.into(),
             ReviewError::Store(why) => why.into(),
@@ -249,6 +253,12 @@ pub async fn review(
     };
     if of_submission(&found, &reviews).any(|done| done.kind == verdict.kind) {
         return Err(ReviewError::Done);
+    }
+    if verdict.decision == Decision::Approved && found.facts.personal_data_basis.is_some() {
+        let filed = privacy::of_dataset(tx.conn(), dataset).await?;
+        if privacy::standing(&filed, found.version.id, tx.now()) != Standing::Signed {
+            return Err(ReviewError::NotAssessed);
+        }
     }
     let other_approved = of_submission(&found, &reviews)
         .any(|done| done.kind != verdict.kind && done.decision == Decision::Approved);

@@ -10,6 +10,7 @@ use crate::{
     error::Say,
     jobs, keys,
     policy::{Actor, Role},
+    privacy, rights_checks,
     web::{Chrome, Lang, Page, PageResult, filters},
 };
 
@@ -51,6 +52,28 @@ pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
             from: item.institution,
             path: format!("/datasets/{}", item.dataset),
             action,
+        });
+    }
+    for item in privacy::waiting_for(db, actor).await? {
+        let (sentence, action) = match item.waits_for {
+            privacy::WaitsFor::Filling => ("todo-assessment-filling", "todo-finish"),
+            privacy::WaitsFor::Signing => ("todo-assessment-signing", "todo-review"),
+        };
+        list.push(Todo {
+            since: item.since,
+            sentence: Say::new(sentence).with("title", item.title),
+            from: item.institution,
+            path: format!("/datasets/{}/privacy", item.dataset),
+            action,
+        });
+    }
+    for item in rights_checks::waiting_for(db, actor).await? {
+        list.push(Todo {
+            since: item.since,
+            sentence: Say::new("todo-rights-changed").with("title", item.title),
+            from: item.institution,
+            path: format!("/datasets/{}/rights", item.dataset),
+            action: "todo-show",
         });
     }
     for job in jobs::waiting_for(db, actor).await? {

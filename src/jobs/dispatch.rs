@@ -143,7 +143,7 @@ pub(super) fn rules_of(verdict: &Verdict) -> Vec<String> {
     verdict
         .reasons
         .iter()
-        .map(|reason| reason.rule.clone())
+        .map(|reason| reason.rule.name().to_owned())
         .collect()
 }
 

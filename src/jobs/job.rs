@@ -6,7 +6,7 @@ use job_contract::Task;
 use super::status::{AttemptStatus, JobStatus};
 use crate::{
     ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
-    permissions::{Purpose, Recipients, Use, Verdict},
+    permissions::{Purpose, Recipients, Territory, Use, Verdict},
     policy::Scope,
 };
 
@@ -60,6 +60,8 @@ impl Job {
             recipients: self.recipients,
             is_commercial: self.is_commercial,
             model_family: self.model_family.clone(),
+            processing_location: Territory::NETHERLANDS,
+            territory: Territory::NETHERLANDS,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     db::{Db, StoreError},
     ids::{DatasetVersionId, JobId},
     models::{self, Kind, Model},
-    permissions::{Use, Verdict},
+    permissions::{Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
 
@@ -93,6 +93,8 @@ pub(super) fn wanted(draft: &Draft, base: &Model) -> Use {
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
         model_family: base.family.clone(),
+        processing_location: Territory::NETHERLANDS,
+        territory: Territory::NETHERLANDS,
     }
 }
 

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    permission::{Layer, Terms, sha256_hex},
-    store,
-};
+use super::{Layer, Terms, sha256_hex, store};
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject},
     error::AppError,

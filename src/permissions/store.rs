@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::permission::{Permission, State};
+use super::{Permission, Terms};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, PermissionId},
@@ -41,12 +41,11 @@ pub async fn of_version(
             };
             Ok(Permission {
                 id: PermissionId(row.id),
-                version: row.dataset_version_id.map(DatasetVersionId),
+                version: row.dataset_version_id,
                 layer: row.layer.parse().map_err(|_| corrupt("unknown layer"))?,
-                terms: serde_json::from_str(&row.terms)
-                    .map_err(|_| corrupt("terms cannot be read"))?,
+                terms: Terms::parse(&row.terms).map_err(|_| corrupt("terms cannot be read"))?,
                 terms_sha256: row.terms_sha256,
-                state: State::parse(&row.state).ok_or_else(|| corrupt("unknown state"))?,
+                state: row.state.parse().map_err(|_| corrupt("unknown state"))?,
                 decided_by: row.name,
                 decided_at: row.decided_at,
             })

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::{
+    Duties, Evidence, Layer, Purpose, Recipients, Terms,
     give::{self, NewPermission},
-    permission::{Layer, Purpose, Recipients, Terms},
     store,
 };
 use crate::{
@@ -260,15 +260,20 @@ fn parse(form: &Form) -> Result<Vec<NewPermission>, FieldErrors> {
         return Err(errors);
     };
     let terms = Terms {
-        rule_set: 1,
         purposes,
         recipients,
         allows_commercial_use,
-        model_families: Vec::new(),
         valid_from,
         valid_until,
-        evidence,
-        delete_within_days: u32::try_from(days).unwrap_or(30),
+        evidence: Evidence {
+            document_sha256: None,
+            note: evidence,
+        },
+        duties: Duties {
+            delete_within_days: u32::try_from(days).unwrap_or(30),
+            ..Duties::default()
+        },
+        ..Terms::nothing()
     };
     errors.into_result(
         layers

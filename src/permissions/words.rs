@@ -3,10 +3,7 @@
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use chrono_tz::Europe::Amsterdam;
 
-use super::{
-    decide::{DatasetFacts, Use, decide},
-    permission::{Permission, Purpose, Recipients, Terms},
-};
+use super::{DatasetFacts, Permission, Purpose, Recipients, Terms, Territory, Use, decide};
 use crate::web::{Lang, moment};
 
 /// What the rights box of a dataset says.
@@ -103,6 +100,8 @@ pub fn rights_box(
             recipients,
             is_commercial,
             model_family: family,
+            processing_location: Territory::NETHERLANDS,
+            territory: Territory::NETHERLANDS,
         };
         decide(&facts, permissions, &wanted, now).is_allowed
     };

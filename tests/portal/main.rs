@@ -10,6 +10,7 @@
 
 mod accounts;
 mod browser;
+mod browser_rights;
 mod browser_work;
 mod datasets;
 mod gateway;
@@ -22,7 +23,10 @@ mod keys;
 mod kills;
 mod ledger;
 mod lineage;
+mod privacy;
 mod prov;
+mod rights_checks;
+mod rights_over_time;
 mod scope;
 mod signing;
 mod support;

@@ -4,6 +4,7 @@ mod api;
 mod form;
 mod list;
 mod parts;
+mod past;
 mod show;
 
 use actix_web::web::ServiceConfig;

@@ -10,6 +10,10 @@ use super::{
 };
 use crate::{
     policy,
+    rights_checks::{
+        History,
+        web::{LaterView, then_views},
+    },
     web::{Lang, bytes, moment, number, short_hash},
 };
 
@@ -41,6 +45,10 @@ pub(super) struct ReviewRow {
     pub(super) exact: String,
     pub(super) reason: String,
     pub(super) is_earlier: bool,
+    /// The facts of its time, where they all are, and what became known later.
+    pub(super) then: String,
+    pub(super) as_at: String,
+    pub(super) later: Vec<LaterView>,
 }
 
 /// A review that the reader may do.
@@ -253,8 +261,10 @@ pub(super) fn review_row(
     lang: Lang,
     now: DateTime<Utc>,
     dataset: &Dataset,
-    review: &Review,
+    (review, history): (&Review, &History),
 ) -> ReviewRow {
+    let moments = (review.decided_at, now);
+    let (then, as_at, later) = then_views(lang, dataset.id, history, moments);
     let kind = match review.decision {
         ReviewDecision::Approved => "granted",
         ReviewDecision::Returned => "neutral",
@@ -271,5 +281,8 @@ pub(super) fn review_row(
         exact: review.decided_at.to_rfc3339(),
         reason: review.reason.clone(),
         is_earlier: Some(review.submitted_at) != dataset.version.submitted_at,
+        then,
+        as_at,
+        later,
     }
 }

@@ -10,6 +10,7 @@ use super::{
     parts::{
         FileRow, Panel, ReviewRow, Station, across, chain, file_row, panels, review_row, side,
     },
+    past,
 };
 use crate::{
     config::Config,
@@ -18,6 +19,7 @@ use crate::{
     ids::DatasetId,
     permissions::{self, Permission},
     policy::{self, Action, Scope},
+    privacy, rights_checks,
     web::{Chrome, FieldErrors, Page, PageResult, ProtectedForm, Text, back_with, filters},
 };
 
@@ -35,6 +37,10 @@ struct ShowPage {
     side: Vec<Fact>,
     chain: Vec<Station>,
     rights: Rights,
+    /// What is known of its source.
+    source: rights_checks::web::Summary,
+    /// How it stands as to personal data, where there are any.
+    privacy: Option<privacy::web::Summary>,
     files: Vec<FileRow>,
     /// Bytes that still fit; none where nothing may be added.
     room: Option<u64>,
@@ -62,14 +68,16 @@ async fn draw(
     let mut conn = db.read().await?;
     let reviews = review_store::of_version(&mut conn, dataset.version.id).await?;
     let (words, has_permission) =
-        match super::super::read_policy(&mut conn, dataset.version.id).await? {
+        match super::super::read_policy(&mut conn, dataset.version.id, now).await? {
             Some((facts, permissions)) => (
                 permissions::rights_box(lang, &facts, &permissions, now),
                 permissions.iter().any(|p: &Permission| p.state.counts()),
             ),
             None => (permissions::RightsBox::default(), false),
         };
+    let history = rights_checks::history(&mut conn, dataset.id, now).await?;
     drop(conn);
+    let open = rights_checks::open_for(db, actor, dataset.id).await?;
     let own = Scope::of(dataset.institution);
     let status = dataset.version.status;
     let may_edit = status.is_editable() && policy::check(actor, Action::EditDataset, &own).is_ok();
@@ -88,6 +96,10 @@ async fn draw(
         .then(|| path("/withdraw")),
     };
     let panels = panels(lang, actor, &dataset, &reviews);
+    let privacy = dataset.facts.personal_data_basis.as_ref().map(|_| {
+        let moments = (dataset.version.id, now, now);
+        privacy::web::summary(lang, dataset.id, &history.assessments, moments)
+    });
     let is_for_you = !panels.is_empty() || (may_edit && status == Status::ChangesRequested);
     let taken: i64 = files
         .iter()
@@ -117,13 +129,15 @@ async fn draw(
             rights.give.is_some(),
         ),
         rights,
+        source: rights_checks::web::summary(lang, dataset.id, &history, (now, open)),
+        privacy,
         files: files.into_iter().map(|file| file_row(lang, file)).collect(),
         room: may_edit.then(|| room.min(config.limits.file_bytes)),
         may_submit: may_edit && is_complete,
         reviews: reviews
             .iter()
             .rev()
-            .map(|one| review_row(lang, now, &dataset, one))
+            .map(|one| review_row(lang, now, &dataset, (one, &history)))
             .collect(),
         panels,
         review_error: String::new(),
@@ -133,14 +147,24 @@ async fn draw(
     })
 }
 
+#[derive(Deserialize)]
+pub(super) struct Query {
+    /// A moment to show the dataset as at.
+    at: Option<String>,
+}
+
 #[get("/{lang:nl|en}/datasets/{id}")]
 pub(super) async fn show(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
     path: web::Path<(String, DatasetId)>,
+    query: web::Query<Query>,
 ) -> PageResult {
     let dataset = load(&db, &page, path.1).await?;
+    if let Some(at) = &query.at {
+        return past::show(&db, &page, dataset, at).await;
+    }
     let drawn = draw(&db, &config, &page, dataset).await?;
     page.show(&drawn)
 }

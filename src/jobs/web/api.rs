@@ -17,6 +17,7 @@ use crate::{
     error::{AppError, Say},
     ids::JobId,
     policy::{Action, visible},
+    rights_checks,
     web::{ApiActor, ApiResult, FieldErrors, Lang, ProtectedJson, Text},
 };
 
@@ -202,6 +203,10 @@ fn as_json(view: &View) -> Value {
                 "verdict": bound.map(|bound| &bound.verdict),
                 "policy_sha256": bound.map(|bound| &bound.policy_sha256),
                 "decided_at": bound.map(|bound| bound.decided_at),
+                "rights_then": bound.map(|bound| {
+                    let at = rights_checks::in_address(bound.decided_at);
+                    format!("/api/v1/datasets/{}/rights?at={at}", input.dataset)
+                }),
             })
         })
         .collect();

@@ -17,7 +17,7 @@ use crate::{
     db::Db,
     error::{AppError, Say},
     models::{self, Model},
-    permissions::{Purpose, Recipients, Use},
+    permissions::{Purpose, Recipients, Territory, Use},
     policy::{self, Action, Scope},
     web::{Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, filters, number},
 };
@@ -237,6 +237,8 @@ fn wanted(raw: &RawDraft, bases: &[Model]) -> Option<Use> {
         recipients: raw.recipients.parse().ok()?,
         is_commercial: yes_no(&raw.is_commercial)?,
         model_family: base.family.clone(),
+        processing_location: Territory::NETHERLANDS,
+        territory: Territory::NETHERLANDS,
     })
 }
 

@@ -23,6 +23,7 @@ use crate::{
     ids::JobId,
     permissions::Verdict,
     policy::{self, Action},
+    rights_checks::{self, web::LaterView},
     web::{Chrome, Page, PageResult, filters},
 };
 
@@ -34,6 +35,14 @@ struct EventLine {
     at: String,
     exact: String,
     text: String,
+}
+
+/// What was known when a use was decided on.
+struct FactsThen {
+    title: String,
+    text: String,
+    href: String,
+    later: Vec<LaterView>,
 }
 
 struct MadeModel {
@@ -65,6 +74,7 @@ pub(super) struct ShowPage {
     figures: Vec<Figure>,
     chart: Chart,
     verdicts: Vec<VerdictLine>,
+    facts_then: Vec<FactsThen>,
     /// Whether the verdicts are those that were bound at the start, or how it stands now.
     is_bound: bool,
     attempts: Vec<AttemptRow>,
@@ -111,6 +121,7 @@ pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, App
     } else {
         standing(db, page, &view).await?
     };
+    let facts_then = facts_then(db, page, &view).await?;
     let progress = &view.progress;
     let model = view.model.as_ref().map(|model| MadeModel {
         name: model.name.clone(),
@@ -150,6 +161,7 @@ pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, App
         figures: figures(lang, &view),
         chart: chart(lang, progress),
         verdicts,
+        facts_then,
         is_bound,
         attempts: attempts(lang, now, &view),
         events: happenings(lang, job, progress)
@@ -170,6 +182,33 @@ pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, App
         title: job.title.clone(),
         motivation: job.motivation.clone(),
     })
+}
+
+/// What was known of each dataset when its use was decided on, and what became known later.
+async fn facts_then(db: &Db, page: &Page, view: &View) -> Result<Vec<FactsThen>, AppError> {
+    let now = db.now();
+    let mut conn = db.read().await?;
+    let mut lines = Vec::new();
+    for bound in &view.bound {
+        let Some(input) = view
+            .inputs
+            .iter()
+            .find(|input| input.version == bound.version)
+        else {
+            continue;
+        };
+        let history = rights_checks::history(&mut conn, input.dataset, now).await?;
+        let moments = (bound.decided_at, now);
+        let (text, href, later) =
+            rights_checks::web::then_views(page.lang(), input.dataset, &history, moments);
+        lines.push(FactsThen {
+            title: input.title.clone(),
+            text,
+            href,
+            later,
+        });
+    }
+    Ok(lines)
 }
 
 fn verdict_line(page: &Page, input: &Input, verdict: &Verdict) -> VerdictLine {

@@ -39,17 +39,13 @@ pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
 }
 
 pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approved {
-    let draft = permitted_draft_of(app, corpus).await;
-    let Approved { dataset, .. } = draft;
-    app.browser("contributor.waterland")
-        .await
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{dataset}/submit"),
-            None,
-        )
-        .await
-        .unwrap();
+    let submitted = submitted_dataset(app, corpus, &[]).await;
+    approve(app, submitted.dataset).await;
+    submitted
+}
+
+/// Both reviewers say yes.
+pub(crate) async fn approve(app: &TestApp, dataset: Uuid) {
     for (login, kind) in [("steward", "data"), ("legal", "legal")] {
         let answer = app
             .browser(login)
@@ -62,22 +58,44 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
             .unwrap();
         assert_eq!(answer.status, 303, "{}", answer.text);
     }
+}
+
+/// A dataset of Archief Waterland that was submitted, with permission for fine-tuning; `changes` replace facts.
+pub(crate) async fn submitted_dataset(
+    app: &TestApp,
+    corpus: &[u8],
+    changes: &[(&str, &str)],
+) -> Approved {
+    let draft = permitted_draft_with(app, corpus, changes).await;
+    app.browser("contributor.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/submit", draft.dataset),
+            None,
+        )
+        .await
+        .unwrap();
     draft
 }
 
 /// A dataset with a verified file and a permission, not yet submitted.
 pub(crate) async fn permitted_draft_of(app: &TestApp, corpus: &[u8]) -> Approved {
+    permitted_draft_with(app, corpus, &[]).await
+}
+
+async fn permitted_draft_with(app: &TestApp, corpus: &[u8], changes: &[(&str, &str)]) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
+    let mut facts = json!({
+        "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
+        "source": "test", "right_holder": "Archief Waterland", "personal_data": "no",
+        "personal_data_basis": "", "confidentiality": "public",
+    });
+    for (name, value) in changes {
+        facts[*name] = json!(value);
+    }
     let registered = contributor
-        .api(
-            Method::POST,
-            "/api/v1/datasets",
-            Some(json!({
-                "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
-                "source": "test", "right_holder": "Archief Waterland", "personal_data": "no",
-                "personal_data_basis": "", "confidentiality": "public",
-            })),
-        )
+        .api(Method::POST, "/api/v1/datasets", Some(facts))
         .await
         .unwrap();
     let dataset: Uuid = registered["id"].as_str().unwrap().parse().unwrap();

@@ -6,11 +6,13 @@ mod database;
 pub(crate) mod given;
 mod keyholder;
 mod programs;
+mod source;
 mod upstream;
 
 pub(crate) use self::{
     app::TestApp,
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, portal_is_up, sdk_pythons},
+    source::{Answer, Source},
     upstream::{Plan, Upstream},
 };

@@ -1,0 +1,307 @@
+//! Fetches from the web for a check, and from nowhere else: each address is looked at when its name has been
+//! resolved and the connection goes to exactly those; each redirect begins anew; what comes is bounded.
+
+use std::{error::Error as _, net::SocketAddr, time::Duration};
+
+use bytes::BytesMut;
+use reqwest::{
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
+    redirect::Policy,
+};
+use url::Url;
+
+use super::{
+    address::{Reach, Refused, check, is_public, parse},
+    robots::AGENT,
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const WHOLE: Duration = Duration::from_secs(15);
+const MOST_REDIRECTS: usize = 5;
+
+/// Asks the web, within bounds.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    client: reqwest::Client,
+    reach: Reach,
+}
+
+/// What came.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Where it came from, after redirects.
+    pub url: Url,
+    /// The status of the answer.
+    pub status: u16,
+    /// Its header fields.
+    pub headers: HeaderMap,
+    /// Its body, as far as it was read.
+    pub body: Vec<u8>,
+    /// Whether there was more.
+    pub is_cut: bool,
+}
+
+impl Fetched {
+    /// One header field as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What kind of thing it is said to be, without parameters.
+    #[must_use]
+    pub fn media_type(&self) -> String {
+        self.headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .map_or_else(String::new, |kind| kind.trim().to_ascii_lowercase())
+    }
+}
+
+/// Why nothing came.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("there were more than {MOST_REDIRECTS} redirects")]
+    Redirects,
+    #[error("the answer is compressed, and it was asked not to be")]
+    Compressed,
+    #[error("there was no answer in time")]
+    Timeout,
+    #[error("no connection could be made")]
+    Connect(#[source] reqwest::Error),
+    #[error("the answer broke off")]
+    Broken(#[source] reqwest::Error),
+}
+
+impl FetchError {
+    /// The code in the database and in texts (`rights-problem-{code}`).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(why) => why.code(),
+            Self::Redirects => "redirects",
+            Self::Compressed => "compressed",
+            Self::Timeout => "timeout",
+            Self::Connect(_) => "connect",
+            Self::Broken(_) => "broken",
+        }
+    }
+}
+
+/// Resolves names, and answers nothing where one of the addresses is not public.
+#[derive(Debug)]
+struct PublicOnly(Reach);
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if reach == Reach::Web && !found.iter().all(|address| is_public(address.ip())) {
+                return Err(Refused::Inside.into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl Fetcher {
+    /// A fetcher that reaches the web only, unless `allow_private`. `contact` is where people may ask about it.
+    ///
+    /// # Errors
+    /// Where the client cannot be built.
+    pub fn new(allow_private: bool, contact: &Url) -> Result<Self, reqwest::Error> {
+        let reach = if allow_private {
+            Reach::Anything
+        } else {
+            Reach::Web
+        };
+        let mut always = HeaderMap::new();
+        // Nothing is unpacked here, so nothing can swell.
+        always.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let client = reqwest::Client::builder()
+            .dns_resolver(PublicOnly(reach))
+            .redirect(Policy::none())
+            // A proxy would resolve names for us, unseen.
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE)
+            .pool_max_idle_per_host(0)
+            .default_headers(always)
+            .user_agent(format!(
+                "{AGENT}/{} (+{contact})",
+                env!("CARGO_PKG_VERSION")
+            ))
+            .build()?;
+        Ok(Self { client, reach })
+    }
+
+    /// Whether `text` is an address that it may ask.
+    ///
+    /// # Errors
+    /// [`Refused`] with the reason.
+    pub fn parse(&self, text: &str) -> Result<Url, Refused> {
+        parse(text, self.reach)
+    }
+
+    /// Gets `url`, following redirects, and reads at most `most` bytes of what comes.
+    ///
+    /// # Errors
+    /// [`FetchError`]; an answer with any status is no error.
+    pub async fn get(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            check(&url, self.reach)?;
+            let mut answer = self.client.get(url.clone()).send().await.map_err(sorted)?;
+            // What the connection really goes to, whoever resolved the name.
+            if self.reach == Reach::Web
+                && !answer.remote_addr().is_some_and(|at| is_public(at.ip()))
+            {
+                return Err(Refused::Inside.into());
+            }
+            if let Some(next) = redirected(&answer, self.reach)? {
+                url = next;
+                continue;
+            }
+            let is_plain = answer
+                .headers()
+                .get(CONTENT_ENCODING)
+                .is_none_or(|encoding| encoding == "identity");
+            if !is_plain {
+                return Err(FetchError::Compressed);
+            }
+            let mut body = BytesMut::new();
+            let mut is_cut = false;
+            while let Some(chunk) = answer.chunk().await.map_err(sorted_body)? {
+                let room = most - body.len();
+                body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                if chunk.len() > room {
+                    is_cut = true;
+                    break;
+                }
+            }
+            return Ok(Fetched {
+                url,
+                status: answer.status().as_u16(),
+                headers: answer.headers().clone(),
+                body: body.to_vec(),
+                is_cut,
+            });
+        }
+        Err(FetchError::Redirects)
+    }
+}
+
+/// Where the answer sends us, if it does.
+fn redirected(answer: &reqwest::Response, reach: Reach) -> Result<Option<Url>, FetchError> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = answer.headers().get(LOCATION) else {
+        return Ok(None);
+    };
+    let text = location.to_str().map_err(|_| Refused::NotAnAddress)?;
+    Ok(Some(next(answer.url(), text, reach)?))
+}
+
+/// Where `location` leads from `base`, judged as any address.
+fn next(base: &Url, location: &str, reach: Reach) -> Result<Url, Refused> {
+    // A whole address is judged as it is written; a path stays at the same host.
+    if location.contains("://") {
+        return parse(location, reach);
+    }
+    let url = base.join(location).map_err(|_| Refused::NotAnAddress)?;
+    check(&url, reach)?;
+    Ok(url)
+}
+
+fn sorted(error: reqwest::Error) -> FetchError {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(refused) = inner.downcast_ref::<Refused>() {
+            return (*refused).into();
+        }
+        cause = inner.source();
+    }
+    if error.is_timeout() {
+        FetchError::Timeout
+    } else {
+        FetchError::Connect(error)
+    }
+}
+
+fn sorted_body(error: reqwest::Error) -> FetchError {
+    if error.is_timeout() {
+        FetchError::Timeout
+    } else {
+        FetchError::Broken(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_judged_anew() {
+        let base = Url::parse("https://source.example.nl/a/b").unwrap();
+        for (location, expected) in [
+            ("/c", Ok("https://source.example.nl/c")),
+            ("c?x=1", Ok("https://source.example.nl/a/c?x=1")),
+            ("http://other.example.nl/", Ok("http://other.example.nl/")),
+            ("//127.0.0.1/", Err(Refused::Inside)),
+            ("//localhost/", Err(Refused::Inside)),
+            ("http://127.0.0.1/", Err(Refused::Inside)),
+            ("http://2130706433/", Err(Refused::Inside)),
+            ("http://134744072/", Err(Refused::OddNumber)),
+            ("http://[::ffff:10.0.0.1]/", Err(Refused::Inside)),
+            ("http://169.254.169.254/latest/", Err(Refused::Inside)),
+            ("https://source.example.nl:8443/", Err(Refused::Port)),
+            ("file:///etc/passwd", Err(Refused::Scheme)),
+            ("javascript:alert(1)", Err(Refused::Scheme)),
+            ("data:text/html,x", Err(Refused::Scheme)),
+        ] {
+            let found = next(&base, location, Reach::Web);
+            assert_eq!(
+                found.as_ref().map(Url::as_str),
+                expected.as_ref().copied(),
+                "{location}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_resolved() {
+        let resolve = |reach| PublicOnly(reach).resolve("localhost".parse().unwrap());
+        let refused = resolve(Reach::Web).await.err().unwrap();
+        assert_eq!(refused.downcast_ref::<Refused>(), Some(&Refused::Inside));
+        assert!(
+            resolve(Reach::Anything)
+                .await
+                .is_ok_and(|mut found| found.next().is_some())
+        );
+    }
+
+    /// The address is asked for past every check of its text: what is refused is the connection.
+    #[tokio::test]
+    async fn a_connection_to_the_inside_is_refused_when_it_is_made() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let contact = Url::parse("https://faculty.example.nl/").unwrap();
+        let fetcher = Fetcher::new(false, &contact).unwrap();
+        let sent = fetcher
+            .client
+            .get(format!("http://localhost:{port}/"))
+            .send()
+            .await;
+        let error = sorted(sent.unwrap_err());
+        assert_eq!(error.code(), "inside", "{error:?}");
+    }
+}
