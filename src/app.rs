@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     datasets,
     db::Db,
+    disclosures,
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
@@ -125,6 +126,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(keys::web::routes)
         .configure(gateway::web::routes)
         .configure(withdrawals::web::routes)
+        .configure(disclosures::web::routes)
         .configure(audit::web::routes)
         .configure(home::routes);
 }

@@ -67,6 +67,10 @@ typed_id!(
     ApiKeyId,
     /// One request through the gateway.
     RequestId,
+    /// One prepared version of the documents about a model.
+    DisclosureId,
+    /// One statement on record that documents quote: of the provider, of a base model, of a dataset, or a decision.
+    FactId,
     /// One line of the audit log.
     EventId,
     /// One piece of background work.

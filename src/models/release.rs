@@ -22,6 +22,8 @@ pub enum ReleaseError {
     WrongStatus(Status),
     #[error("data in its lineage was withdrawn")]
     Marked,
+    #[error("a modification this heavy waits for the decision of a legal reviewer")]
+    NeedsDecision,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -42,6 +44,7 @@ impl From<ReleaseError> for AppError {
             ReleaseError::NotFound(_) => Self::NotFound,
             ReleaseError::WrongStatus(_) => Self::conflict("model-wrong-status"),
             ReleaseError::Marked => Self::conflict("model-marked-not-released"),
+            ReleaseError::NeedsDecision => Self::conflict("model-needs-decision"),
             ReleaseError::Denied(why) => why.into(),
             ReleaseError::Store(why) => why.into(),
             ReleaseError::Commit(why) => why.into(),
@@ -120,6 +123,9 @@ async fn change(
         .ok_or(ReleaseError::NotFound(id))?;
     let permit = policy::check(actor, Action::ReleaseModel, &model.scope())?;
     let status = next(&model)?;
+    if status == Status::Released && store::needs_decision(&mut tx, id).await? {
+        return Err(ReleaseError::NeedsDecision);
+    }
     if status == Status::Retired {
         super::deploy::stop_in(&mut tx, id).await?;
     }

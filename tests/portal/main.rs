@@ -11,6 +11,7 @@
 mod accounts;
 mod browser;
 mod datasets;
+mod disclosures;
 mod gateway;
 mod gateway_cuts;
 mod job_contract;
