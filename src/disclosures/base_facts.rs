@@ -4,11 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    document::{Words, canonical},
-    error::DisclosureError,
-    provider::address,
-    ratio::BaseCompute,
-    store,
+    canonical::canonical, document::Words, error::DisclosureError, provider::address,
+    ratio::BaseCompute, store,
 };
 use crate::{
     db::{Db, Event, Subject},

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use super::kind::Kind;
+use super::{canonical::canonical, kind::Kind};
 use crate::{
     ids::ModelId,
     policy::Role,
@@ -146,7 +145,13 @@ pub enum Content {
         source: Vec<Source>,
     },
     /// Several things; none is said as none.
-    Listed { items: Vec<Item>, none: Words },
+    Listed {
+        items: Vec<Item>,
+        none: Words,
+        /// What it rests on that there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        source: Vec<Source>,
+    },
     /// Nobody has put it on record.
     Missing {
         /// The role that can supply it.
@@ -193,7 +198,26 @@ impl Field {
     /// One that lists things; `none` is said where there are none.
     #[must_use]
     pub fn listed(id: &str, items: Vec<Item>, none: Words) -> Self {
-        Self::new(id, Content::Listed { items, none })
+        let source = Vec::new();
+        Self::new(
+            id,
+            Content::Listed {
+                items,
+                none,
+                source,
+            },
+        )
+    }
+
+    /// With the records that it rests on where it lists nothing; each item has its own.
+    #[must_use]
+    pub fn resting_on(mut self, records: Vec<Source>) -> Self {
+        if let Content::Listed { items, source, .. } = &mut self.content
+            && items.is_empty()
+        {
+            *source = records;
+        }
+        self
     }
 
     /// One that nobody has put on record.
@@ -319,55 +343,6 @@ fn said_by(field: &Field) -> Value {
     }
 }
 
-/// JSON without blanks, the names of each object in order of their bytes.
-///
-/// # Errors
-/// Where the value cannot be written as JSON.
-pub(super) fn canonical(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut text = String::new();
-    write_canonical(&serde_json::to_value(value)?, &mut text)?;
-    Ok(text)
-}
-
-fn write_canonical(value: &Value, into: &mut String) -> Result<(), serde_json::Error> {
-    match value {
-        Value::Array(items) => {
-            into.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    into.push(',');
-                }
-                write_canonical(item, into)?;
-            }
-            into.push(']');
-        }
-        Value::Object(members) => {
-            let mut names: Vec<_> = members.iter().collect();
-            names.sort_unstable_by_key(|(name, _)| name.as_bytes());
-            into.push('{');
-            for (at, (name, member)) in names.into_iter().enumerate() {
-                if at > 0 {
-                    into.push(',');
-                }
-                into.push_str(&serde_json::to_string(name)?);
-                into.push(':');
-                write_canonical(member, into)?;
-            }
-            into.push('}');
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            into.push_str(&serde_json::to_string(value)?);
-        }
-    }
-    Ok(())
-}
-
-/// SHA-256 of a text, in lower-case hexadecimal.
-#[must_use]
-pub(super) fn sha256_hex(text: &str) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(text))
-}
-
 /// A large number as people write it: `1,61 × 10²¹` in Dutch, `1.61 × 10²¹` in English; below a million in full.
 #[must_use]
 pub(super) fn scientific(lang: Lang, value: f64) -> String {
@@ -413,15 +388,6 @@ pub(super) fn decimal(lang: Lang, value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_sorted_and_nothing_is_added() {
-        let value = serde_json::json!({ "b": [1, 2.5], "a": { "é": null, "d": "x\"y" } });
-        assert_eq!(
-            canonical(&value).unwrap(),
-            r#"{"a":{"d":"x\"y","é":null},"b":[1,2.5]}"#
-        );
-    }
 
     #[test]
     fn large_numbers_are_read_aloud_in_both_languages() {

@@ -5,6 +5,7 @@
 //! else may state a fact. A document of a date can so be made again from the records of that date.
 
 mod base_facts;
+mod canonical;
 mod decide_modification;
 mod difference;
 mod document;

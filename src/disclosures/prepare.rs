@@ -91,7 +91,7 @@ pub async fn prepare(
         version: number,
         sha256: canonical
             .iter()
-            .map(|(kind, text)| (*kind, super::document::sha256_hex(text)))
+            .map(|(kind, text)| (*kind, super::canonical::sha256_hex(text)))
             .collect(),
         model,
         institution,

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    document::{Words, canonical},
-    error::DisclosureError,
-    store,
-};
+use super::{canonical::canonical, document::Words, error::DisclosureError, store};
 use crate::{
     db::{Db, Event, Subject},
     error::Say,

@@ -50,20 +50,17 @@ pub async fn waiting_for(db: &Db, actor: &Actor) -> Result<Vec<Waiting>, StoreEr
     }
     if actor.is(Role::Operator) {
         let mut conn = db.read().await?;
-        let prepared = store::undecided(&mut conn).await?;
-        for version in store::published(&mut conn).await? {
-            let dues = store::dues(&mut conn, version.id).await?;
-            // A newer version that waits for its publication is the answer.
-            let is_answered = prepared.iter().any(|one| one.model == version.model);
-            if let (Some((reason, since)), false) = (dues.first(), is_answered) {
-                list.push(Waiting {
-                    model: version.model,
-                    model_name: version.model_name,
-                    since: *since,
-                    what: WaitsFor::Update(*reason),
-                });
-            }
-        }
+        list.extend(
+            store::due_models(&mut conn)
+                .await?
+                .into_iter()
+                .map(|due| Waiting {
+                    model: due.model,
+                    model_name: due.model_name,
+                    since: due.since,
+                    what: WaitsFor::Update(due.reason),
+                }),
+        );
     }
     list.sort_by_key(|item| item.since);
     Ok(list)

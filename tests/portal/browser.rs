@@ -9,7 +9,10 @@ use std::{
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 
-use crate::support::{TestApp, given};
+use crate::{
+    disclosures::{self, Wanted},
+    support::{TestApp, given},
+};
 
 /// A chromedriver of its own, gone with the test.
 struct Driver {
@@ -292,4 +295,37 @@ async fn the_pages_of_a_finished_job_look_as_they_should() {
         .unwrap();
     assert!(title.contains("Proef"), "{title}");
     client.close().await.unwrap();
+}
+
+#[actix_web::test]
+async fn the_documents_of_a_model_look_as_they_should() {
+    let tuned = disclosures::tuned(Wanted::default()).await;
+    let driver = Driver::start().await;
+    let (app, model) = (&tuned.app, tuned.model);
+    let id = tuned.prepared().await;
+    let documents = format!("/models/{model}/disclosures");
+    pictures_of(&driver, app, "legal", "documents", &documents).await;
+    tuned.publish(id).await;
+    for (login, name, path) in [
+        ("auditor", "summaries", "/disclosures".to_owned()),
+        (
+            "auditor",
+            "summary",
+            format!("/disclosures/{id}/training_summary"),
+        ),
+        ("auditor", "annex-xi", format!("/disclosures/{id}/annex_xi")),
+        ("admin", "provider", "/admin/provider".to_owned()),
+        (
+            "operator",
+            "base-facts",
+            format!("/models/{}/base-facts", tuned.base),
+        ),
+        (
+            "contributor.waterland",
+            "public-facts",
+            format!("/datasets/{}/public-facts", tuned.dataset),
+        ),
+    ] {
+        pictures_of(&driver, app, login, name, &path).await;
+    }
 }

@@ -99,6 +99,16 @@ fn join<T>(items: impl Iterator<Item = T>, word: impl Fn(T) -> String) -> String
     items.map(word).collect::<Vec<_>>().join(", ")
 }
 
+/// A field with an item for each dataset; that there are none rests on the jobs.
+fn all_of(ledger: &Ledger, id: &str, items: Vec<Item>) -> Field {
+    let jobs = ledger
+        .chain
+        .iter()
+        .map(|made| Source::record("job", made.job, format!("/jobs/{}", made.job)))
+        .collect();
+    Field::listed(id, items, Words::of("disclosure-say-no-datasets")).resting_on(jobs)
+}
+
 /// A dataset version by its name.
 pub(super) fn named(used: &UsedDataset, jobs: &[JobId]) -> Item {
     let category = category_of(used);
@@ -144,7 +154,7 @@ pub(super) fn datasets(ledger: &Ledger) -> Field {
             .iter()
             .map(|(used, jobs)| named(used, jobs))
             .collect();
-        Field::listed("datasets", items, Words::of("disclosure-say-no-datasets"))
+        all_of(ledger, "datasets", items)
     })
 }
 
@@ -203,7 +213,7 @@ pub(super) fn selection(ledger: &Ledger) -> Field {
             }
         })
         .collect();
-    Field::listed("selection", items, Words::of("disclosure-say-no-datasets"))
+    all_of(ledger, "selection", items)
 }
 
 /// What was done with the files before they were read.
@@ -227,7 +237,7 @@ pub(super) fn curation(ledger: &Ledger) -> Field {
             )],
         })
         .collect();
-    Field::listed("curation", items, Words::of("disclosure-say-no-datasets"))
+    all_of(ledger, "curation", items)
 }
 
 /// What the data are: kinds of text and languages.
@@ -255,11 +265,7 @@ pub(super) fn characteristics(ledger: &Ledger) -> Field {
                 })
             })
             .collect();
-        Field::listed(
-            "characteristics",
-            items,
-            Words::of("disclosure-say-no-datasets"),
-        )
+        all_of(ledger, "characteristics", items)
     })
 }
 
@@ -287,15 +293,22 @@ pub(super) fn personal_data(ledger: &Ledger) -> Field {
             }
         })
         .collect();
-    Field::listed(
-        "personal-data",
-        items,
-        Words::of("disclosure-say-no-datasets"),
-    )
+    all_of(ledger, "personal-data", items)
 }
 
 /// What was withdrawn after the model was trained on it; `by_name` for readers who may know every name.
 pub(super) fn withdrawals(ledger: &Ledger, by_name: bool) -> Field {
+    let versions = ledger
+        .datasets()
+        .iter()
+        .map(|(used, _)| {
+            Source::record(
+                "dataset_version",
+                used.version,
+                format!("/datasets/{}", used.dataset),
+            )
+        })
+        .collect();
     let items = ledger
         .datasets()
         .iter()
@@ -327,6 +340,7 @@ pub(super) fn withdrawals(ledger: &Ledger, by_name: bool) -> Field {
         items,
         Words::of("disclosure-say-no-withdrawals"),
     )
+    .resting_on(versions)
 }
 
 /// Tokens of each category, for the share of each.
@@ -363,6 +377,6 @@ pub(super) fn provenance(ledger: &Ledger) -> Field {
                 })
             })
             .collect();
-        Field::listed("provenance", items, Words::of("disclosure-say-no-datasets"))
+        all_of(ledger, "provenance", items)
     })
 }

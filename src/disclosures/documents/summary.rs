@@ -143,7 +143,7 @@ pub(super) fn public_datasets(ledger: &Ledger) -> Field {
                 source: all_sources(&rest),
             });
         }
-        Field::listed("public-datasets", items, none_of_it())
+        Field::listed("public-datasets", items, none_of_it()).resting_on(all_sources(datasets))
     })
 }
 
@@ -154,7 +154,7 @@ pub(super) fn of_category(ledger: &Ledger, id: &str, category: SourceCategory) -
             .iter()
             .map(|(used, jobs)| told(used, jobs))
             .collect();
-        Field::listed(id, items, none_of_it())
+        Field::listed(id, items, none_of_it()).resting_on(all_sources(datasets))
     })
 }
 

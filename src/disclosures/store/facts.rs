@@ -8,7 +8,7 @@ use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     disclosures::{
         base_facts::BaseFacts,
-        document::sha256_hex,
+        canonical::sha256_hex,
         ledger::{ModificationDecision, Recorded},
         provider::ProviderFacts,
         ratio::Ratio,

@@ -8,7 +8,7 @@ pub(super) use self::{
     facts::{base_facts, insert_base_facts, insert_decision, insert_provider, provider},
     ledger::ledger,
     versions::{
-        Version, dues, find, insert_decision_on, insert_due, insert_version, lock_model, of_model,
-        published, stored, stored_all, undecided,
+        Version, due_models, dues, find, insert_decision_on, insert_due, insert_version,
+        lock_model, of_model, published, stored, stored_all, undecided,
     },
 };

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     disclosures::{
-        document::{Document, sha256_hex},
+        canonical::sha256_hex,
+        document::Document,
         kind::Kind,
         version::{Frozen, Reason},
     },
@@ -297,6 +298,47 @@ pub(in super::super) async fn dues(
                 problem: "unknown reason",
             })?;
             Ok((reason, row.noticed_at))
+        })
+        .collect()
+}
+
+/// A model whose published documents must be made anew.
+pub(in super::super) struct DueModel {
+    pub(in super::super) model: ModelId,
+    pub(in super::super) model_name: String,
+    /// The first reason, and since when.
+    pub(in super::super) reason: Reason,
+    pub(in super::super) since: DateTime<Utc>,
+}
+
+/// The models whose newest published version is due, and for which no newer one waits for its publication.
+pub(in super::super) async fn due_models(
+    conn: &mut PgConnection,
+) -> Result<Vec<DueModel>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (d.model_id) d.id, d.model_id, m.name, u.reason, u.noticed_at
+           FROM disclosure_dues u JOIN disclosures d ON d.id = u.disclosure_id JOIN models m ON m.id = d.model_id
+           WHERE NOT EXISTS (
+               SELECT 1 FROM disclosures n LEFT JOIN disclosure_decisions o ON o.disclosure_id = n.id
+               WHERE n.model_id = d.model_id AND n.number > d.number
+                 AND (o.decision IS NULL OR o.decision = 'published'))
+           ORDER BY d.model_id, u.noticed_at, u.reason"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let reason = Reason::parse(&row.reason).ok_or(CorruptRow {
+                table: "disclosure_dues",
+                id: row.id,
+                problem: "unknown reason",
+            })?;
+            Ok(DueModel {
+                model: ModelId(row.model_id),
+                model_name: row.name,
+                reason,
+                since: row.noticed_at,
+            })
         })
         .collect()
 }

@@ -95,7 +95,12 @@ fn field_view(lang: Lang, field: &Field) -> FieldView {
             view.address = Some(view.text.clone()).filter(is_address);
             view.sources = sources(lang, source);
         }
-        Content::Listed { items, none } => {
+        Content::Listed {
+            items,
+            none,
+            source,
+        } => {
+            view.sources = sources(lang, source);
             if items.is_empty() {
                 none.of_lang(lang).clone_into(&mut view.text);
             }
