@@ -38,7 +38,8 @@ pub(in super::super) async fn ledger(
     for link in links {
         match link.job_id {
             Some(job) => {
-                chain.push(modification(conn, (ModelId(link.id), link.name), JobId(job), at).await?)
+                let model = (ModelId(link.id), link.name);
+                chain.push(modification(conn, model, JobId(job), at).await?);
             }
             None => {
                 base = Some(BaseRecord {
