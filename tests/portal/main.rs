@@ -10,10 +10,12 @@
 
 mod accounts;
 mod browser;
+mod browser_work;
 mod datasets;
 mod disclosures;
 mod gateway;
 mod gateway_cuts;
+mod gateway_kills;
 mod job_contract;
 mod jobs;
 mod journey;
