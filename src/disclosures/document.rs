@@ -387,7 +387,41 @@ pub(super) fn decimal(lang: Lang, value: f64, decimals: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn document(value: f64) -> Document {
+        let source = vec![Source::evidence("https://example.org")];
+        let field = Field::stated("ratio", value, Words::verbatim("so much"), source);
+        Document {
+            schema: String::new(),
+            edition: EDITION,
+            kind: Kind::Modification,
+            title: Words::default(),
+            based_on: Words::default(),
+            model: ModelId(uuid::Uuid::nil()),
+            model_name: "tiny".into(),
+            version: 1,
+            as_at: DateTime::UNIX_EPOCH,
+            sections: vec![Section {
+                id: "3".into(),
+                title: Words::default(),
+                fields: vec![field],
+            }],
+        }
+    }
+
+    proptest! {
+        /// Otherwise what was frozen would seem to have changed at once.
+        #[test]
+        fn what_is_read_back_states_what_was_written(value in proptest::num::f64::NORMAL) {
+            let written = document(value);
+            let read: Document = serde_json::from_str(&written.canonical().unwrap()).unwrap();
+            prop_assert!(read.states_the_same(&written));
+            prop_assert_eq!(read.canonical().unwrap(), written.canonical().unwrap());
+        }
+    }
 
     #[test]
     fn large_numbers_are_read_aloud_in_both_languages() {
