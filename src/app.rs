@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     datasets,
     db::Db,
+    disclosures,
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
@@ -140,6 +141,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(gateway::web::routes)
         .configure(withdrawals::web::routes)
         .configure(ledger::web::routes)
+        .configure(disclosures::web::routes)
         .configure(audit::web::routes)
         .configure(lineage::web::routes)
         .configure(home::routes);

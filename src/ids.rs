@@ -50,8 +50,6 @@ typed_id!(
     FileId,
     /// One run that made a dataset version out of others.
     CurationRunId,
-    /// One permission, in one layer.
-    PermissionId,
     /// One look at the source of a dataset.
     RightsCheckId,
     /// One thing that a look found changed.
@@ -76,6 +74,10 @@ typed_id!(
     ApiKeyId,
     /// One request through the gateway.
     RequestId,
+    /// One prepared version of the documents about a model.
+    DisclosureId,
+    /// One statement on record that documents quote: of the provider, of a base model, of a dataset, or a decision.
+    FactId,
     /// One line of the audit log.
     EventId,
     /// One piece of background work.

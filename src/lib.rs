@@ -30,6 +30,7 @@ pub mod uploads;
 
 // Processes over the subjects.
 pub mod audit;
+pub mod disclosures;
 pub mod gateway;
 pub mod home;
 pub mod ledger;

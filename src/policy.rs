@@ -163,6 +163,14 @@ pub enum Action {
     ReleaseModel,
     DeployModel,
     RegisterBaseModel,
+    /// State who provides the models and how they may be used.
+    DescribeProvider,
+    /// Freeze the documents about a model, for another to publish.
+    PrepareDisclosure,
+    /// Publish or return what was prepared.
+    PublishDisclosure,
+    /// Decide what a heavy modification of a base makes of a model.
+    DecideModification,
     RequestKey,
     ViewKey,
     ApproveKey,
@@ -180,7 +188,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -201,6 +209,10 @@ impl Action {
         Self::ReleaseModel,
         Self::DeployModel,
         Self::RegisterBaseModel,
+        Self::DescribeProvider,
+        Self::PrepareDisclosure,
+        Self::PublishDisclosure,
+        Self::DecideModification,
         Self::RequestKey,
         Self::ViewKey,
         Self::ApproveKey,
@@ -307,6 +319,12 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             .or_else(|denied| platform(&[Operator, Admin, System]).map_err(|_| denied)),
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
+        Action::DescribeProvider => platform(&[Admin]),
+        Action::PrepareDisclosure => platform(&[Operator]),
+        Action::PublishDisclosure => {
+            platform(&[LegalReviewer]).and_then(|()| not_own(actor, scope))
+        }
+        Action::DecideModification => platform(&[LegalReviewer]),
         Action::RequestKey => here(&[Developer, Researcher, Manager]),
         Action::ViewKey | Action::ViewUsage => here(&[Developer, Researcher, Manager])
             .or_else(|denied| platform(&[Admin, Auditor]).map_err(|_| denied)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    gateway, jobs, ledger, rights_checks, uploads,
+    disclosures, gateway, jobs, ledger, rights_checks, uploads,
     worker::{Chore, Handler},
 };
 
@@ -67,6 +67,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "settle what gateways left",
             every: Duration::from_secs(10),
             run: |ports| Box::pin(async { Ok(gateway::sweep(&ports.db, &ports.gateway).await?) }),
+        },
+        Chore {
+            name: "look at published documents again",
+            every: disclosures::LOOK_EVERY,
+            run: |ports| Box::pin(async { Ok(disclosures::look(&ports.db).await?) }),
         },
     ];
     chores.push(Chore {

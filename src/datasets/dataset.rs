@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
-use super::Status;
+use super::{RawPublicFacts, Status};
 use crate::{
     error::Say,
     ids::{DatasetId, DatasetVersionId, InstitutionId, UserId},
@@ -90,6 +90,39 @@ pub struct RawFacts {
     pub personal_data: String,
     pub personal_data_basis: String,
     pub confidentiality: String,
+    /// The rest is what public summaries say of it, see [`RawPublicFacts`].
+    pub source_category: String,
+    pub content_types: Vec<String>,
+    pub acquired_until: String,
+    pub languages: String,
+    pub collection: String,
+}
+
+impl RawFacts {
+    /// The part that public summaries use.
+    #[must_use]
+    pub fn public(&self) -> RawPublicFacts {
+        RawPublicFacts {
+            source_category: self.source_category.clone(),
+            content_types: self.content_types.clone(),
+            acquired_until: self.acquired_until.clone(),
+            languages: self.languages.clone(),
+            collection: self.collection.clone(),
+        }
+    }
+
+    /// With what was stated for public summaries.
+    #[must_use]
+    pub fn with_public(self, public: RawPublicFacts) -> Self {
+        Self {
+            source_category: public.source_category,
+            content_types: public.content_types,
+            acquired_until: public.acquired_until,
+            languages: public.languages,
+            collection: public.collection,
+            ..self
+        }
+    }
 }
 
 impl Facts {
@@ -157,6 +190,7 @@ impl Facts {
             .to_owned(),
             personal_data_basis: self.personal_data_basis.clone().unwrap_or_default(),
             confidentiality: self.confidentiality.name().to_owned(),
+            ..RawFacts::default()
         }
     }
 }
@@ -224,6 +258,7 @@ mod tests {
             personal_data: "no".into(),
             personal_data_basis: String::new(),
             confidentiality: "internal".into(),
+            ..RawFacts::default()
         }
     }
 

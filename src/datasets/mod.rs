@@ -6,12 +6,15 @@ mod curation;
 mod dataset;
 mod file;
 mod problem;
+mod public_facts;
+mod public_store;
 mod register;
 mod review;
 mod review_store;
 mod status;
 mod store;
 mod submit;
+mod supply;
 mod waiting;
 pub mod web;
 
@@ -22,10 +25,12 @@ pub use self::{
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256, manifest_text},
     problem::{BadLine, Fault, LineProblem, Problem},
+    public_facts::{CONTENT_TYPES, PublicFacts, RawPublicFacts, SourceCategory, UnknownCategory},
     register::{EditError, check_edit, describe, lock_editable, register},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
     status::{Status, Step, WrongStatus},
     submit::{SubmitError, submit},
+    supply::{StatedFacts, stated, supply},
     waiting::{Waiting, WaitsFor, waiting_for},
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Dataset, Facts, Status, store};
+use super::{Dataset, Facts, PublicFacts, Status, store, supply::supply_in};
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     error::AppError,
@@ -73,7 +73,12 @@ impl Event for Said<'_> {
 ///
 /// # Errors
 /// [`EditError::Denied`] where the actor is no contributor or manager.
-pub async fn register(db: &Db, actor: &Actor, facts: &Facts) -> Result<DatasetId, EditError> {
+pub async fn register(
+    db: &Db,
+    actor: &Actor,
+    facts: &Facts,
+    public: &PublicFacts,
+) -> Result<DatasetId, EditError> {
     let mut tx = db.write(actor).await?;
     let scope = Scope::of(actor.institution);
     let permit = policy::check(actor, Action::RegisterDataset, &scope)?;
@@ -87,6 +92,7 @@ pub async fn register(db: &Db, actor: &Actor, facts: &Facts) -> Result<DatasetId
         version,
         facts,
     })?;
+    supply_in(&mut tx, dataset, actor.institution, public).await?;
     tx.commit(permit).await?;
     Ok(dataset)
 }
@@ -100,6 +106,7 @@ pub async fn describe(
     actor: &Actor,
     dataset: DatasetId,
     facts: &Facts,
+    public: &PublicFacts,
 ) -> Result<(), EditError> {
     let mut tx = db.write(actor).await?;
     let (found, permit) = lock_editable(&mut tx, dataset).await?;
@@ -112,6 +119,7 @@ pub async fn describe(
         version: found.version.id,
         facts,
     })?;
+    supply_in(&mut tx, dataset, found.institution, public).await?;
     tx.commit(permit).await?;
     Ok(())
 }

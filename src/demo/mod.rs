@@ -2,6 +2,7 @@
 //! interfaces, as people and programs would.
 
 mod browser;
+mod disclose;
 mod people;
 mod play;
 mod processes;
@@ -15,6 +16,7 @@ use clap::Args;
 
 pub use self::{
     browser::{Browser, Uploaded},
+    disclose::{base_facts, provider_facts, public_facts},
     people::{INSTITUTIONS, InstitutionOfDemo, PEOPLE, PersonOfDemo, provider_people, seed},
     play::{Played, Stage, play},
     record::Record,

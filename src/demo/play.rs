@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Browser, Record};
+use super::{Browser, Record, disclose, public_facts};
 use crate::ids::ModelId;
 
 const CORPUS: &[u8] = include_bytes!("../../demo/archief-waterland.jsonl");
@@ -93,6 +93,8 @@ pub async fn play(stage: &Stage, record: &mut Record) -> anyhow::Result<Played> 
     review(&portal, dataset, &mut teller).await?;
     let (job, losses) = tune(stage, &portal, version, record, &mut teller).await?;
     let (model, model_name) = serve(&portal, job, record, &mut teller).await?;
+    disclose::publish(&portal, stage.base, model).await?;
+    teller.tell("public summary of its training content published");
     let api_key = key(stage, &portal, model, record, &mut teller).await?;
     let base_answer = ask(&portal, &api_key, &stage.base_name, &stage.question).await?;
     let tuned_answer = ask(&portal, &api_key, &model_name, &stage.question).await?;
@@ -144,7 +146,7 @@ async fn contribute(
         .api(
             Method::POST,
             "/api/v1/datasets",
-            Some(json!({
+            Some(disclose::with(public_facts(), json!({
                 "title": "Vragen aan Archief Waterland",
                 "description": "Vragen van bezoekers en de antwoorden van de studiezaal en de gemeente, voor dit doel geschreven.",
                 "language": "nl",
@@ -154,7 +156,7 @@ async fn contribute(
                 "personal_data": "no",
                 "personal_data_basis": "",
                 "confidentiality": "public",
-            })),
+            }))),
         )
         .await?;
     let dataset = id(&registered["id"], "dataset")?;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     datasets::{self, WaitsFor},
     db::{Db, StoreError},
+    disclosures,
     error::Say,
     jobs, keys,
     policy::{Actor, Role},
@@ -98,6 +99,23 @@ pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
             action,
         });
     }
+    for item in disclosures::waiting_for(db, actor).await? {
+        let (sentence, action) = match item.what {
+            disclosures::WaitsFor::Publication => ("todo-disclosure-publication", "todo-review"),
+            disclosures::WaitsFor::Update(reason) => match reason {
+                disclosures::Reason::Withdrawn => ("todo-disclosure-withdrawn", "todo-change"),
+                disclosures::Reason::Changed => ("todo-disclosure-changed", "todo-change"),
+                disclosures::Reason::SixMonths => ("todo-disclosure-six-months", "todo-change"),
+            },
+        };
+        list.push(Todo {
+            since: item.since,
+            sentence: Say::new(sentence).with("title", item.model_name),
+            from: String::new(),
+            path: format!("/models/{}/disclosures", item.model),
+            action,
+        });
+    }
     list.sort_by_key(|item| item.since);
     Ok(list)
 }
@@ -158,7 +176,7 @@ fn age(lang: Lang, now: DateTime<Utc>, since: DateTime<Utc>) -> String {
 
 /// The two things that somebody with these roles usually does next.
 fn suggestions(page: &Page) -> Vec<Suggestion> {
-    let paths: [(Role, &str, &str); 9] = [
+    let paths: [(Role, &str, &str); 10] = [
         (Role::Contributor, "/datasets/new", "next-register-dataset"),
         (Role::Manager, "/datasets", "next-see-datasets"),
         (Role::Manager, "/contributions", "next-see-contributions"),
@@ -168,6 +186,7 @@ fn suggestions(page: &Page) -> Vec<Suggestion> {
         (Role::Developer, "/usage", "next-see-usage"),
         (Role::Operator, "/jobs", "next-see-jobs"),
         (Role::Operator, "/models", "next-see-models"),
+        (Role::Admin, "/admin/provider", "next-describe-provider"),
     ];
     let mut found: Vec<Suggestion> = paths
         .into_iter()

@@ -29,6 +29,8 @@ pub enum ReleaseError {
     Wider,
     #[error("it has no receipt that holds")]
     Receipt(#[from] NoReceipt),
+    #[error("a modification this heavy waits for the decision of a legal reviewer")]
+    NeedsDecision,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -55,6 +57,7 @@ impl From<ReleaseError> for AppError {
                 tracing::error!(%why, "a receipt does not hold");
                 Self::conflict("model-receipt-bad")
             }
+            ReleaseError::NeedsDecision => Self::conflict("model-needs-decision"),
             ReleaseError::Denied(why) => why.into(),
             ReleaseError::Store(why) => why.into(),
             ReleaseError::Commit(why) => why.into(),
@@ -134,6 +137,9 @@ pub async fn release(
         .status
         .release()
         .ok_or(ReleaseError::WrongStatus(model.status))?;
+    if store::needs_decision(&mut tx, id).await? {
+        return Err(ReleaseError::NeedsDecision);
+    }
     receipt::check(tx.conn(), id).await?;
     let scope = store::scope(tx.conn(), id).await?;
     let wanted = DistributionScope {

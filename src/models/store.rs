@@ -453,6 +453,20 @@ pub(super) async fn save_release(
     Ok(())
 }
 
+/// Whether the model modifies its base by a third or more and nobody has decided on that; the database's own rule.
+pub(super) async fn needs_decision(
+    tx: &mut WriteTx<'_>,
+    model: ModelId,
+) -> Result<bool, StoreError> {
+    let needs = sqlx::query_scalar!(
+        r#"SELECT needs_modification_decision($1) AS "needs!""#,
+        model.0
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(needs)
+}
+
 pub(super) async fn save_status(
     tx: &mut WriteTx<'_>,
     model: ModelId,

@@ -87,6 +87,13 @@ impl FieldErrors {
         found
     }
 
+    /// With what is wrong with another part of the same form.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// `value` where nothing is wrong.
     ///
     /// # Errors

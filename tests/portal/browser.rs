@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use fantoccini::Locator;
 
-use crate::support::{
-    TestApp,
-    chromium::{Driver, fill, picture, pictures_of, see, sign_in},
-    given,
+use crate::{
+    disclosures::{self, Wanted},
+    support::{
+        TestApp,
+        chromium::{Driver, fill, picture, pictures_of, see, sign_in},
+        given,
+    },
 };
 
 #[actix_web::test]
@@ -145,4 +148,37 @@ async fn the_pages_of_a_finished_job_look_as_they_should() {
         .unwrap();
     assert!(title.contains("Proef"), "{title}");
     client.close().await.unwrap();
+}
+
+#[actix_web::test]
+async fn the_documents_of_a_model_look_as_they_should() {
+    let tuned = disclosures::tuned(Wanted::default()).await;
+    let driver = Driver::start().await;
+    let (app, model) = (&tuned.app, tuned.model);
+    let id = tuned.prepared().await;
+    let documents = format!("/models/{model}/disclosures");
+    pictures_of(&driver, app, "legal", "documents", &documents).await;
+    tuned.publish(id).await;
+    for (login, name, path) in [
+        ("auditor", "summaries", "/disclosures".to_owned()),
+        (
+            "auditor",
+            "summary",
+            format!("/disclosures/{id}/training_summary"),
+        ),
+        ("auditor", "annex-xi", format!("/disclosures/{id}/annex_xi")),
+        ("admin", "provider", "/admin/provider".to_owned()),
+        (
+            "operator",
+            "base-facts",
+            format!("/models/{}/base-facts", tuned.base),
+        ),
+        (
+            "contributor.waterland",
+            "public-facts",
+            format!("/datasets/{}/public-facts", tuned.dataset),
+        ),
+    ] {
+        pictures_of(&driver, app, login, name, &path).await;
+    }
 }

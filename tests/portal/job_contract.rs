@@ -17,15 +17,15 @@ use uuid::Uuid;
 use crate::support::{TestApp, given};
 
 /// A program that holds an attempt's token.
-struct Program {
+pub(crate) struct Program {
     http: reqwest::Client,
     base: String,
     token: String,
-    job: Uuid,
+    pub(crate) job: Uuid,
 }
 
 /// A portal whose training program does nothing for a minute: what the test does in its place counts.
-async fn portal() -> TestApp {
+pub(crate) async fn portal() -> TestApp {
     let program =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("idle-{}", Uuid::now_v7()));
     fs::write(
@@ -40,7 +40,7 @@ async fn portal() -> TestApp {
 
 impl Program {
     /// A dispatched job; its real program idles.
-    async fn dispatched(app: &TestApp, version: Uuid) -> Self {
+    pub(crate) async fn dispatched(app: &TestApp, version: Uuid) -> Self {
         let base = given::tiny_base(app).await;
         let job = given::approved_job(app, base, version, 1).await;
         let state = given::job_until(app, job, |state| state["status"] == "running").await;
@@ -88,13 +88,13 @@ impl Program {
         (answer.status(), answer.text().await.unwrap())
     }
 
-    async fn spec(&self) -> JobSpec {
+    pub(crate) async fn spec(&self) -> JobSpec {
         let (status, text) = self.call(Method::GET, "spec", &json!({})).await;
         assert_eq!(status, StatusCode::OK, "{text}");
         serde_json::from_str(&text).unwrap()
     }
 
-    async fn grant(&self, file: Uuid) -> (StatusCode, String) {
+    pub(crate) async fn grant(&self, file: Uuid) -> (StatusCode, String) {
         self.call(Method::POST, "grants", &json!({ "file": file }))
             .await
     }
@@ -107,12 +107,12 @@ impl Program {
         serde_json::from_str(&text).unwrap()
     }
 
-    async fn finish(&self, outcome: &Outcome) -> StatusCode {
+    pub(crate) async fn finish(&self, outcome: &Outcome) -> StatusCode {
         self.call(Method::POST, "finish", outcome).await.0
     }
 
     /// Puts a file as the contract says.
-    async fn put(&self, name: &str, content: &[u8]) -> StoredArtifact {
+    pub(crate) async fn put(&self, name: &str, content: &[u8]) -> StoredArtifact {
         let request = ArtifactRequest {
             kind: ArtifactKind::Model,
             name: name.to_owned(),
@@ -146,7 +146,7 @@ impl Program {
     }
 }
 
-fn result(spec: &JobSpec, artifacts: Vec<StoredArtifact>) -> JobResult {
+pub(crate) fn result(spec: &JobSpec, artifacts: Vec<StoredArtifact>) -> JobResult {
     JobResult {
         artifacts,
         held_out_loss_before: Some(3.5),
@@ -164,6 +164,7 @@ fn result(spec: &JobSpec, artifacts: Vec<StoredArtifact>) -> JobResult {
             .map(|input| (input.file, input.sha256.clone()))
             .collect(),
         wall_seconds: 12.25,
+        energy_joules: None,
         // Databases write numbers like this in their own way.
         flop: 2.5e17,
         program: "test 1".into(),

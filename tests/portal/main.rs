@@ -13,6 +13,7 @@ mod browser;
 mod browser_rights;
 mod browser_work;
 mod datasets;
+mod disclosures;
 mod gateway;
 mod gateway_cuts;
 mod gateway_kills;

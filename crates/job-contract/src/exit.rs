@@ -55,6 +55,10 @@ pub struct Result {
     pub wall_seconds: f64,
     /// Floating-point operations, estimated as stated in the training crate.
     pub flop: f64,
+    /// Energy that the machine's processors measured while the program ran, in joules; none where they do not
+    /// measure, or where an earlier life of the program was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_joules: Option<f64>,
     /// Version of the program, for example `faculty-training 0.1.0`.
     pub program: String,
     /// Which code that is; none where a program cannot tell.

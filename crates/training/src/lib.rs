@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod data;
+pub mod energy;
 pub mod evaluate;
 pub mod fine_tune;
 pub mod job;

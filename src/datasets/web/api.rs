@@ -8,13 +8,14 @@ use super::{
     super::{
         Dataset, Facts, File, FileState, Format, RawFacts, Status, files, find_visible, store,
     },
+    form,
     list::{pattern, seen_by},
 };
 use crate::{
     db::Db,
     error::{AppError, Say},
     ids::{DatasetId, DatasetVersionId, FileId},
-    web::{ApiActor, ApiResult, Lang, ProtectedJson},
+    web::{ApiActor, ApiResult, FieldErrors, Lang, ProtectedJson},
 };
 
 #[derive(Serialize)]
@@ -89,21 +90,24 @@ fn json(dataset: Dataset, files: Option<Vec<File>>) -> DatasetJson {
     }
 }
 
+/// The first thing that is wrong with what was sent.
+pub(super) fn wrong_field(errors: &FieldErrors) -> AppError {
+    let what = errors.iter().next();
+    let (field, problem) = what.map_or(("", String::new()), |(field, say)| {
+        (*field, Lang::En.say(say))
+    });
+    AppError::Invalid(
+        Say::new("datasets-field-wrong")
+            .with("field", field)
+            .with("problem", problem),
+    )
+}
+
 /// Registers a dataset: the fields of the form.
 #[post("/api/v1/datasets")]
 pub(super) async fn register(db: web::Data<Db>, request: ProtectedJson<RawFacts>) -> ApiResult {
-    let facts = Facts::parse(&request.body).map_err(|errors| {
-        let what = errors.iter().next();
-        let (field, problem) = what.map_or(("", String::new()), |(field, say)| {
-            (*field, Lang::En.say(say))
-        });
-        AppError::Invalid(
-            Say::new("datasets-field-wrong")
-                .with("field", field)
-                .with("problem", problem),
-        )
-    })?;
-    let id = super::super::register(&db, &request.actor, &facts).await?;
+    let (facts, public) = form::parse(&request.body).map_err(|errors| wrong_field(&errors))?;
+    let id = super::super::register(&db, &request.actor, &facts, &public).await?;
     let dataset = super::super::find(&db, id)
         .await?
         .ok_or(AppError::NotFound)?;

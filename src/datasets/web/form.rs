@@ -4,8 +4,9 @@ use actix_web::{get, post, web};
 use askama::Template;
 
 use super::{
-    super::{Confidentiality, Dataset, Facts, RawFacts, find_visible},
+    super::{Confidentiality, Dataset, Facts, PublicFacts, RawFacts, find_visible, stated},
     FormProblem, problems,
+    public::{PublicOption, categories, content_types},
 };
 use crate::{
     db::Db,
@@ -56,6 +57,8 @@ struct FormPage {
     licenses: Vec<String>,
     personal_data: Vec<Choice>,
     confidentiality: Vec<Choice>,
+    categories: Vec<PublicOption>,
+    content_types: Vec<PublicOption>,
     errors: Vec<FormProblem>,
 }
 
@@ -124,6 +127,8 @@ fn draw(page: &Page, changes: Option<&Dataset>, raw: RawFacts, errors: &FieldErr
                 )
             })
             .collect(),
+        categories: categories(lang, &raw.source_category),
+        content_types: content_types(lang, &raw.content_types),
         errors: problems(lang, errors),
         raw,
     }
@@ -151,16 +156,27 @@ pub(super) async fn register(
     db: web::Data<Db>,
     ProtectedForm(raw): ProtectedForm<RawFacts>,
 ) -> PageResult {
-    let facts = match Facts::parse(&raw) {
-        Ok(facts) => facts,
+    let (facts, public) = match parse(&raw) {
+        Ok(parsed) => parsed,
         Err(errors) => return page.show_invalid(&draw(&page, None, raw, &errors)),
     };
-    let dataset = super::super::register(&db, page.actor(), &facts).await?;
+    let dataset = super::super::register(&db, page.actor(), &facts, &public).await?;
     Ok(back_with(
         &page.path(&format!("/datasets/{dataset}")),
         "good",
         "flash-datasets-registered",
     ))
+}
+
+/// Both parts of the form, or everything that is wrong with either.
+pub(super) fn parse(raw: &RawFacts) -> Result<(Facts, PublicFacts), FieldErrors> {
+    match (Facts::parse(raw), PublicFacts::parse(&raw.public())) {
+        (Ok(facts), Ok(public)) => Ok((facts, public)),
+        (facts, public) => Err(facts
+            .err()
+            .unwrap_or_default()
+            .and(public.err().unwrap_or_default())),
+    }
 }
 
 async fn editable(db: &Db, page: &Page, id: DatasetId) -> Result<Dataset, AppError> {
@@ -181,7 +197,13 @@ pub(super) async fn edit(
     path: web::Path<(String, DatasetId)>,
 ) -> PageResult {
     let dataset = editable(&db, &page, path.1).await?;
-    let raw = dataset.facts.to_raw();
+    let mut conn = db.read().await?;
+    let public = stated(&mut conn, dataset.id, db.now())
+        .await?
+        .map(|stated| stated.facts)
+        .unwrap_or_default();
+    drop(conn);
+    let raw = dataset.facts.to_raw().with_public(public.to_raw());
     page.show(&draw(&page, Some(&dataset), raw, &FieldErrors::default()))
 }
 
@@ -193,11 +215,11 @@ pub(super) async fn describe(
     ProtectedForm(raw): ProtectedForm<RawFacts>,
 ) -> PageResult {
     let dataset = editable(&db, &page, path.1).await?;
-    let facts = match Facts::parse(&raw) {
-        Ok(facts) => facts,
+    let (facts, public) = match parse(&raw) {
+        Ok(parsed) => parsed,
         Err(errors) => return page.show_invalid(&draw(&page, Some(&dataset), raw, &errors)),
     };
-    super::super::describe(&db, page.actor(), dataset.id, &facts).await?;
+    super::super::describe(&db, page.actor(), dataset.id, &facts, &public).await?;
     Ok(back_with(
         &page.path(&format!("/datasets/{}", dataset.id)),
         "good",

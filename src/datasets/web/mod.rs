@@ -5,6 +5,7 @@ mod form;
 mod list;
 mod parts;
 mod past;
+mod public;
 mod show;
 
 use actix_web::web::ServiceConfig;
@@ -24,6 +25,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(form::register)
         .service(form::edit)
         .service(form::describe)
+        .service(public::ask)
+        .service(public::state)
+        .service(public::find_json)
+        .service(public::state_json)
         .service(show::show)
         .service(show::submit)
         .service(show::review)

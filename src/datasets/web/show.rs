@@ -45,6 +45,8 @@ struct ShowPage {
     /// Bytes that still fit; none where nothing may be added.
     room: Option<u64>,
     may_submit: bool,
+    /// Whether the reader may state what public summaries say of it.
+    may_state: bool,
     reviews: Vec<ReviewRow>,
     panels: Vec<Panel>,
     review_error: String,
@@ -134,6 +136,7 @@ async fn draw(
         files: files.into_iter().map(|file| file_row(lang, file)).collect(),
         room: may_edit.then(|| room.min(config.limits.file_bytes)),
         may_submit: may_edit && is_complete,
+        may_state: policy::check(actor, Action::EditDataset, &own).is_ok(),
         reviews: reviews
             .iter()
             .rev()

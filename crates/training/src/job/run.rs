@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ use super::{
 use crate::{
     checkpoint::write_whole,
     data::{DataError, Prepared, Source, prepare},
+    energy::{Meter, POWERCAP},
     fine_tune::{Observer, Plan, TrainError, Trained, fine_tune},
     settings::{BadSettings, validate},
     stop::{Stop, StopSign},
@@ -122,7 +123,11 @@ async fn attend(portal: Arc<Portal>, place: Place, sign: StopSign) -> End {
         let (portal, log, sign) = (Arc::clone(&portal), Arc::clone(&log), sign.clone());
         async move { log.send(&portal, heartbeat, &sign, is_over).await }
     });
+    // What an earlier process of this attempt used was not measured by this one, so half a figure is none.
+    let is_resumed = place.work_dir.join(CHECKPOINT).exists();
+    let meter = (!is_resumed).then(|| Meter::start(Path::new(POWERCAP)));
     let attempt = Attempt {
+        meter: Arc::new(Mutex::new(meter.flatten())),
         portal: Arc::clone(&portal),
         place,
         log,
@@ -234,6 +239,7 @@ fn outcome_of(result: Result<JobResult, RunError>) -> Result<Outcome, Stop> {
 }
 
 struct Attempt {
+    meter: Arc<Mutex<Option<Meter>>>,
     portal: Arc<Portal>,
     place: Place,
     log: Arc<EventLog>,
@@ -277,6 +283,7 @@ impl Attempt {
         self.sign.check().map_err(CallError::from)?;
 
         let mut observer = JobObserver {
+            meter: Arc::clone(&self.meter),
             portal: Arc::clone(&self.portal),
             log: Arc::clone(&self.log),
             sign: self.sign.clone(),
@@ -355,6 +362,7 @@ impl Attempt {
                 .collect(),
             wall_seconds: started.elapsed().as_secs_f64().max(trained.seconds),
             flop: trained.flop,
+            energy_joules: sample(&self.meter),
             program: program(),
             code: code(),
         })
@@ -363,6 +371,12 @@ impl Attempt {
     fn phase(&self, phase: Phase) -> io::Result<()> {
         self.log.append(clock(), JobEvent::Phase { phase })
     }
+}
+
+/// Reads the meter, if there is one; joules since the program began.
+fn sample(meter: &Mutex<Option<Meter>>) -> Option<f64> {
+    let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+    meter.as_mut().and_then(Meter::sample)
 }
 
 /// A hash that is used as a file name must be one, whoever sent it.
@@ -386,6 +400,7 @@ fn clock() -> DateTime<Utc> {
 
 /// Tells the portal of the work, and asks it before data is read once more.
 struct JobObserver {
+    meter: Arc<Mutex<Option<Meter>>>,
     portal: Arc<Portal>,
     log: Arc<EventLog>,
     sign: StopSign,
@@ -403,6 +418,7 @@ impl Observer for JobObserver {
     }
 
     fn may_go_on(&mut self) -> Result<(), Stop> {
+        sample(&self.meter);
         self.sign.check()
     }
 

@@ -1,0 +1,122 @@
+//! Published documents are looked at again and again: what no longer holds, or is half a year old, is due.
+
+use serde::Serialize;
+
+use super::{
+    document::Document,
+    documents::make_all,
+    error::DisclosureError,
+    store::{self, Version},
+    version::{Reason, is_half_a_year_old},
+};
+use crate::{
+    db::{Db, Event, Subject},
+    ids::{DisclosureId, InstitutionId, ModelId},
+    policy::{self, Action, Actor, Scope},
+};
+
+#[derive(Serialize)]
+struct Due {
+    disclosure: DisclosureId,
+    reason: Reason,
+    #[serde(skip)]
+    model: ModelId,
+    #[serde(skip)]
+    institution: InstitutionId,
+}
+
+impl Event for Due {
+    fn kind(&self) -> &'static str {
+        "disclosures.due"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "model",
+            id: self.model.0,
+            institution: self.institution,
+        }
+    }
+}
+
+/// Looks at the newest published version of each model; what must be made anew is noted once, for operators to see.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn look(db: &Db) -> Result<(), DisclosureError> {
+    let mut conn = db.read().await?;
+    let published = store::published(&mut conn).await?;
+    drop(conn);
+    for version in published {
+        note(db, &version).await?;
+    }
+    Ok(())
+}
+
+async fn note(db: &Db, version: &Version) -> Result<(), DisclosureError> {
+    let mut conn = db.read().await?;
+    let known = store::dues(&mut conn, version.id).await?;
+    let reasons: Vec<Reason> = reasons(&mut conn, db, version)
+        .await?
+        .into_iter()
+        .filter(|reason| !known.iter().any(|(known, _)| known == reason))
+        .collect();
+    drop(conn);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let actor = Actor::system();
+    let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
+    let mut tx = db.write(&actor).await?;
+    let mut is_new = false;
+    for reason in reasons {
+        // Another worker may have noted it meanwhile.
+        if store::insert_due(&mut tx, version.id, reason).await? {
+            is_new = true;
+            tx.record(&Due {
+                disclosure: version.id,
+                reason,
+                model: version.model,
+                institution: version.institution,
+            })?;
+        }
+    }
+    if is_new {
+        tx.commit(permit).await?;
+    }
+    Ok(())
+}
+
+async fn reasons(
+    conn: &mut sqlx::PgConnection,
+    db: &Db,
+    version: &Version,
+) -> Result<Vec<Reason>, DisclosureError> {
+    let now = db.now();
+    let mut reasons = Vec::new();
+    let ledger = store::ledger(conn, version.model, now)
+        .await?
+        .ok_or(DisclosureError::NotFound)?;
+    let is_withdrawn = ledger.datasets().iter().any(|(used, _)| {
+        used.withdrawn
+            .is_some_and(|(_, at)| at > version.prepared_at)
+    });
+    let frozen = store::stored_all(conn, version.id).await?;
+    let holds = |document: &Document| {
+        frozen
+            .iter()
+            .any(|old| old.document.states_the_same(document))
+    };
+    if is_withdrawn {
+        reasons.push(Reason::Withdrawn);
+    } else if !make_all(&ledger, version.number).iter().all(holds) {
+        reasons.push(Reason::Changed);
+    }
+    if version
+        .published_at()
+        .is_some_and(|at| is_half_a_year_old(at, now))
+    {
+        reasons.push(Reason::SixMonths);
+    }
+    Ok(reasons)
+}
