@@ -330,7 +330,7 @@ pub(super) async fn kept_journal(
     month: Month,
 ) -> Result<Journal, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT t.id, t.attempt_id, t.dataset_version_id, t.model_id, e.account AS "account?",
+        r#"SELECT t.id AS "id!", t.attempt_id, t.dataset_version_id, t.model_id, e.account AS "account?",
                   e.account_id AS "account_id?", e.tokens AS "tokens?"
            FROM ledger_transactions t LEFT JOIN ledger_entries e ON e.transaction_id = t.id
            WHERE t.month = $1"#,

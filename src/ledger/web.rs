@@ -333,7 +333,7 @@ async fn show_json(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) 
         .as_deref()
         .map(serde_json::from_str)
         .transpose()
-        .map_err(AppError::internal)?;
+        .map_err(|e| AppError::Internal(e.into()))?;
     Ok(HttpResponse::Ok().json(serde_json::json!({
         "is_closed": shown.is_closed,
         "statement": shown.statement,
@@ -346,7 +346,7 @@ async fn show_json(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) 
 #[get("/api/v1/statements/{institution}/{month}/csv")]
 async fn download(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) -> ApiResult {
     let (_, shown) = find(&db, &actor.0, &which).await?;
-    let text = table(&shown.statement).map_err(AppError::internal)?;
+    let text = table(&shown.statement).map_err(|e| AppError::Internal(e.into()))?;
     let name = format!("{}-{}.csv", which.institution, shown.statement.month);
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
