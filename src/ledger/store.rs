@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -302,13 +302,12 @@ pub(super) struct Closed {
     pub(super) journal_sha256: String,
     pub(super) tokens_read: i64,
     pub(super) tokens_served: i64,
-    pub(super) closed_at: DateTime<Utc>,
 }
 
 /// Every closed month, newest first.
 pub(super) async fn closed(conn: &mut PgConnection) -> Result<Vec<Closed>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT month, journal_sha256, tokens_read, tokens_served, closed_at FROM ledger_months ORDER BY month DESC"
+        "SELECT month, journal_sha256, tokens_read, tokens_served FROM ledger_months ORDER BY month DESC"
     )
     .fetch_all(conn)
     .await?;
@@ -319,7 +318,6 @@ pub(super) async fn closed(conn: &mut PgConnection) -> Result<Vec<Closed>, Store
             journal_sha256: row.journal_sha256,
             tokens_read: row.tokens_read,
             tokens_served: row.tokens_served,
-            closed_at: row.closed_at,
         })
         .collect())
 }
@@ -484,18 +482,4 @@ pub(super) async fn contributors(
             name: row.name,
         })
         .collect())
-}
-
-/// The months of which an institution has a signed statement, newest first.
-pub(super) async fn months_of(
-    conn: &mut PgConnection,
-    institution: InstitutionId,
-) -> Result<Vec<Month>, StoreError> {
-    let months: Vec<NaiveDate> = sqlx::query_scalar!(
-        "SELECT month FROM ledger_statements WHERE institution_id = $1 ORDER BY month DESC",
-        institution.0,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(months.into_iter().map(Month::of_day).collect())
 }

@@ -44,6 +44,9 @@ pub async fn verify(db: &Db) -> Result<(usize, Vec<Difference>), StoreError> {
         if kept.sha256() != closed.journal_sha256 {
             tell("the hash of the journal is not that of its entries".to_owned());
         }
+        if journal.totals() != (closed.tokens_read, closed.tokens_served) {
+            tell("the totals of the month are not those of the raw events".to_owned());
+        }
         let owned = store::owned(&mut conn, &journal).await?;
         let mut kept = store::kept_statements(&mut conn, month).await?;
         for (institution, statement) in statement::statements(month, &journal, &owned) {

@@ -60,7 +60,7 @@ fn visibility(actor: &Actor) -> Result<Visibility, AppError> {
 fn month_name(lang: Lang, month: Month) -> String {
     let number = month.first_day().format("%-m").to_string();
     let year = month.first_day().format("%Y").to_string();
-    lang.t_with(&format!("month-{number}"), &[("year", year)])
+    lang.t_with(&format!("statement-month-{number}"), &[("year", year)])
 }
 
 /// Every institution that one may see, with its months.
