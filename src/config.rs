@@ -102,6 +102,8 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+    /// Where this installation computes; permissions may limit it.
+    pub location: permission_policy::Territory,
 }
 
 /// Why the settings cannot be used.
@@ -263,7 +265,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 18] = [
+        let rows: [(&str, String); 19] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -291,6 +293,7 @@ impl Config {
                 self.training.state_dir.display().to_string(),
             ),
             ("training.slots", self.training.slots.to_string()),
+            ("training.location", self.training.location.to_string()),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");

@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     db::verify_chain,
     institutions::{self, NewInstitution},
+    jobs,
     policy::Role,
     process::start_logging,
 };
@@ -77,9 +78,19 @@ pub enum AdminCommand {
         /// The GGUF file.
         file: PathBuf,
     },
+    /// Look after verdicts on uses of datasets.
+    #[command(subcommand)]
+    Verdicts(VerdictsCommand),
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+/// `faculty admin verdicts …`
+#[derive(Subcommand)]
+pub enum VerdictsCommand {
+    /// Make every verdict again from the policy it was read from; fails where one comes out otherwise.
+    Verify,
 }
 
 /// `faculty admin audit …`
@@ -157,6 +168,22 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             ports.objects.prepare(&ports.config.origin()).await?;
             let id = register_base(&ports, &name, &family, &license, &file).await?;
             println!("{name} is registered as {id}.");
+        }
+        AdminCommand::Verdicts(VerdictsCommand::Verify) => {
+            let found = jobs::verify_verdicts(&ports.db).await?;
+            for difference in &found.different {
+                println!("{difference}");
+            }
+            println!(
+                "{} verdicts come out the same, {} otherwise; {} are older than the keeping of policies.",
+                found.same,
+                found.different.len(),
+                found.without_text
+            );
+            anyhow::ensure!(
+                found.different.is_empty(),
+                "verdicts differ from their policies"
+            );
         }
         AdminCommand::Audit(AuditCommand::Verify) => {
             let mut conn = ports.db.read().await?;
