@@ -44,6 +44,9 @@ pub(super) struct Form {
     pub(super) on_withdrawal: String,
     /// What could not be coded, a passage a line.
     pub(super) needs_human: String,
+    /// The page's token, which the extractor checks; named here so that a misspelt field is refused.
+    #[serde(rename = "csrf")]
+    _csrf: String,
     /// `preview` to see the words without giving anything.
     pub(super) action: String,
 }

@@ -39,6 +39,15 @@ pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
 }
 
 pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approved {
+    approved(app, corpus, usual_permission()).await
+}
+
+/// A dataset that passed both reviews, with a permission of the test's own.
+pub(crate) async fn approved_with(app: &TestApp, permission: Value) -> Approved {
+    approved(app, &small_corpus(), permission).await
+}
+
+async fn approved(app: &TestApp, corpus: &[u8], permission: Value) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
     let registered = contributor
         .api(
@@ -62,7 +71,7 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
         .upload(dataset, "notulen.jsonl", corpus)
         .await
         .unwrap();
-    give_permission(app, dataset).await;
+    give(app, dataset, permission).await;
     contributor
         .api(
             Method::POST,
@@ -86,16 +95,21 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
     Approved { dataset, version }
 }
 
-pub(crate) async fn give_permission(app: &TestApp, dataset: Uuid) {
+/// Fine-tuning for the consortium, anywhere.
+fn usual_permission() -> Value {
+    json!({
+        "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
+        "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
+    })
+}
+
+async fn give(app: &TestApp, dataset: Uuid, permission: Value) {
     app.browser("manager.waterland")
         .await
         .api(
             Method::POST,
             &format!("/api/v1/datasets/{dataset}/permissions"),
-            Some(json!({
-                "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
-                "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
-            })),
+            Some(permission),
         )
         .await
         .unwrap();

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use permission_policy::{
-    Confidentiality, Layer, Policy, RecordedPolicy, Rule, Terms, decide, first, sha256_hex,
+    Confidentiality, Layer, Moment, Policy, RecordedPolicy, Rule, Terms, decide, first,
+    is_in_force, sha256_hex,
 };
 
 use crate::support::{Case, cases, duties_told, told};
@@ -263,4 +264,23 @@ fn closed_words_are_read_as_they_are_written() {
         assert_eq!(one.to_string().parse(), Ok(*one));
     }
     assert!("secret".parse::<Confidentiality>().is_err());
+}
+
+#[test]
+fn a_permission_is_in_force_from_its_first_day_up_to_and_including_its_last() {
+    let permission = crate::support::permissions_of("C from:2026-05-05 until:2026-05-07").remove(0);
+    let is = |day: &str| is_in_force(&permission, &Moment::of(crate::support::moment(day)));
+    let days = [
+        "2026-05-04",
+        "2026-05-05",
+        "2026-05-06",
+        "2026-05-07",
+        "2026-05-08",
+    ];
+    assert_eq!(days.map(is), [false, true, true, true, false]);
+    let withdrawn = crate::support::permissions_of("C withdrawn").remove(0);
+    assert!(!is_in_force(
+        &withdrawn,
+        &Moment::of(crate::support::moment("-"))
+    ));
 }

@@ -78,7 +78,7 @@ fn objects(graph: &Graph, predicate: &str) -> Vec<String> {
         .map(|triple| match triple.object.into_owned() {
             Term::NamedNode(node) => node.into_string(),
             Term::Literal(literal) => literal.value().to_owned(),
-            other => other.to_string(),
+            other @ Term::BlankNode(_) => other.to_string(),
         })
         .collect();
     found.sort();
@@ -329,14 +329,14 @@ fn changes(terms: &Terms) -> Vec<Terms> {
             .evidence
             .document_sha256
             .as_ref()
-            .map_or(Some("cd".repeat(32)), |_| None)
+            .map_or(Some("cd".repeat(32)), |_| None);
     });
     with(&|t| {
         t.duties.attribution = t
             .duties
             .attribution
             .as_ref()
-            .map_or(Some("zo".into()), |_| None)
+            .map_or(Some("zo".into()), |_| None);
     });
     with(&|t| t.duties.report_use = !t.duties.report_use);
     with(&|t| t.duties.compensate = !t.duties.compensate);

@@ -37,7 +37,7 @@ fn narrowed(terms: &Terms, how: u8, which: Index) -> Terms {
         8 if less.territories.is_empty() => less.territories.push(Territory::Eu),
         8 if less.territories.len() > 1 => drop_last(&mut less.territories),
         9 if less.processing_locations.is_empty() => {
-            less.processing_locations.push(Territory::NETHERLANDS)
+            less.processing_locations.push(Territory::NETHERLANDS);
         }
         9 if less.processing_locations.len() > 1 => drop_last(&mut less.processing_locations),
         _ => less.evidence.document_sha256 = None,
