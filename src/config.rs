@@ -106,6 +106,8 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+    /// Where this installation computes; permissions may limit it.
+    pub location: permission_policy::Territory,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -309,6 +311,7 @@ impl Config {
                 "rights_checks.allow_private",
                 self.rights_checks.allow_private.to_string(),
             ),
+            ("training.location", self.training.location.to_string()),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");

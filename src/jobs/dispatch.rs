@@ -8,7 +8,6 @@ use super::{
     end::{self, Told},
     error::JobError,
     happened::Happened,
-    job::Job,
     status::Step,
     store::{self, NewAttempt},
 };
@@ -16,9 +15,9 @@ use crate::{
     app::Ports,
     datasets,
     db::{Db, WriteTx},
-    ids::{AttemptId, DatasetVersionId, JobId},
+    ids::{AttemptId, DatasetVersionId, JobId, ModelId},
     models,
-    permissions::Verdict,
+    permissions::{Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
 
@@ -58,13 +57,15 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
     let Some(mut job) = store::claim(&mut tx, id).await? else {
         return Ok(true);
     };
-    match decide(&mut tx, &job, &versions).await? {
+    let location = ports.config.training.location;
+    match decide(&mut tx, &job.wanted(location), job.base, &versions).await? {
         Ok(decisions) => {
             let attempt = AttemptId::fresh();
             let new = NewAttempt {
                 id: attempt,
                 job: id,
                 place,
+                processing_location: location,
             };
             let number = store::insert_attempt(&mut tx, &new).await?;
             for (version, decision) in &decisions {
@@ -110,19 +111,19 @@ type Decisions = Vec<(DatasetVersionId, datasets::Decision)>;
 /// The decision on every version at this instant; or the rules that stand in the way.
 async fn decide(
     tx: &mut WriteTx<'_>,
-    job: &Job,
+    wanted: &Use,
+    base: ModelId,
     versions: &[DatasetVersionId],
 ) -> Result<Result<Decisions, Vec<String>>, JobError> {
     let now = tx.now();
-    let wanted = job.wanted();
     let mut decisions = Vec::with_capacity(versions.len());
     let mut rules = Vec::new();
-    let base = models::find(tx.conn(), job.base).await?;
+    let base = models::find(tx.conn(), base).await?;
     if base.is_none_or(|base| base.status != models::Status::Released) {
         rules.push("base-model-retired".to_owned());
     }
     for version in versions {
-        let decision = datasets::decide_use(tx.conn(), *version, &wanted, now)
+        let decision = datasets::decide_use(tx.conn(), *version, wanted, now)
             .await?
             .ok_or(JobError::UnknownVersion(*version))?;
         if !decision.verdict.is_allowed {

@@ -29,6 +29,7 @@ mod stop;
 mod store;
 mod tell;
 mod token;
+mod verify;
 pub mod web;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use self::{
     request::request,
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{cancel, stop_for_withdrawal},
+    verify::{Difference, Verification, verify_verdicts},
 };
 use crate::{
     app::Ports,

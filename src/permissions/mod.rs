@@ -10,14 +10,14 @@ pub mod web;
 mod words;
 
 pub use permission_policy::{
-    Article6, Article9, Assessment, Confidentiality, DatasetFacts, Duties, Duty, Evidence, Layer,
-    LicenceFacts, LicenceFlags, Obligation, OnWithdrawal, Permission, Policy, PrivacyFacts,
-    Purpose, Reason, Recipients, RecordedPolicy, Rule, State, TdmReservation, Terms, Territory,
-    Training, Use, Verdict, decide, licence_flags, sha256_hex,
+    Article6, Article9, Assessment, COUNTRIES, Confidentiality, DatasetFacts, Duties, Duty,
+    Evidence, Layer, LicenceFacts, LicenceFlags, Obligation, OnWithdrawal, Permission, Policy,
+    PrivacyFacts, Purpose, Reason, Recipients, RecordedPolicy, Rule, State, TdmReservation, Terms,
+    Territory, Training, Use, Verdict, decide, licence_flags, sha256_hex,
 };
 
 pub use self::{
-    give::{GiveError, NewPermission, give},
-    store::{of_version, withdraw_all},
-    words::{RightsBox, rights_box, sentence},
+    give::{Coverage, GiveError, NewPermission, give},
+    store::{keep_policy, kept_policies, of_version, withdraw_all},
+    words::{RightsBox, Sentence, duties, place, reason, rights_box, sentence, sentences},
 };

@@ -24,6 +24,7 @@ mod keys;
 mod kills;
 mod ledger;
 mod lineage;
+mod permissions;
 mod privacy;
 mod prov;
 mod rights_checks;

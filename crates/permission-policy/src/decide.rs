@@ -276,57 +276,70 @@ fn missing(facts: &DatasetFacts, permission: &Permission, wanted: &Use, today: N
 fn yes<'a>(facts: &DatasetFacts, granted: impl Iterator<Item = &'a Permission>) -> Verdict {
     let mut reasons = Vec::with_capacity(Layer::ALL.len());
     let mut duties = Vec::with_capacity(8);
-    if let Some(flags) = facts.licence.flags {
-        let mut asks = |duty| {
-            duties.push(Obligation {
-                duty,
-                permission: None,
-                licence: Some(facts.licence.label.clone()),
-            });
-        };
-        if flags.attribution {
-            asks(Duty::Attribute { text: None });
-        }
-        if flags.share_alike {
-            asks(Duty::ShareAlike);
-        }
-        if flags.needs_notice {
-            asks(Duty::KeepNotice);
-        }
-    }
+    licence_duties(facts, &mut duties);
     for permission in granted {
         reasons.push(spoken(Rule::Covered, permission.layer, permission.id));
-        let terms = &permission.terms;
-        let mut asks = |duty| {
-            duties.push(Obligation {
-                duty,
-                permission: Some(permission.id),
-                licence: None,
-            });
-        };
-        if let Some(text) = &terms.duties.attribution {
-            asks(Duty::Attribute {
-                text: Some(text.clone()),
-            });
-        }
-        if terms.duties.report_use {
-            asks(Duty::ReportUse);
-        }
-        if terms.duties.compensate {
-            asks(Duty::Compensate);
-        }
-        asks(Duty::DeleteWithin {
-            days: terms.duties.delete_within_days,
-        });
-        asks(Duty::OnWithdrawal {
-            models: terms.on_withdrawal,
-        });
+        permission_duties(permission, &mut duties);
     }
     Verdict {
         is_allowed: true,
         reasons,
         duties,
     }
+}
+
+fn licence_duties(facts: &DatasetFacts, duties: &mut Vec<Obligation>) {
+    let Some(flags) = facts.licence.flags else {
+        return;
+    };
+    let asked = [
+        (flags.attribution, Duty::Attribute { text: None }),
+        (flags.share_alike, Duty::ShareAlike),
+        (flags.needs_notice, Duty::KeepNotice),
+    ];
+    for (is_asked, duty) in asked {
+        if is_asked {
+            duties.push(Obligation {
+                duty,
+                permission: None,
+            });
+        }
+    }
+}
+
+/// What `permission` asks. What two layers ask alike is told once, as the first of them asks it.
+fn permission_duties(permission: &Permission, duties: &mut Vec<Obligation>) {
+    let terms = &permission.terms;
+    let is_named = |text: &String| {
+        duties.iter().any(
+            |known| matches!(&known.duty, Duty::Attribute { text: Some(named) } if named == text),
+        )
+    };
+    let attribution = terms.duties.attribution.as_ref();
+    let attribution = attribution.filter(|text| !is_named(text)).cloned();
+    let mut ask = |duty: Duty| {
+        if duties.iter().all(|known| known.duty != duty) {
+            duties.push(Obligation {
+                duty,
+                permission: Some(permission.id),
+            });
+        }
+    };
+    if attribution.is_some() {
+        ask(Duty::Attribute { text: attribution });
+    }
+    if terms.duties.report_use {
+        ask(Duty::ReportUse);
+    }
+    if terms.duties.compensate {
+        ask(Duty::Compensate);
+    }
+    ask(Duty::DeleteWithin {
+        days: terms.duties.delete_within_days,
+    });
+    ask(Duty::OnWithdrawal {
+        models: terms.on_withdrawal,
+    });
 }
 
 /// A set of rules, without an allocation for each permission that is looked at.
@@ -349,11 +362,12 @@ impl Rules {
         self.0.count_ones()
     }
 
-    fn iter(self) -> impl Iterator<Item = Rule> {
-        Rule::ALL
-            .iter()
-            .copied()
-            .filter(move |rule| self.0 & (1 << (*rule as u32)) != 0)
+    fn iter(mut self) -> impl Iterator<Item = Rule> {
+        std::iter::from_fn(move || {
+            let rule = Rule::ALL.get(self.0.trailing_zeros() as usize)?;
+            self.0 &= self.0 - 1;
+            Some(*rule)
+        })
     }
 }
 

@@ -9,11 +9,14 @@
 //! whole in [`first`], so that an old verdict can be made again from the [`RecordedPolicy`] it was read from.
 
 mod decide;
+pub mod duo;
 mod facts;
 pub mod first;
 mod licence;
+pub mod odrl;
 mod permission;
 mod policy;
+pub mod tdmrep;
 mod terms;
 mod territory;
 mod verdict;
@@ -36,3 +39,6 @@ pub use self::{
 
 /// The version of the rules that decide.
 pub const RULE_SET: u32 = 2;
+
+/// The JSON Schema of [`Terms`] in canonical form.
+pub const SCHEMA: &str = include_str!("../schema/permission-terms-2.json");

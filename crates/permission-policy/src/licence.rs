@@ -68,6 +68,16 @@ const CONTRACT: LicenceFlags = LicenceFlags {
     allows_training: Training::Contract,
     ..FREE
 };
+/// The exception for text and data mining (art. 15o Aw, directive 2019/790 art. 4): to read, not to pass on.
+const MINING: LicenceFlags = LicenceFlags {
+    allows_redistribution: false,
+    ..FREE
+};
+/// The exception for research organisations (art. 15n Aw, directive 2019/790 art. 3).
+const MINING_FOR_RESEARCH: LicenceFlags = LicenceFlags {
+    non_commercial: true,
+    ..MINING
+};
 /// Not for training, whatever else.
 const NO_TRAINING: LicenceFlags = LicenceFlags {
     allows_training: Training::No,
@@ -76,7 +86,7 @@ const NO_TRAINING: LicenceFlags = LicenceFlags {
 
 /// The SPDX ids that the form offers, and the labels that are found in published corpora, in small letters.
 /// Creative Commons licences are read by their elements and stand in [`creative_commons`].
-pub const TABLE: [(&str, LicenceFlags); 35] = [
+pub const TABLE: [(&str, LicenceFlags); 37] = [
     ("cc0-1.0", FREE),
     ("cc0", FREE),
     ("cc-0 1.0", FREE),
@@ -88,6 +98,8 @@ pub const TABLE: [(&str, LicenceFlags); 35] = [
     ("publiek domein", FREE),
     ("licenseref-nl-auteurswet-11", FREE),
     ("licenseref-nl-auteurswet-15b", FREE),
+    ("licenseref-nl-auteurswet-15n", MINING_FOR_RESEARCH),
+    ("licenseref-nl-auteurswet-15o", MINING),
     ("odc-by-1.0", NAMED),
     ("ogl-uk-3.0", NAMED),
     ("etalab-2.0", NAMED),

@@ -51,20 +51,44 @@ impl Territory {
     pub const NETHERLANDS: Self = Self::Country(Country(*b"NL"));
 }
 
-impl Country {
-    fn is_eu(self) -> bool {
-        EU.contains(&&self.0)
+/// A bit for each pair of letters: looked up once for each permission that names a group.
+struct Group([u64; 11]);
+
+impl Group {
+    const fn of(members: &[&[u8; 2]], more: &[&[u8; 2]]) -> Self {
+        let mut bits = [0; 11];
+        let mut at = 0;
+        while at < members.len() + more.len() {
+            let code = if at < members.len() {
+                members[at]
+            } else {
+                more[at - members.len()]
+            };
+            let place = place(*code);
+            bits[place / 64] |= 1 << (place % 64);
+            at += 1;
+        }
+        Self(bits)
     }
 
-    fn is_eea(self) -> bool {
-        self.is_eu() || EFTA.contains(&&self.0)
+    fn has(&self, country: Country) -> bool {
+        let place = place(country.0);
+        self.0[place / 64] >> (place % 64) & 1 == 1
     }
 }
+
+/// Which of the 676 pairs of capital letters this is.
+const fn place([first, second]: [u8; 2]) -> usize {
+    ((first - b'A') as usize) * 26 + (second - b'A') as usize
+}
+
+static IN_EU: Group = Group::of(&EU, &[]);
+static IN_EEA: Group = Group::of(&EU, &EFTA);
 
 /// Whether `wanted` lies wholly within `allowed`; an empty list means anywhere.
 #[must_use]
 pub fn covers(allowed: &[Territory], wanted: Territory) -> bool {
-    if allowed.is_empty() || allowed.contains(&Territory::World) {
+    if allowed.is_empty() {
         return true;
     }
     let all = |codes: &[&[u8; 2]]| codes.iter().all(|code| holds(allowed, Country(**code)));
@@ -72,15 +96,15 @@ pub fn covers(allowed: &[Territory], wanted: Territory) -> bool {
         Territory::Country(country) => holds(allowed, country),
         Territory::Eu => all(&EU),
         Territory::Eea => all(&EU) && all(&EFTA),
-        Territory::World => false,
+        Territory::World => allowed.contains(&Territory::World),
     }
 }
 
 fn holds(allowed: &[Territory], country: Country) -> bool {
     allowed.iter().any(|one| match one {
         Territory::Country(other) => *other == country,
-        Territory::Eu => country.is_eu(),
-        Territory::Eea => country.is_eea(),
+        Territory::Eu => IN_EU.has(country),
+        Territory::Eea => IN_EEA.has(country),
         Territory::World => true,
     })
 }
@@ -178,6 +202,21 @@ mod tests {
         assert!(is_covered("EEA", "NO") && is_covered("EEA", "EU") && is_covered("EEA", "EEA"));
         assert!(!is_covered("EEA", "CH") && !is_covered("EEA", "world"));
         assert!(is_covered("NL BE", "BE") && !is_covered("NL BE", "EU"));
+    }
+
+    #[test]
+    fn each_group_has_exactly_its_members() {
+        let members = |group: &str| -> Vec<&str> {
+            COUNTRIES
+                .split(' ')
+                .filter(|code| is_covered(group, code))
+                .collect()
+        };
+        assert_eq!(members("EU").len(), 27);
+        let mut eea = members("EU");
+        eea.extend(["IS", "LI", "NO"]);
+        eea.sort_unstable();
+        assert_eq!(members("EEA"), eea);
     }
 
     #[test]

@@ -117,12 +117,8 @@ pub struct Obligation {
     /// What has to be done.
     #[serde(flatten)]
     pub duty: Duty,
-    /// The permission that asks it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The permission that asks it; none: the licence of the dataset.
     pub permission: Option<PermissionId>,
-    /// The licence that asks it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
 }
 
 /// The answer, with every rule that made it.

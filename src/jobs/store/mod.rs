@@ -14,8 +14,8 @@ pub(super) use self::{
         insert_attempt, insert_event, live_attempts, live_count, lock_attempt, set_handle,
     },
     grants::{
-        bind_use, bound_verdicts, files_granted, insert_grant, insert_read, insert_tokens_read,
-        keep_tokens_last_told, terms_of,
+        KeptVerdict, bind_use, bound_verdicts, files_granted, insert_grant, insert_read,
+        insert_tokens_read, keep_tokens_last_told, terms_of, verdicts_after,
     },
     inputs::{input_versions, inputs, owner_of},
     jobs::{claim, find, insert, lock, next_approved, save, slots_lock},

@@ -44,6 +44,14 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
     submitted
 }
 
+/// A dataset that passed both reviews, with a permission of the test's own.
+pub(crate) async fn approved_with(app: &TestApp, permission: Value) -> Approved {
+    let draft = permitted_draft_with(app, &small_corpus(), &[], permission).await;
+    submit(app, draft.dataset).await;
+    approve(app, draft.dataset).await;
+    draft
+}
+
 /// Both reviewers say yes.
 pub(crate) async fn approve(app: &TestApp, dataset: Uuid) {
     for (login, kind) in [("steward", "data"), ("legal", "legal")] {
@@ -66,25 +74,34 @@ pub(crate) async fn submitted_dataset(
     corpus: &[u8],
     changes: &[(&str, &str)],
 ) -> Approved {
-    let draft = permitted_draft_with(app, corpus, changes).await;
+    let draft = permitted_draft_with(app, corpus, changes, usual_permission()).await;
+    submit(app, draft.dataset).await;
+    draft
+}
+
+async fn submit(app: &TestApp, dataset: Uuid) {
     app.browser("contributor.waterland")
         .await
         .api(
             Method::POST,
-            &format!("/api/v1/datasets/{}/submit", draft.dataset),
+            &format!("/api/v1/datasets/{dataset}/submit"),
             None,
         )
         .await
         .unwrap();
-    draft
 }
 
 /// A dataset with a verified file and a permission, not yet submitted.
 pub(crate) async fn permitted_draft_of(app: &TestApp, corpus: &[u8]) -> Approved {
-    permitted_draft_with(app, corpus, &[]).await
+    permitted_draft_with(app, corpus, &[], usual_permission()).await
 }
 
-async fn permitted_draft_with(app: &TestApp, corpus: &[u8], changes: &[(&str, &str)]) -> Approved {
+async fn permitted_draft_with(
+    app: &TestApp,
+    corpus: &[u8],
+    changes: &[(&str, &str)],
+    permission: Value,
+) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
     let mut facts = json!({
         "title": "Notulen", "description": "Voor een test geschreven.", "language": "nl", "license": "CC0-1.0",
@@ -108,20 +125,25 @@ async fn permitted_draft_with(app: &TestApp, corpus: &[u8], changes: &[(&str, &s
         .upload(dataset, "notulen.jsonl", corpus)
         .await
         .unwrap();
-    give_permission(app, dataset).await;
+    give(app, dataset, permission).await;
     Approved { dataset, version }
 }
 
-pub(crate) async fn give_permission(app: &TestApp, dataset: Uuid) {
+/// Fine-tuning for the consortium, anywhere.
+fn usual_permission() -> Value {
+    json!({
+        "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
+        "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
+    })
+}
+
+async fn give(app: &TestApp, dataset: Uuid, permission: Value) {
     app.browser("manager.waterland")
         .await
         .api(
             Method::POST,
             &format!("/api/v1/datasets/{dataset}/permissions"),
-            Some(json!({
-                "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
-                "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
-            })),
+            Some(permission),
         )
         .await
         .unwrap();
