@@ -1,6 +1,6 @@
 //! Who may do what. Every rule of authorisation in the portal stands in [`check`] and [`visible`].
 //!
-//! Whether *data* may be used is another question and is answered by `permissions::decide`.
+//! Whether *data* may be used is another question and is answered by `permission_policy::decide`.
 
 use std::{marker::PhantomData, str::FromStr};
 

@@ -208,15 +208,11 @@ fn cover<'a>(
     wanted: &Use,
     today: NaiveDate,
 ) -> Result<&'a Permission, Missing> {
-    let mut closest: Option<(Rules, &Permission)> = None;
-    for permission in permissions.iter().filter(|p| p.layer == layer) {
-        let rules = missing(facts, permission, wanted, today);
-        let is_closer =
-            closest.is_none_or(|(best, of)| (rules.count(), permission.id) < (best.count(), of.id));
-        if is_closer {
-            closest = Some((rules, permission));
-        }
-    }
+    let closest = permissions
+        .iter()
+        .filter(|permission| permission.layer == layer)
+        .map(|permission| (missing(facts, permission, wanted, today), permission))
+        .min_by_key(|(rules, permission)| (rules.count(), permission.id));
     match closest {
         None => Err(Missing::Permission),
         Some((rules, permission)) if rules.is_empty() => Ok(permission),
