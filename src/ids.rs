@@ -48,6 +48,12 @@ typed_id!(
     DatasetVersionId,
     /// One file of a dataset version; also the id of its upload.
     FileId,
+    /// One agreement that permissions are read from.
+    AgreementId,
+    /// One document of an agreement.
+    AgreementDocumentId,
+    /// One version of one coded line of an agreement.
+    AgreementLineId,
     /// One withdrawal.
     WithdrawalId,
     /// A base model, or one that came out of a job.

@@ -147,6 +147,13 @@ pub enum Action {
     ReviewRights,
     GivePermission,
     WithdrawPermission,
+    ViewAgreement,
+    /// Register it, say what it is, send its document, hand it in, take it back.
+    EditAgreement,
+    /// Code its lines and remark on it.
+    WorkOnAgreement,
+    /// Confirm its lines for the institution.
+    ConfirmAgreement,
     RequestJob,
     ViewJob,
     ApproveJob,
@@ -170,7 +177,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -179,6 +186,10 @@ impl Action {
         Self::ReviewRights,
         Self::GivePermission,
         Self::WithdrawPermission,
+        Self::ViewAgreement,
+        Self::EditAgreement,
+        Self::WorkOnAgreement,
+        Self::ConfirmAgreement,
         Self::RequestJob,
         Self::ViewJob,
         Self::ApproveJob,
@@ -268,6 +279,13 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             here(&[Contributor, Manager])
         }
         Action::GivePermission | Action::WithdrawPermission => here(&[Manager]),
+        Action::ViewAgreement => here(&[Contributor, Manager, PrivacyOfficer]).or_else(|denied| {
+            platform(&[LegalReviewer, Admin, Auditor, System]).map_err(|_| denied)
+        }),
+        Action::EditAgreement => here(&[Contributor, Manager]),
+        Action::WorkOnAgreement => here(&[Contributor, Manager])
+            .or_else(|denied| platform(&[LegalReviewer]).map_err(|_| denied)),
+        Action::ConfirmAgreement => here(&[Manager]).and_then(|()| not_both_parties(actor, scope)),
         Action::ViewDataset | Action::ViewModel => {
             if scope.is_published {
                 Ok(())
@@ -330,6 +348,14 @@ fn not_own(actor: &Actor, scope: &Scope) -> Result<(), Denied> {
     if scope.requested_by == Some(actor.user) {
         Err(Denied::OwnRequest)
     } else if scope.reviewed_by == Some(actor.user) {
+        Err(Denied::SecondReview)
+    } else {
+        Ok(())
+    }
+}
+
+fn not_both_parties(actor: &Actor, scope: &Scope) -> Result<(), Denied> {
+    if scope.reviewed_by == Some(actor.user) {
         Err(Denied::SecondReview)
     } else {
         Ok(())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    agreements,
     app::Ports,
     db::Task as _,
     gateway, jobs, uploads,
@@ -28,6 +29,25 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                 Box::pin(async move {
                     let task = serde_json::from_value(task)?;
                     Ok(uploads::discard(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: agreements::ReadDocument::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    let (db, objects, config) = (&ports.db, &ports.objects, &ports.config);
+                    Ok(agreements::read_document(db, objects, config, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: agreements::Discard::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(agreements::discard(&ports.db, &ports.objects, &task).await?)
                 })
             },
         },

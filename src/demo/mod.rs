@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 pub use self::{
-    browser::{Browser, Uploaded},
+    browser::{Answer, Browser, Uploaded},
     people::{INSTITUTIONS, InstitutionOfDemo, PEOPLE, PersonOfDemo, provider_people, seed},
     play::{Played, Stage, play},
     record::Record,

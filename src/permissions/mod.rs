@@ -17,7 +17,7 @@ pub use permission_policy::{
 };
 
 pub use self::{
-    give::{GiveError, NewPermission, give},
+    give::{GiveError, NewPermission, give, give_in, lock},
     store::{of_version, withdraw_all},
     words::{RightsBox, rights_box, sentence},
 };

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod agreements;
 mod browser;
 mod datasets;
 mod gateway;

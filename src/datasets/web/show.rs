@@ -5,10 +5,14 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::{
-    super::{Dataset, FileState, Status, files, find_visible, review::Verdict, review_store},
+    super::{
+        Dataset, FileState, Status, agreement_store, files, find_visible, review::Verdict,
+        review_store,
+    },
     Badge, Fact, Rights, badge,
     parts::{
-        FileRow, Panel, ReviewRow, Station, across, chain, file_row, panels, review_row, side,
+        AgreementRow, FileRow, Panel, ReviewRow, Station, across, agreement_row, chain, file_row,
+        panels, proof, review_row, side,
     },
 };
 use crate::{
@@ -41,6 +45,9 @@ struct ShowPage {
     may_submit: bool,
     reviews: Vec<ReviewRow>,
     panels: Vec<Panel>,
+    /// None: the reader may not see them.
+    agreements: Option<Vec<AgreementRow>>,
+    add_agreement: Option<String>,
     review_error: String,
     reason: String,
 }
@@ -69,8 +76,17 @@ async fn draw(
             ),
             None => (permissions::RightsBox::default(), false),
         };
-    drop(conn);
     let own = Scope::of(dataset.institution);
+    let covering = if policy::check(actor, Action::ViewAgreement, &own).is_ok() {
+        Some(agreement_store::covering(&mut conn, dataset.id).await?)
+    } else {
+        None
+    };
+    drop(conn);
+    let (proof_label, proof_href) = covering
+        .as_deref()
+        .and_then(|covering| proof(lang, covering))
+        .map_or_else(Default::default, |(label, href)| (label, page.path(&href)));
     let status = dataset.version.status;
     let may_edit = status.is_editable() && policy::check(actor, Action::EditDataset, &own).is_ok();
     let path = |rest: &str| page.path(&format!("/datasets/{}{rest}", dataset.id));
@@ -86,6 +102,8 @@ async fn draw(
         withdraw: (has_permission
             && policy::check(actor, Action::WithdrawPermission, &own).is_ok())
         .then(|| path("/withdraw")),
+        proof_label,
+        proof_href,
     };
     let panels = panels(lang, actor, &dataset, &reviews);
     let is_for_you = !panels.is_empty() || (may_edit && status == Status::ChangesRequested);
@@ -126,6 +144,15 @@ async fn draw(
             .map(|one| review_row(lang, now, &dataset, one))
             .collect(),
         panels,
+        add_agreement: (status != Status::Withdrawn
+            && policy::check(actor, Action::EditAgreement, &own).is_ok())
+        .then(|| page.path(&format!("/agreements/new?dataset={}", dataset.id))),
+        agreements: covering.map(|covering| {
+            covering
+                .into_iter()
+                .map(|one| agreement_row(lang, one))
+                .collect()
+        }),
         review_error: String::new(),
         reason: String::new(),
         title: dataset.facts.title,

@@ -1,9 +1,10 @@
 //! What tests stand on: a portal of their own with its own database, store and identity provider.
 
 mod app;
-mod database;
+pub(crate) mod database;
 pub(crate) mod given;
 mod keyholder;
+pub(crate) mod pdf;
 mod programs;
 mod upstream;
 
