@@ -11,9 +11,11 @@
 mod accounts;
 mod agreements;
 mod browser;
+mod browser_work;
 mod datasets;
 mod gateway;
 mod gateway_cuts;
+mod gateway_kills;
 mod job_contract;
 mod jobs;
 mod journey;
