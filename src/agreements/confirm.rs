@@ -39,7 +39,15 @@ pub(super) fn check(
             Action::ReviewRights
         }
     };
-    policy::check(actor, action, &scope)
+    policy::check(actor, action, &scope).map_err(|denied| match denied {
+        // Who may see it is told that it is not theirs to confirm, instead of "not found".
+        Denied::OtherInstitution
+            if policy::check(actor, Action::ViewAgreement, &agreement.scope()).is_ok() =>
+        {
+            Denied::Role
+        }
+        denied => denied,
+    })
 }
 
 /// For whom `actor` may confirm now, if for anybody.
