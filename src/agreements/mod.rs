@@ -9,6 +9,7 @@ mod attach;
 mod code;
 mod confirm;
 mod event;
+mod letters;
 mod line;
 mod passage;
 mod pdf;

@@ -9,10 +9,10 @@ use std::{
 };
 
 use nix::sys::resource::{Resource, setrlimit};
-use pdf_extract::{Document, PlainTextOutput, output_doc_page};
+use pdf_extract::{Document, output_doc_page};
 use serde::{Deserialize, Serialize};
 
-use super::{agreement::words, passage::tidy};
+use super::{agreement::words, letters::Letters, passage::tidy};
 
 /// An agreement has at most so many pages.
 pub(super) const MOST_PAGES: usize = 300;
@@ -132,9 +132,8 @@ fn read(bytes: &[u8]) -> Reading {
 /// by its number only.
 fn text_of_page(document: &Document, number: u32) -> String {
     let text = panic::catch_unwind(AssertUnwindSafe(|| {
-        let mut text = String::new();
-        let mut output = PlainTextOutput::new(&mut text);
-        output_doc_page(document, &mut output, number).map(|()| text)
+        let mut letters = Letters::default();
+        output_doc_page(document, &mut letters, number).map(|()| letters.into_text())
     }));
     match text {
         Ok(Ok(text)) => tidy(&text),

@@ -71,6 +71,42 @@ pub(crate) fn laughs() -> Vec<u8> {
     file(&objects, "")
 }
 
+/// A PDF of some 2 MB whose one page is 2 GB of blanks once it is unpacked.
+pub(crate) fn bomb() -> Vec<u8> {
+    let blank = vec![b' '; 1 << 20];
+    let mut packer = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut pack = || {
+        let mut packed = Vec::with_capacity(1 << 16);
+        packer
+            .compress_vec(&blank, &mut packed, flate2::FlushCompress::Full)
+            .unwrap();
+        packed
+    };
+    // A full flush forgets what came before: the second block can stand there any number of times.
+    let (first, block) = (pack(), pack());
+    let mut packed = vec![0x78, 0x9c];
+    packed.extend_from_slice(&first);
+    for _ in 0..2047 {
+        packed.extend_from_slice(&block);
+    }
+    packed.extend_from_slice(&[0x03, 0x00]);
+    let mut page = format!(
+        "<< /Filter /FlateDecode /Length {} >>\nstream\n",
+        packed.len()
+    )
+    .into_bytes();
+    page.extend_from_slice(&packed);
+    page.extend_from_slice(b"\nendstream");
+    let objects: Vec<Vec<u8>> = vec![
+        b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+        b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>".to_vec(),
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << >> >>"
+            .to_vec(),
+        page,
+    ];
+    file(&objects, "")
+}
+
 /// Text in lines, a page of print.
 fn shown(text: &str) -> String {
     let mut content = "BT /F1 11 Tf 14 TL 60 780 Td\n".to_owned();
@@ -97,12 +133,14 @@ fn stream(entries: &str, content: &str) -> String {
     )
 }
 
-fn file(objects: &[String], trailer: &str) -> Vec<u8> {
+fn file<T: AsRef<[u8]>>(objects: &[T], trailer: &str) -> Vec<u8> {
     let mut bytes = b"%PDF-1.7\n".to_vec();
     let mut places = Vec::new();
     for (number, object) in (1..).zip(objects) {
         places.push(bytes.len());
-        bytes.extend_from_slice(format!("{number} 0 obj\n{object}\nendobj\n").as_bytes());
+        bytes.extend_from_slice(format!("{number} 0 obj\n").as_bytes());
+        bytes.extend_from_slice(object.as_ref());
+        bytes.extend_from_slice(b"\nendobj\n");
     }
     let table = bytes.len();
     bytes.extend_from_slice(
