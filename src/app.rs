@@ -13,7 +13,7 @@ use anyhow::Context as _;
 
 use crate::{
     accounts::{self, Oidc},
-    audit,
+    agreements, audit,
     clock::{Clock, SystemClock},
     config::Config,
     datasets,
@@ -136,6 +136,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(models::web::routes)
         .configure(jobs::web::routes)
         .configure(datasets::web::routes)
+        .configure(agreements::web::routes)
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
         .configure(gateway::web::routes)

@@ -39,6 +39,7 @@ pub struct Config {
     pub oidc: Oidc,
     pub s3: S3,
     pub limits: Limits,
+    pub documents: Documents,
     pub serving: Serving,
     pub training: Training,
     pub rights_checks: RightsChecks,
@@ -88,7 +89,14 @@ impl S3 {
 pub struct Limits {
     pub file_bytes: u64,
     pub dataset_bytes: u64,
+    pub document_bytes: u64,
     pub manager_tokens_per_day: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub reader: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -56,6 +56,12 @@ typed_id!(
     RightsChangeId,
     /// One text of a privacy assessment.
     AssessmentId,
+    /// One agreement that permissions are read from.
+    AgreementId,
+    /// One document of an agreement.
+    AgreementDocumentId,
+    /// One version of one coded line of an agreement.
+    AgreementLineId,
     /// One withdrawal.
     WithdrawalId,
     /// A base model, or one that came out of a job.

@@ -18,6 +18,7 @@ pub mod worker;
 
 // The subjects, one folder each.
 pub mod accounts;
+pub mod agreements;
 pub mod datasets;
 pub mod institutions;
 pub mod jobs;

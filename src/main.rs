@@ -37,6 +37,9 @@ enum Command {
     Upload(cli::UploadOptions),
     /// Check a receipt without the portal: its signature and, where given, the model's files and all that went in.
     VerifyReceipt(cli::VerifyReceiptOptions),
+    /// Read a PDF from standard input and write its text as JSON, within strict limits; the worker starts it.
+    #[command(hide = true)]
+    ReadPdf,
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
             Command::Admin(command) => cli::admin(command).await,
             Command::Upload(options) => cli::upload(options).await,
             Command::VerifyReceipt(options) => cli::verify_receipt(options),
+            Command::ReadPdf => virtual_faculty::agreements::read_from_stdin(),
         }
     });
     match outcome {

@@ -155,6 +155,13 @@ pub enum Action {
     FillPrivacy,
     /// Sign one, or give it back.
     SignPrivacy,
+    ViewAgreement,
+    /// Register it, say what it is, send its document, hand it in, take it back.
+    EditAgreement,
+    /// Code its lines and remark on it.
+    WorkOnAgreement,
+    /// Confirm its lines for the institution.
+    ConfirmAgreement,
     RequestJob,
     ViewJob,
     ApproveJob,
@@ -188,7 +195,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -201,6 +208,10 @@ impl Action {
         Self::ChangeLicence,
         Self::FillPrivacy,
         Self::SignPrivacy,
+        Self::ViewAgreement,
+        Self::EditAgreement,
+        Self::WorkOnAgreement,
+        Self::ConfirmAgreement,
         Self::RequestJob,
         Self::ViewJob,
         Self::ApproveJob,
@@ -301,6 +312,13 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ChangeLicence => here(&[Manager]).or_else(|_| platform(&[LegalReviewer])),
         Action::FillPrivacy => here(&[Contributor, Manager]),
         Action::SignPrivacy => here(&[PrivacyOfficer]).and_then(|()| not_own(actor, scope)),
+        Action::ViewAgreement => here(&[Contributor, Manager, PrivacyOfficer]).or_else(|denied| {
+            platform(&[LegalReviewer, Admin, Auditor, System]).map_err(|_| denied)
+        }),
+        Action::EditAgreement => here(&[Contributor, Manager]),
+        Action::WorkOnAgreement => here(&[Contributor, Manager])
+            .or_else(|denied| platform(&[LegalReviewer]).map_err(|_| denied)),
+        Action::ConfirmAgreement => here(&[Manager]).and_then(|()| not_both_parties(actor, scope)),
         Action::ViewDataset | Action::ViewModel => {
             if scope.is_published {
                 Ok(())
@@ -372,6 +390,14 @@ fn not_own(actor: &Actor, scope: &Scope) -> Result<(), Denied> {
     if scope.requested_by == Some(actor.user) {
         Err(Denied::OwnRequest)
     } else if scope.reviewed_by == Some(actor.user) {
+        Err(Denied::SecondReview)
+    } else {
+        Ok(())
+    }
+}
+
+fn not_both_parties(actor: &Actor, scope: &Scope) -> Result<(), Denied> {
+    if scope.reviewed_by == Some(actor.user) {
         Err(Denied::SecondReview)
     } else {
         Ok(())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    agreements,
     app::Ports,
     db::Task as _,
     disclosures, gateway, jobs, ledger, rights_checks, uploads,
@@ -38,6 +39,25 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                     let asked = serde_json::from_value(task)?;
                     let (db, objects) = (&ports.db, &ports.objects);
                     Ok(rights_checks::recheck(db, objects, &ports.fetcher, &asked).await?)
+                })
+            },
+        },
+        Handler {
+            kind: agreements::ReadDocument::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    let (db, objects, config) = (&ports.db, &ports.objects, &ports.config);
+                    Ok(agreements::read_document(db, objects, config, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: agreements::Discard::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(agreements::discard(&ports.db, &ports.objects, &task).await?)
                 })
             },
         },

@@ -19,6 +19,7 @@ const ORDER: [&[&str]; 18] = [
     &["accounts"],
     &["permissions", "privacy", "rights_checks"],
     &["datasets"],
+    &["agreements"],
     &["uploads"],
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.

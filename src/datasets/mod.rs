@@ -1,5 +1,6 @@
 //! The dataset registry: register, submit, review.
 
+mod agreement_store;
 mod catalogue;
 mod coverage;
 mod curation;

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 pub use self::{
-    browser::{Browser, Uploaded},
+    browser::{Answer, Browser, Uploaded},
     disclose::{base_facts, provider_facts, public_facts},
     people::{INSTITUTIONS, InstitutionOfDemo, PEOPLE, PersonOfDemo, provider_people, seed},
     play::{Played, Stage, play},

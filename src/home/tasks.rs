@@ -5,6 +5,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::{
+    agreements,
     datasets::{self, WaitsFor},
     db::{Db, StoreError},
     disclosures,
@@ -75,6 +76,22 @@ pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
             from: item.institution,
             path: format!("/datasets/{}/rights", item.dataset),
             action: "todo-show",
+        });
+    }
+    for item in agreements::waiting_for(db, actor).await? {
+        let (sentence, action) = match item.waits_for {
+            agreements::WaitsFor::Coding => ("todo-agreement-coding", "todo-finish"),
+            agreements::WaitsFor::Changes => ("todo-agreement-changes", "todo-change"),
+            agreements::WaitsFor::Confirming => ("todo-agreement-confirming", "todo-review"),
+            agreements::WaitsFor::Human => ("todo-agreement-human", "todo-decide"),
+            agreements::WaitsFor::Force => ("todo-agreement-force", "todo-decide"),
+        };
+        list.push(Todo {
+            since: item.since,
+            sentence: Say::new(sentence).with("title", item.title),
+            from: item.institution,
+            path: format!("/agreements/{}", item.agreement),
+            action,
         });
     }
     for job in jobs::waiting_for(db, actor).await? {

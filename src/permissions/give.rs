@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Layer, Terms, sha256_hex, store};
 use crate::{
-    db::{CommitError, Db, Event, StoreError, Subject},
+    db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     error::AppError,
     ids::{DatasetId, InstitutionId, PermissionId},
     policy::{self, Action, Actor, Denied, Scope},
@@ -101,25 +101,47 @@ pub async fn give(
         return Err(GiveError::Empty);
     }
     let mut tx = db.write(actor).await?;
-    let row = store::lock_dataset(&mut tx, dataset)
-        .await?
-        .ok_or(GiveError::NotFound(dataset))?;
-    let institution = row.institution;
+    let institution = lock(&mut tx, dataset).await?;
     let permit = policy::check(actor, Action::GivePermission, &Scope::of(institution))?;
     let mut ids = Vec::new();
     for new in permissions {
-        let terms = new.terms.canonical().map_err(CommitError::from)?;
-        let terms_sha256 = sha256_hex(&terms);
-        let id = store::insert(&mut tx, dataset, new, &terms, &terms_sha256).await?;
-        tx.record(&Given {
-            dataset,
-            permission: id,
-            layer: new.layer,
-            terms_sha256,
-            institution,
-        })?;
-        ids.push(id);
+        ids.push(give_in(&mut tx, dataset, new).await?);
     }
     tx.commit(permit).await?;
     Ok(ids)
+}
+
+/// Keeps everybody who decides on a use of the dataset waiting until the transaction ends; answers whose it is.
+///
+/// # Errors
+/// [`GiveError::NotFound`] where there is no such dataset.
+pub async fn lock(tx: &mut WriteTx<'_>, dataset: DatasetId) -> Result<InstitutionId, GiveError> {
+    let row = store::lock_dataset(tx, dataset)
+        .await?
+        .ok_or(GiveError::NotFound(dataset))?;
+    Ok(row.institution)
+}
+
+/// Gives one permission within a transaction that does more, where `tx`'s actor may give it; the caller commits.
+///
+/// # Errors
+/// [`GiveError::Denied`] where the actor is no manager of the dataset's institution.
+pub async fn give_in(
+    tx: &mut WriteTx<'_>,
+    dataset: DatasetId,
+    new: &NewPermission,
+) -> Result<PermissionId, GiveError> {
+    let institution = lock(tx, dataset).await?;
+    let _permit = policy::check(tx.actor(), Action::GivePermission, &Scope::of(institution))?;
+    let terms = new.terms.canonical().map_err(CommitError::from)?;
+    let terms_sha256 = sha256_hex(&terms);
+    let permission = store::insert(tx, dataset, new, &terms, &terms_sha256).await?;
+    tx.record(&Given {
+        dataset,
+        permission,
+        layer: new.layer,
+        terms_sha256,
+        institution,
+    })?;
+    Ok(permission)
 }

@@ -17,7 +17,7 @@ pub use permission_policy::{
 };
 
 pub use self::{
-    give::{Coverage, GiveError, NewPermission, give},
+    give::{Coverage, GiveError, NewPermission, give, give_in, lock},
     store::{keep_policy, kept_policies, of_version, withdraw_all},
     words::{RightsBox, Sentence, duties, place, reason, rights_box, sentence, sentences},
 };

@@ -226,6 +226,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
     use crate::policy::{Action, Visibility, visible};
     let mut entries = vec![("tasks", None), ("datasets", None)];
     entries.extend([
+        ("agreements", Some(Action::ViewAgreement)),
         ("jobs", Some(Action::ViewJob)),
         ("models", None),
         ("keys", Some(Action::ViewKey)),

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod agreements;
 mod browser;
 mod browser_rights;
 mod browser_work;

@@ -99,4 +99,7 @@ struct Rights {
     give: Option<String>,
     /// Where a manager takes the dataset back.
     withdraw: Option<String>,
+    /// Where the evidence stands: the agreement and its page.
+    proof_label: String,
+    proof_href: String,
 }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::{
-        Dataset, File, FileState, Review, ReviewDecision, ReviewKind, Status, review as reviewing,
+        Dataset, File, FileState, Review, ReviewDecision, ReviewKind, Status,
+        agreement_store::Covering, review as reviewing,
     },
     Badge, Fact,
 };
@@ -51,6 +52,13 @@ pub(super) struct ReviewRow {
     pub(super) later: Vec<LaterView>,
 }
 
+/// An agreement that covers the dataset.
+pub(super) struct AgreementRow {
+    pub(super) href: String,
+    pub(super) title: String,
+    pub(super) badge: Badge,
+}
+
 /// A review that the reader may do.
 pub(super) struct Panel {
     pub(super) kind: &'static str,
@@ -86,6 +94,45 @@ pub(super) fn panels(
             hint: lang.t(&format!("datasets-review-{}-hint", kind.name())),
         })
         .collect()
+}
+
+/// The agreement that the counting permission came from: how it is named, and where it stands.
+pub(super) fn proof(lang: Lang, covering: &[Covering]) -> Option<(String, String)> {
+    let found = covering.iter().find(|one| one.gives)?;
+    let title = ("title", found.title.clone());
+    Some(match found.page {
+        Some(page) => (
+            lang.t_with(
+                "datasets-from-agreement",
+                &[title, ("page", page.to_string())],
+            ),
+            format!("/agreements/{}#page-{page}", found.agreement),
+        ),
+        None => (
+            lang.t_with("datasets-from-agreement-whole", &[title]),
+            format!("/agreements/{}", found.agreement),
+        ),
+    })
+}
+
+pub(super) fn agreement_row(lang: Lang, covering: Covering) -> AgreementRow {
+    let kind = match covering.status.as_str() {
+        "in_force" => "granted",
+        "rejected" | "withdrawn" => "refused",
+        "in_review" => "running",
+        _ => "neutral",
+    };
+    AgreementRow {
+        href: format!("/{lang}/agreements/{}", covering.agreement),
+        badge: Badge {
+            kind,
+            label: lang.t(&format!(
+                "agreement-status-{}",
+                covering.status.replace('_', "-")
+            )),
+        },
+        title: covering.title,
+    }
 }
 
 pub(super) fn across(lang: Lang, dataset: &Dataset) -> Vec<Fact> {

@@ -5,10 +5,14 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::{
-    super::{Dataset, FileState, Status, files, find_visible, review::Verdict, review_store},
+    super::{
+        Dataset, FileState, Status, agreement_store, files, find_visible, review::Verdict,
+        review_store,
+    },
     Badge, Fact, PermissionLink, Rights, badge,
     parts::{
-        FileRow, Panel, ReviewRow, Station, across, chain, file_row, panels, review_row, side,
+        AgreementRow, FileRow, Panel, ReviewRow, Station, across, agreement_row, chain, file_row,
+        panels, proof, review_row, side,
     },
     past,
 };
@@ -49,6 +53,9 @@ struct ShowPage {
     may_state: bool,
     reviews: Vec<ReviewRow>,
     panels: Vec<Panel>,
+    /// None: the reader may not see them.
+    agreements: Option<Vec<AgreementRow>>,
+    add_agreement: Option<String>,
     review_error: String,
     reason: String,
 }
@@ -78,9 +85,18 @@ async fn draw(
             None => (permissions::RightsBox::default(), false),
         };
     let history = rights_checks::history(&mut conn, dataset.id, now).await?;
-    drop(conn);
     let open = rights_checks::open_for(db, actor, dataset.id).await?;
     let own = Scope::of(dataset.institution);
+    let covering = if policy::check(actor, Action::ViewAgreement, &own).is_ok() {
+        Some(agreement_store::covering(&mut conn, dataset.id).await?)
+    } else {
+        None
+    };
+    drop(conn);
+    let (proof_label, proof_href) = covering
+        .as_deref()
+        .and_then(|covering| proof(lang, covering))
+        .map_or_else(Default::default, |(label, href)| (label, page.path(&href)));
     let status = dataset.version.status;
     let may_edit = status.is_editable() && policy::check(actor, Action::EditDataset, &own).is_ok();
     let path = |rest: &str| page.path(&format!("/datasets/{}{rest}", dataset.id));
@@ -104,6 +120,8 @@ async fn draw(
         withdraw: (has_permission
             && policy::check(actor, Action::WithdrawPermission, &own).is_ok())
         .then(|| path("/withdraw")),
+        proof_label,
+        proof_href,
     };
     let panels = panels(lang, actor, &dataset, &reviews);
     let privacy = dataset.facts.personal_data_basis.as_ref().map(|_| {
@@ -151,6 +169,15 @@ async fn draw(
             .map(|one| review_row(lang, now, &dataset, (one, &history)))
             .collect(),
         panels,
+        add_agreement: (status != Status::Withdrawn
+            && policy::check(actor, Action::EditAgreement, &own).is_ok())
+        .then(|| page.path(&format!("/agreements/new?dataset={}", dataset.id))),
+        agreements: covering.map(|covering| {
+            covering
+                .into_iter()
+                .map(|one| agreement_row(lang, one))
+                .collect()
+        }),
         review_error: String::new(),
         reason: String::new(),
         title: dataset.facts.title,

@@ -173,6 +173,10 @@ async fn environment(
             folder.join("jobs").display().to_string(),
         ),
         ("FACULTY_TRAINING__PROGRAM", training.display().to_string()),
+        (
+            "FACULTY_DOCUMENTS__READER",
+            env!("CARGO_BIN_EXE_faculty").to_owned(),
+        ),
         ("FACULTY_CACHE", folder.join("cache").display().to_string()),
     ];
     pairs.extend(

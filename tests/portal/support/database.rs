@@ -65,3 +65,10 @@ pub(crate) async fn fresh() -> String {
     url.set_path(&name);
     url.into()
 }
+
+/// A connection to a portal's own database, to see what it really wrote.
+pub(crate) async fn of(app: &super::TestApp) -> PgConnection {
+    use secrecy::ExposeSecret as _;
+    let url = &app.ports.config.database.url;
+    PgConnection::connect(url.expose_secret()).await.unwrap()
+}

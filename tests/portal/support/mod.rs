@@ -2,9 +2,10 @@
 
 mod app;
 pub(crate) mod chromium;
-mod database;
+pub(crate) mod database;
 pub(crate) mod given;
 mod keyholder;
+pub(crate) mod pdf;
 mod programs;
 mod source;
 mod upstream;
