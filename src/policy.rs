@@ -163,6 +163,8 @@ pub enum Action {
     RevokeKey,
     ViewUsage,
     ViewAudit,
+    /// Say that a notice was read that is for oneself or one's role.
+    ReadNotice,
     ManageInstitutions,
     /// What the worker does by itself: verify, dispatch, follow, settle.
     RunSystem,
@@ -170,7 +172,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -194,6 +196,7 @@ impl Action {
         Self::RevokeKey,
         Self::ViewUsage,
         Self::ViewAudit,
+        Self::ReadNotice,
         Self::ManageInstitutions,
         Self::RunSystem,
     ];
@@ -300,6 +303,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ViewAudit => here(&[Manager, PrivacyOfficer]).or_else(|denied| {
             platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
         }),
+        Action::ReadNotice => here(&Role::ALL),
         Action::ManageInstitutions => platform(&[Admin]),
         Action::RunSystem => platform(&[System]),
     }

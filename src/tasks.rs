@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    gateway, jobs, uploads,
+    gateway, jobs, notices, uploads,
     worker::{Chore, Handler},
 };
 
@@ -13,6 +13,15 @@ use crate::{
 #[must_use]
 pub fn handlers() -> Vec<Handler<Ports>> {
     vec![
+        Handler {
+            kind: notices::Deliver::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(notices::deliver(&ports.db, &ports.mailer, &task).await?)
+                })
+            },
+        },
         Handler {
             kind: uploads::Verify::KIND,
             run: |ports, task| {
@@ -42,6 +51,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "sweep uploads",
             every: Duration::from_secs(600),
             run: |ports: &Ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
+        },
+        Chore {
+            name: "escalate notices",
+            every: notices::ESCALATE_EVERY,
+            run: |ports| notices::escalate_overdue(&ports.db),
         },
         Chore {
             name: "settle what gateways left",

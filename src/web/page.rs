@@ -231,6 +231,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("keys", Some(Action::ViewKey)),
         ("usage", Some(Action::ViewUsage)),
         ("contributions", Some(Action::GivePermission)),
+        ("notices", None),
         ("audit", Some(Action::ViewAudit)),
     ]);
     entries

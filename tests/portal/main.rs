@@ -18,6 +18,7 @@ mod jobs;
 mod journey;
 mod keys;
 mod kills;
+mod notices;
 mod support;
 mod uploads;
 mod withdrawals;

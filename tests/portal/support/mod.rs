@@ -9,6 +9,7 @@ mod upstream;
 
 pub(crate) use self::{
     app::TestApp,
+    database::connection,
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, sdk_pythons},
     upstream::{Plan, Upstream},
