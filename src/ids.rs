@@ -47,6 +47,8 @@ typed_id!(
     DatasetVersionId,
     /// One file of a dataset version; also the id of its upload.
     FileId,
+    /// One run that made a dataset version out of others.
+    CurationRunId,
     /// One permission, in one layer.
     PermissionId,
     /// One withdrawal.

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod coverage;
+mod curation;
 mod dataset;
 mod file;
 mod problem;
@@ -17,6 +18,7 @@ pub mod web;
 pub use self::{
     catalogue::{PublishedVersion, ReadyFile, published, ready_files},
     coverage::{Decision, decide_use, lock_for_use, read as read_policy},
+    curation::{CurationError, CurationKind, NewCuration, record_curation},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},
     problem::{BadLine, Fault, LineProblem, Problem},

@@ -19,6 +19,7 @@ mod journey;
 mod keys;
 mod kills;
 mod notices;
+mod signing;
 mod support;
 mod uploads;
 mod withdrawals;
