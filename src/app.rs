@@ -21,7 +21,7 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys, models,
+    keys, licensees, models,
     notices::{self, Mailer},
     objects::ObjectStore,
     permissions,
@@ -133,6 +133,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
         .configure(gateway::web::routes)
+        .configure(licensees::web::routes)
         .configure(withdrawals::web::routes)
         .configure(audit::web::routes)
         .configure(home::routes);

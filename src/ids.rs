@@ -65,6 +65,12 @@ typed_id!(
     GrantId,
     /// A file that an attempt left behind.
     ArtifactId,
+    /// One holder of a model under a licence.
+    LicenseeId,
+    /// What has to follow a withdrawal.
+    DutyId,
+    /// A copy that has to go.
+    PurgeItemId,
     /// One inference key.
     ApiKeyId,
     /// One request through the gateway.

@@ -22,6 +22,7 @@ pub mod datasets;
 pub mod institutions;
 pub mod jobs;
 pub mod keys;
+pub mod licensees;
 pub mod models;
 pub mod notices;
 pub mod permissions;

@@ -147,6 +147,16 @@ pub enum Action {
     ReviewRights,
     GivePermission,
     WithdrawPermission,
+    /// End a permission for the platform, whoever gave it.
+    RevokePermission,
+    /// See what a withdrawal brought about.
+    ViewWithdrawal,
+    /// Say that what has to follow a withdrawal was done.
+    EndDuty,
+    /// See who holds which model under which licence.
+    ViewLicensees,
+    /// Keep that register.
+    ManageLicensees,
     RequestJob,
     ViewJob,
     ApproveJob,
@@ -172,7 +182,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -181,6 +191,11 @@ impl Action {
         Self::ReviewRights,
         Self::GivePermission,
         Self::WithdrawPermission,
+        Self::RevokePermission,
+        Self::ViewWithdrawal,
+        Self::EndDuty,
+        Self::ViewLicensees,
+        Self::ManageLicensees,
         Self::RequestJob,
         Self::ViewJob,
         Self::ApproveJob,
@@ -271,6 +286,13 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             here(&[Contributor, Manager])
         }
         Action::GivePermission | Action::WithdrawPermission => here(&[Manager]),
+        Action::RevokePermission => platform(&[LegalReviewer]),
+        Action::ViewWithdrawal => here(&[Manager, Contributor, PrivacyOfficer]).or_else(|denied| {
+            platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
+        }),
+        Action::EndDuty => platform(&[Operator, LegalReviewer]),
+        Action::ViewLicensees => platform(&[Operator, Admin, LegalReviewer, Auditor]),
+        Action::ManageLicensees => platform(&[Operator, Admin]),
         Action::ViewDataset | Action::ViewModel => {
             if scope.is_published {
                 Ok(())

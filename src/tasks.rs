@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     app::Ports,
     db::Task as _,
-    gateway, jobs, notices, uploads,
+    gateway, jobs, notices, uploads, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -19,6 +19,15 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                 Box::pin(async move {
                     let task = serde_json::from_value(task)?;
                     Ok(notices::deliver(&ports.db, &ports.mailer, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: withdrawals::Purge::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(withdrawals::purge(&ports.db, &ports.objects, &task).await?)
                 })
             },
         },
@@ -56,6 +65,29 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "escalate notices",
             every: notices::ESCALATE_EVERY,
             run: |ports| notices::escalate_overdue(&ports.db),
+        },
+        Chore {
+            name: "purge work folders",
+            every: withdrawals::FOLDERS_EVERY,
+            run: |ports| {
+                Box::pin(
+                    async move { Ok(withdrawals::purge_folders(&ports.db, &ports.compute).await?) },
+                )
+            },
+        },
+        Chore {
+            name: "purge what could not be purged",
+            every: withdrawals::AGAIN_EVERY,
+            run: |ports| {
+                Box::pin(
+                    async move { Ok(withdrawals::purge_again(&ports.db, &ports.objects).await?) },
+                )
+            },
+        },
+        Chore {
+            name: "report overdue duties",
+            every: withdrawals::OVERDUE_EVERY,
+            run: |ports| Box::pin(async move { Ok(withdrawals::report_overdue(&ports.db).await?) }),
         },
         Chore {
             name: "settle what gateways left",

@@ -106,8 +106,11 @@ fn every_notice_has_its_texts() {
     let mut missing = BTreeSet::new();
     for file in sources {
         let text = fs::read_to_string(&file).unwrap();
-        for (at, call) in text.match_indices("Notice::new(") {
-            let kind = text[at + call.len()..].split('"').nth(1).unwrap();
+        let calls = text
+            .match_indices("Notice::new(\"")
+            .chain(text.match_indices(".notice(\""));
+        for (at, call) in calls {
+            let kind = text[at + call.len()..].split('"').next().unwrap();
             for part in ["title", "text"] {
                 let key = format!("notice-{kind}-{part}");
                 if !known.contains(&key) {

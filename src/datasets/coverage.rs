@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{StoreError, WriteTx},
-    ids::{DatasetId, DatasetVersionId},
-    permissions::{self, DatasetFacts, Permission, Use, Verdict},
+    ids::{DatasetId, DatasetVersionId, PermissionId},
+    permissions::{self, DatasetFacts, Permission, State, Use, Verdict},
 };
 
 /// A verdict and what identifies the policy it was read from.
@@ -47,9 +47,29 @@ pub async fn decide_use(
     wanted: &Use,
     at: DateTime<Utc>,
 ) -> Result<Option<Decision>, StoreError> {
-    let Some((facts, permissions)) = read(conn, version).await? else {
+    decide_use_without(conn, version, wanted, at, &[]).await
+}
+
+/// As [`decide_use`], as if the permissions `without` were withdrawn: what a withdrawal would come to.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn decide_use_without(
+    conn: &mut PgConnection,
+    version: DatasetVersionId,
+    wanted: &Use,
+    at: DateTime<Utc>,
+    without: &[PermissionId],
+) -> Result<Option<Decision>, StoreError> {
+    let Some((facts, mut permissions)) = read(conn, version).await? else {
         return Ok(None);
     };
+    for permission in permissions
+        .iter_mut()
+        .filter(|one| without.contains(&one.id))
+    {
+        permission.state = State::Withdrawn;
+    }
     let verdict = permissions::decide(&facts, &permissions, wanted, at);
     let policy_sha256 = permissions::policy_sha256(&facts, &permissions, wanted)
         .map_err(|e| sqlx::Error::Encode(e.into()))?;
@@ -68,17 +88,23 @@ pub async fn read(
     version: DatasetVersionId,
 ) -> Result<Option<(DatasetFacts, Vec<Permission>)>, StoreError> {
     let row = sqlx::query!(
-        "SELECT v.dataset_id, v.status, d.license, d.has_personal_data, d.confidentiality
+        "SELECT v.dataset_id, v.status, v.withdrawn_from, d.license, d.has_personal_data, d.confidentiality
          FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id WHERE v.id = $1",
         version.0,
     )
     .fetch_optional(&mut *conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let permissions =
+    let mut permissions =
         permissions::of_version(&mut *conn, DatasetId(row.dataset_id), version).await?;
+    // A version can be withdrawn alone: the permissions of all versions count for it no more.
+    if row.status == "withdrawn" {
+        for permission in permissions.iter_mut().filter(|one| one.state.counts()) {
+            permission.state = State::Withdrawn;
+        }
+    }
     let facts = DatasetFacts {
-        is_approved: row.status == "approved",
+        is_approved: row.status == "approved" || row.withdrawn_from.as_deref() == Some("approved"),
         license: row.license,
         has_personal_data: row.has_personal_data,
         confidentiality: row.confidentiality,

@@ -10,7 +10,8 @@ use crate::{
     error::Say,
     jobs, keys, notices,
     policy::{Actor, Role},
-    web::{Chrome, Lang, Page, PageResult, filters},
+    web::{Chrome, Lang, Page, PageResult, day, filters},
+    withdrawals,
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -73,6 +74,22 @@ pub async fn todo(db: &Db, actor: &Actor, lang: Lang) -> Result<Vec<Todo>, Store
             from: key.institution,
             path: format!("/keys/{}", key.id),
             action,
+        });
+    }
+    for duty in withdrawals::waiting_for(db, actor).await? {
+        let sentence = match duty.kind {
+            withdrawals::DutyKind::Purge => "todo-duty-purge",
+            withdrawals::DutyKind::DecideModels => "todo-duty-decide-models",
+            withdrawals::DutyKind::UpdateDocuments => "todo-duty-update-documents",
+        };
+        list.push(Todo {
+            since: duty.withdrawn_at,
+            sentence: Say::new(sentence)
+                .with("title", duty.title)
+                .with("due", day(lang, duty.due_at)),
+            from: String::new(),
+            path: format!("/withdrawals/{}", duty.withdrawal),
+            action: "todo-see",
         });
     }
     for notice in notices::waiting_for(db, actor).await? {

@@ -55,10 +55,14 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
     for version in &versions {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
+    let Some(base) = store::base_of(tx.conn(), id).await? else {
+        return Ok(true);
+    };
+    let is_base_usable = models::lock_for_use(&mut tx, base).await?;
     let Some(mut job) = store::claim(&mut tx, id).await? else {
         return Ok(true);
     };
-    match decide(&mut tx, &job, &versions).await? {
+    match decide(&mut tx, &job, &versions, is_base_usable).await? {
         Ok(decisions) => {
             let attempt = AttemptId::fresh();
             let new = NewAttempt {
@@ -112,13 +116,13 @@ async fn decide(
     tx: &mut WriteTx<'_>,
     job: &Job,
     versions: &[DatasetVersionId],
+    is_base_usable: bool,
 ) -> Result<Result<Decisions, Vec<String>>, JobError> {
     let now = tx.now();
     let wanted = job.wanted();
     let mut decisions = Vec::with_capacity(versions.len());
     let mut rules = Vec::new();
-    let base = models::find(tx.conn(), job.base).await?;
-    if base.is_none_or(|base| base.status != models::Status::Released) {
+    if !is_base_usable {
         rules.push("base-model-retired".to_owned());
     }
     for version in versions {

@@ -28,6 +28,8 @@ pub enum DeployError {
     NotFound(ModelId),
     #[error("a model is deployed once it is released")]
     NotReleased,
+    #[error("data in its lineage was withdrawn, and nobody has decided on it yet")]
+    Quarantined,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -49,6 +51,7 @@ impl From<DeployError> for AppError {
         match error {
             DeployError::NotFound(_) => Self::NotFound,
             DeployError::NotReleased => Self::conflict("model-not-released"),
+            DeployError::Quarantined => Self::conflict("model-quarantined-not-deployed"),
             DeployError::Denied(why) => why.into(),
             DeployError::Objects(why) => why.into(),
             DeployError::Store(why) => why.into(),
@@ -97,6 +100,9 @@ pub async fn deploy(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployErr
     let permit = policy::check(actor, Action::DeployModel, &model.scope())?;
     if model.status != Status::Released {
         return Err(DeployError::NotReleased);
+    }
+    if model.quarantine.is_some() {
+        return Err(DeployError::Quarantined);
     }
     if let Kind::Adapter { base, .. } = model.kind {
         want(&mut tx, base).await?;

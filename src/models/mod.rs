@@ -2,6 +2,7 @@
 
 mod deploy;
 mod model;
+mod quarantine;
 mod receipt;
 mod register;
 mod release;
@@ -10,11 +11,10 @@ pub mod web;
 
 pub use self::{
     deploy::{DeployError, deploy, stop},
-    model::{Kind, Model, ModelFile, ServedModel, Status},
+    model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
+    quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
     receipt::{ReceiptError, Statement, verify_envelope, verify_files},
     register::{FromJob, JobInput, NewBase, RegisterError, register_base, register_from_job},
     release::{ReleaseError, release, retire},
-    store::{
-        NewFile, base_models, files_of, find, find_by_name, mark_of_jobs, of_job, served, usable_by,
-    },
+    store::{NewFile, base_models, files_of, find, find_by_name, of_job, served, usable_by},
 };

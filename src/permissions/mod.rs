@@ -14,6 +14,6 @@ pub use self::{
     decide::{DatasetFacts, Reason, Use, Verdict, decide, policy_sha256},
     give::{GiveError, NewPermission, give},
     permission::{Layer, Permission, Purpose, Recipients, State, Terms},
-    store::{of_version, withdraw_all},
+    store::{Standing, end, of_version, standing},
     words::{RightsBox, rights_box, sentence},
 };

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::permission::{Permission, State};
+use super::permission::{Layer, Permission, State};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, PermissionId},
@@ -104,30 +104,74 @@ async fn add_event(
     Ok(())
 }
 
-/// Withdraws every permission of a dataset that counts; answers which those were.
+/// A permission that counts, with what it says about its end.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub id: PermissionId,
+    pub layer: Layer,
+    /// none: all versions of the dataset
+    pub version: Option<DatasetVersionId>,
+    /// What happens to models when it is withdrawn: `keep`, `retrain`, `retire`; none where it does not say.
+    pub on_withdrawal: Option<String>,
+    /// Days within which copies go.
+    pub delete_within_days: i32,
+}
+
+/// The permissions of a dataset that count (within their dates or not), by id.
 ///
 /// # Errors
-/// Where the database refuses.
-pub async fn withdraw_all(
-    tx: &mut WriteTx<'_>,
+/// Where a row makes no sense or the database is away.
+pub async fn standing(
+    conn: &mut PgConnection,
     dataset: DatasetId,
-    reason: &str,
-) -> Result<Vec<PermissionId>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        "SELECT p.id FROM permissions p
+) -> Result<Vec<Standing>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT p.id, p.layer, p.dataset_version_id, p.terms::jsonb->>'on_withdrawal' AS on_withdrawal,
+                  -- Among the duties since rule set 2.
+                  coalesce(p.terms::jsonb#>>'{duties,delete_within_days}', p.terms::jsonb->>'delete_within_days', '30')
+                      ::integer AS "delete_within_days!"
+           FROM permissions p
          JOIN LATERAL (SELECT state FROM permission_events
                        WHERE permission_id = p.id ORDER BY decided_at DESC, id DESC LIMIT 1) e ON true
          WHERE p.dataset_id = $1 AND e.state IN ('given', 'renewed')
-         ORDER BY p.id",
+         ORDER BY p.id"#,
         dataset.0,
     )
-    .fetch_all(tx.conn())
+    .fetch_all(conn)
     .await?;
-    let ids: Vec<_> = ids.into_iter().map(PermissionId).collect();
-    for id in &ids {
-        add_event(tx, *id, "withdrawn", reason).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Standing {
+                id: PermissionId(row.id),
+                layer: row.layer.parse().map_err(|_| CorruptRow {
+                    table: "permissions",
+                    id: row.id,
+                    problem: "unknown layer",
+                })?,
+                version: row.dataset_version_id.map(DatasetVersionId),
+                on_withdrawal: row.on_withdrawal,
+                delete_within_days: row.delete_within_days,
+            })
+        })
+        .collect()
+}
+
+/// Ends permissions that count: withdrawn by who gave them, or revoked by the platform. The caller holds the
+/// dataset's row.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn end(
+    tx: &mut WriteTx<'_>,
+    permissions: &[PermissionId],
+    is_revoked: bool,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let state = if is_revoked { "revoked" } else { "withdrawn" };
+    for id in permissions {
+        add_event(tx, *id, state, reason).await?;
     }
-    Ok(ids)
+    Ok(())
 }
 
 /// What giving a permission needs to know of the dataset.

@@ -232,6 +232,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("usage", Some(Action::ViewUsage)),
         ("contributions", Some(Action::GivePermission)),
         ("notices", None),
+        ("admin/licensees", Some(Action::ViewLicensees)),
         ("audit", Some(Action::ViewAudit)),
     ]);
     entries
@@ -242,7 +243,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         .map(|(name, _)| {
             let href = format!("/{lang}/{name}");
             NavItem {
-                label: lang.t(&format!("nav-{name}")),
+                label: lang.t(&format!("nav-{}", name.replace('/', "-"))),
                 is_current: path == href || path.starts_with(&format!("{href}/")),
                 href,
             }

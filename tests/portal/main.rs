@@ -22,4 +22,7 @@ mod notices;
 mod signing;
 mod support;
 mod uploads;
+mod withdrawal_graph;
+mod withdrawal_pages;
+mod withdrawal_races;
 mod withdrawals;
