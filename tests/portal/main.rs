@@ -10,9 +10,11 @@
 
 mod accounts;
 mod browser;
+mod browser_work;
 mod datasets;
 mod gateway;
 mod gateway_cuts;
+mod gateway_kills;
 mod job_contract;
 mod jobs;
 mod journey;
