@@ -52,7 +52,10 @@ async fn generate(conn: &mut PgConnection, version: Uuid, base: Uuid, name: &str
         for statement in [
             "INSERT INTO jobs (id, institution_id, title, motivation, purpose, is_commercial, recipients, base_model_id,
                  task, seed, status, requested_by, requested_at, approved_by, approved_at, ended_at)
-             SELECT job, $3, name || n, '', 'fine_tuning', false, 'consortium', base, '{}', n, 'succeeded', $4, now(),
+             SELECT job, $3, name || n, '', 'fine_tuning', false, 'consortium', base,
+                 '{\"kind\": \"fine_tune_lora\", \"lora\": {\"rank\": 4, \"alpha\": 8, \"target_modules\": [\"q_proj\"]},
+              \"training\": {\"epochs\": 1, \"max_steps\": null, \"batch_size\": 4, \"sequence_length\": 64,
+                  \"learning_rate\": 0.001, \"warmup_steps\": 0, \"held_out_share\": 0.1, \"checkpoint_every_steps\": 10}}', n, 'succeeded', $4, now(),
                  $5, now(), now() FROM made WHERE name = $1 AND layer = $2",
             "INSERT INTO models (id, name, kind, family, license, base_model_id, job_id, institution_id, status,
                  released_by, released_at, weights_sha256, created_at)
@@ -86,7 +89,10 @@ async fn generate(conn: &mut PgConnection, version: Uuid, base: Uuid, name: &str
              SELECT gen_random_uuid(), $3, $1 || n, '', 'fine_tuning', false, 'consortium',
                  CASE WHEN n % 3 = 0 THEN (SELECT model FROM made WHERE name = $1 AND layer = 2 AND made.n = n % 500 + 1)
                       ELSE $6 END,
-                 '{}', n, (ARRAY['submitted', 'approved', 'running', 'failed'])[n % 4 + 1], $4, now(),
+                 '{\"kind\": \"fine_tune_lora\", \"lora\": {\"rank\": 4, \"alpha\": 8, \"target_modules\": [\"q_proj\"]},
+              \"training\": {\"epochs\": 1, \"max_steps\": null, \"batch_size\": 4, \"sequence_length\": 64,
+                  \"learning_rate\": 0.001, \"warmup_steps\": 0, \"held_out_share\": 0.1, \"checkpoint_every_steps\": 10}}',
+                 n, (ARRAY['submitted', 'approved', 'running', 'failed'])[n % 4 + 1], $4, now(),
                  CASE WHEN n % 4 = 0 THEN NULL ELSE $5 END, CASE WHEN n % 4 = 0 THEN NULL ELSE now() END,
                  CASE WHEN n % 4 = 3 THEN now() END
              FROM generate_series(1, $7) n RETURNING id, base_model_id)
@@ -200,7 +206,7 @@ async fn ask(holder: &Keyholder, model: &str) -> (StatusCode, Value) {
 
 #[actix_web::test]
 async fn a_withdrawal_of_ten_thousand_nodes_touches_what_an_independent_walk_finds() {
-    let holder = Keyholder::start(1_000_000, 10_000).await;
+    let holder = Keyholder::start(200_000, 600).await;
     let app = &holder.app;
     app.work();
     let (data, other) = (
