@@ -106,6 +106,8 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+    /// Where this installation computes; permissions may limit it.
+    pub location: permission_policy::Territory,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -284,7 +286,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 21] = [
+        let rows: [(&str, String); 22] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -312,6 +314,7 @@ impl Config {
                 self.training.state_dir.display().to_string(),
             ),
             ("training.slots", self.training.slots.to_string()),
+            ("training.location", self.training.location.to_string()),
             ("mail.url", secret(&self.mail.url).into()),
             ("mail.folder", self.mail.folder.display().to_string()),
             ("mail.from", self.mail.from.clone()),

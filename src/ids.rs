@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+pub use permission_policy::PermissionId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,8 +50,6 @@ typed_id!(
     FileId,
     /// One run that made a dataset version out of others.
     CurationRunId,
-    /// One permission, in one layer.
-    PermissionId,
     /// One withdrawal.
     WithdrawalId,
     /// A base model, or one that came out of a job.

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     db::verify_chain,
     institutions::{self, NewInstitution},
+    jobs,
     policy::{Actor, Role},
     process::start_logging,
     signing,
@@ -82,6 +83,9 @@ pub enum AdminCommand {
     /// Look after the key that receipts, checkpoints and statements are signed with.
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),
+    /// Look after verdicts on uses of datasets.
+    #[command(subcommand)]
+    Verdicts(VerdictsCommand),
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -105,6 +109,13 @@ pub enum SigningKeyCommand {
         #[arg(long)]
         reason: String,
     },
+}
+
+/// `faculty admin verdicts …`
+#[derive(Subcommand)]
+pub enum VerdictsCommand {
+    /// Make every verdict again from the policy it was read from; fails where one comes out otherwise.
+    Verify,
 }
 
 /// `faculty admin audit …`
@@ -184,6 +195,22 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             println!("{name} is registered as {id}.");
         }
         AdminCommand::SigningKey(command) => signing_key(&ports, command).await?,
+        AdminCommand::Verdicts(VerdictsCommand::Verify) => {
+            let found = jobs::verify_verdicts(&ports.db).await?;
+            for difference in &found.different {
+                println!("{difference}");
+            }
+            println!(
+                "{} verdicts come out the same, {} otherwise; {} are older than the keeping of policies.",
+                found.same,
+                found.different.len(),
+                found.without_text
+            );
+            anyhow::ensure!(
+                found.different.is_empty(),
+                "verdicts differ from their policies"
+            );
+        }
         AdminCommand::Audit(AuditCommand::Verify) => {
             let mut conn = ports.db.read().await?;
             let lines = verify_chain(&mut conn).await??;

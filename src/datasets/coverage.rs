@@ -4,9 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    db::{StoreError, WriteTx},
+    db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, PermissionId},
-    permissions::{self, DatasetFacts, Permission, State, Use, Verdict},
+    permissions::{
+        self, DatasetFacts, LicenceFacts, Permission, Policy, PrivacyFacts, State, Use, Verdict,
+        sha256_hex,
+    },
 };
 
 /// A verdict and what identifies the policy it was read from.
@@ -14,7 +17,9 @@ use crate::{
 pub struct Decision {
     /// Yes or no, with reasons.
     pub verdict: Verdict,
-    /// Hash of rules, facts, permissions and use.
+    /// Rules, facts, permissions and use, as canonical JSON.
+    pub policy: String,
+    /// Hash of that text.
     pub policy_sha256: String,
 }
 
@@ -71,11 +76,13 @@ pub async fn decide_use_without(
         permission.state = State::Withdrawn;
     }
     let verdict = permissions::decide(&facts, &permissions, wanted, at);
-    let policy_sha256 = permissions::policy_sha256(&facts, &permissions, wanted)
+    let policy = Policy::of(&facts, &permissions, wanted)
+        .canonical()
         .map_err(|e| sqlx::Error::Encode(e.into()))?;
     Ok(Some(Decision {
         verdict,
-        policy_sha256,
+        policy_sha256: sha256_hex(&policy),
+        policy,
     }))
 }
 
@@ -104,10 +111,17 @@ pub async fn read(
         }
     }
     let facts = DatasetFacts {
+        confidentiality: row.confidentiality.parse().map_err(|_| CorruptRow {
+            table: "dataset_versions",
+            id: version.0,
+            problem: "unknown confidentiality",
+        })?,
         is_approved: row.status == "approved" || row.withdrawn_from.as_deref() == Some("approved"),
-        license: row.license,
-        has_personal_data: row.has_personal_data,
-        confidentiality: row.confidentiality,
+        licence: LicenceFacts::registered(&row.license),
+        privacy: PrivacyFacts {
+            has_personal_data: row.has_personal_data,
+            ..PrivacyFacts::default()
+        },
     };
     Ok(Some((facts, permissions)))
 }

@@ -8,7 +8,6 @@ use super::{
     end::{self, Told},
     error::JobError,
     happened::Happened,
-    job::Job,
     status::Step,
     store::{self, NewAttempt},
 };
@@ -18,7 +17,7 @@ use crate::{
     db::{Db, WriteTx},
     ids::{AttemptId, DatasetVersionId, JobId},
     models,
-    permissions::Verdict,
+    permissions::{Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
 
@@ -62,13 +61,16 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
     let Some(mut job) = store::claim(&mut tx, id).await? else {
         return Ok(true);
     };
-    match decide(&mut tx, &job, &versions, is_base_usable).await? {
+    let location = ports.config.training.location;
+    let wanted = job.wanted(location);
+    match decide(&mut tx, &wanted, &versions, is_base_usable).await? {
         Ok(decisions) => {
             let attempt = AttemptId::fresh();
             let new = NewAttempt {
                 id: attempt,
                 job: id,
                 place,
+                processing_location: location,
             };
             let number = store::insert_attempt(&mut tx, &new).await?;
             for (version, decision) in &decisions {
@@ -114,19 +116,18 @@ type Decisions = Vec<(DatasetVersionId, datasets::Decision)>;
 /// The decision on every version at this instant; or the rules that stand in the way.
 async fn decide(
     tx: &mut WriteTx<'_>,
-    job: &Job,
+    wanted: &Use,
     versions: &[DatasetVersionId],
     is_base_usable: bool,
 ) -> Result<Result<Decisions, Vec<String>>, JobError> {
     let now = tx.now();
-    let wanted = job.wanted();
     let mut decisions = Vec::with_capacity(versions.len());
     let mut rules = Vec::new();
     if !is_base_usable {
         rules.push("base-model-retired".to_owned());
     }
     for version in versions {
-        let decision = datasets::decide_use(tx.conn(), *version, &wanted, now)
+        let decision = datasets::decide_use(tx.conn(), *version, wanted, now)
             .await?
             .ok_or(JobError::UnknownVersion(*version))?;
         if !decision.verdict.is_allowed {
@@ -147,7 +148,7 @@ pub(super) fn rules_of(verdict: &Verdict) -> Vec<String> {
     verdict
         .reasons
         .iter()
-        .map(|reason| reason.rule.clone())
+        .map(|reason| reason.rule.name().to_owned())
         .collect()
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Say,
     ids::{DatasetVersionId, ModelId},
-    permissions::{Purpose, Recipients},
+    permissions::{Purpose, Recipients, Territory},
     web::{FieldErrors, Text},
 };
 
@@ -35,6 +35,8 @@ pub struct RawDraft {
     /// `yes` or `no`.
     pub is_commercial: String,
     pub recipients: String,
+    /// Where the result is used: a country, `EU`, `EEA` or `world`.
+    pub territory: String,
     pub base_model: String,
     pub dataset_versions: Vec<String>,
     pub epochs: String,
@@ -53,6 +55,7 @@ impl RawDraft {
             purpose: Purpose::FineTuning.name().into(),
             is_commercial: "no".into(),
             recipients: Recipients::Consortium.name().into(),
+            territory: Territory::NETHERLANDS.to_string(),
             epochs: "3".into(),
             rank: "8".into(),
             learning_rate: "0.001".into(),
@@ -71,6 +74,7 @@ pub struct Draft {
     pub purpose: Purpose,
     pub is_commercial: bool,
     pub recipients: Recipients,
+    pub territory: Territory,
     pub base: ModelId,
     /// Sorted, without doubles; at least one.
     pub versions: Vec<DatasetVersionId>,
@@ -100,11 +104,12 @@ impl Draft {
         let purpose = errors.choice("purpose", purpose(&raw.purpose));
         let is_commercial = errors.choice("is_commercial", yes_no(&raw.is_commercial));
         let recipients = errors.choice("recipients", raw.recipients.parse().ok());
+        let territory = errors.choice("territory", territory(&raw.territory));
         let base = errors.choice("base_model", raw.base_model.parse().ok());
         let versions = versions(&mut errors, &raw.dataset_versions);
         let task = task(&mut errors, raw);
-        let (Some(purpose), Some(is_commercial), Some(recipients), Some(base)) =
-            (purpose, is_commercial, recipients, base)
+        let (Some(purpose), Some(is_commercial), Some(recipients), Some(territory), Some(base)) =
+            (purpose, is_commercial, recipients, territory, base)
         else {
             return Err(errors);
         };
@@ -114,6 +119,7 @@ impl Draft {
             purpose,
             is_commercial,
             recipients,
+            territory,
             base,
             versions,
             task,
@@ -126,6 +132,13 @@ fn purpose(text: &str) -> Option<Purpose> {
     text.parse()
         .ok()
         .filter(|purpose| *purpose == Purpose::FineTuning)
+}
+
+pub(super) fn territory(text: &str) -> Option<Territory> {
+    match text.trim() {
+        "" => Some(Territory::NETHERLANDS),
+        text => text.parse().ok(),
+    }
 }
 
 pub(super) fn yes_no(text: &str) -> Option<bool> {
@@ -263,6 +276,7 @@ mod tests {
             ["is_commercial"]
         );
         assert_eq!(wrong(|raw| raw.recipients = "all".into()), ["recipients"]);
+        assert_eq!(wrong(|raw| raw.territory = "UK".into()), ["territory"]);
         assert_eq!(wrong(|raw| raw.base_model = "x".into()), ["base_model"]);
         assert_eq!(
             wrong(|raw| raw.dataset_versions.clear()),

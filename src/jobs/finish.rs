@@ -11,7 +11,6 @@ use super::{
     end::{self, Told, conclude_in},
     error::JobError,
     internal_error::CallError,
-    job::Job,
     made::{self, Checked},
     reads::{self, Reading},
     spec::{files, live},
@@ -22,6 +21,7 @@ use crate::{
     datasets,
     db::WriteTx,
     ids::{ArtifactId, AttemptId, DatasetVersionId},
+    permissions::Use,
     policy::{self, Action, Actor, Scope},
 };
 
@@ -123,7 +123,8 @@ async fn succeed(
     let Some((mut job, mut attempt)) = end::lock(&mut tx, id).await? else {
         return Ok(false);
     };
-    let fallen = fallen(&mut tx, &job, &versions).await?;
+    let wanted = job.wanted(attempt.processing_location);
+    let fallen = fallen(&mut tx, &wanted, &versions).await?;
     if !fallen.is_empty() && job.cancel_requested_at.is_none() {
         job.cancel_requested_at = Some(tx.now());
         job.cancel_reason = Some(WITHDRAWN.to_owned());
@@ -172,13 +173,13 @@ fn check_reads(
 /// The rules that now stand in the way of a use that was allowed at the start.
 async fn fallen(
     tx: &mut WriteTx<'_>,
-    job: &Job,
+    wanted: &Use,
     versions: &[DatasetVersionId],
 ) -> Result<Vec<String>, JobError> {
-    let (now, wanted) = (tx.now(), job.wanted());
+    let now = tx.now();
     let mut rules = Vec::new();
     for version in versions {
-        match datasets::decide_use(tx.conn(), *version, &wanted, now).await? {
+        match datasets::decide_use(tx.conn(), *version, wanted, now).await? {
             Some(decision) if decision.verdict.is_allowed => {}
             Some(decision) => rules.extend(rules_of(&decision.verdict)),
             None => rules.push("not-approved".to_owned()),

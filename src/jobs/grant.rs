@@ -22,6 +22,7 @@ use crate::{
     db::Db,
     ids::{AttemptId, DatasetVersionId, GrantId},
     objects::ObjectStore,
+    permissions,
     policy::{self, Action, Actor, Scope},
 };
 
@@ -88,11 +89,20 @@ pub(super) async fn grant(
         rules.push("permission-withdrawn".to_owned());
     }
     if let Some(version) = wanted.version {
-        match datasets::decide_use(tx.conn(), version, &job.wanted(), now).await? {
+        match datasets::decide_use(
+            tx.conn(),
+            version,
+            &job.wanted(attempt.processing_location),
+            now,
+        )
+        .await?
+        {
             Some(decision) => {
                 if !decision.verdict.is_allowed {
                     rules = rules_of(&decision.verdict);
                 }
+                permissions::keep_policy(&mut tx, &decision.policy, &decision.policy_sha256)
+                    .await?;
                 policy_sha256 = Some(decision.policy_sha256);
             }
             None => rules.push("not-approved".to_owned()),

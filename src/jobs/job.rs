@@ -6,7 +6,7 @@ use job_contract::Task;
 use super::status::{AttemptStatus, JobStatus};
 use crate::{
     ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
-    permissions::{Purpose, Recipients, Use, Verdict},
+    permissions::{Purpose, Recipients, Territory, Use, Verdict},
     policy::Scope,
 };
 
@@ -23,6 +23,8 @@ pub struct Job {
     pub purpose: Purpose,
     pub recipients: Recipients,
     pub is_commercial: bool,
+    /// Where the result is used.
+    pub territory: Territory,
     pub base: ModelId,
     pub base_name: String,
     /// What permissions name.
@@ -52,14 +54,16 @@ impl Job {
         Scope::of(self.institution).requested_by(Some(self.requested_by))
     }
 
-    /// What is asked of the permissions.
+    /// What is asked of the permissions, where the job runs in `processing_location`.
     #[must_use]
-    pub fn wanted(&self) -> Use {
+    pub fn wanted(&self, processing_location: Territory) -> Use {
         Use {
             purpose: self.purpose,
             recipients: self.recipients,
             is_commercial: self.is_commercial,
             model_family: self.model_family.clone(),
+            processing_location,
+            territory: self.territory,
         }
     }
 
@@ -93,6 +97,8 @@ pub struct Attempt {
     pub number: i32,
     /// Which backend, on which machine.
     pub backend: String,
+    /// Where that machine stands.
+    pub processing_location: Territory,
     /// What the backend calls it.
     pub handle: Option<String>,
     pub status: AttemptStatus,

@@ -132,7 +132,7 @@ pub(super) async fn register(
             })
             .collect(),
         inputs,
-        wanted: serde_json::to_value(job.wanted()).map_err(json)?,
+        wanted: serde_json::to_value(job.wanted(attempt.processing_location)).map_err(json)?,
         task: serde_json::to_value(&job.task).map_err(json)?,
         seed: job.seed,
         result: made.result,

@@ -30,6 +30,7 @@ mod stop;
 mod store;
 mod tell;
 mod token;
+mod verify;
 pub mod web;
 
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub use self::{
     request::request,
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},
+    verify::{Difference, Verification, verify_verdicts},
 };
 use crate::{
     app::Ports,

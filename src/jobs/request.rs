@@ -11,16 +11,21 @@ use crate::{
     db::{Db, StoreError},
     ids::{DatasetVersionId, JobId},
     models::{self, Kind, Model},
-    permissions::{Use, Verdict},
+    permissions::{self, Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
 
-/// Asks for a job; it waits for an operator then.
+/// Asks for a job that will run in `location`; it waits for an operator then.
 ///
 /// # Errors
 /// [`JobError::NotPermitted`] where a dataset may not be used for this now; `UnknownVersion` also for one that
 /// the actor may not know of.
-pub async fn request(db: &Db, actor: &Actor, draft: &Draft) -> Result<JobId, JobError> {
+pub async fn request(
+    db: &Db,
+    actor: &Actor,
+    draft: &Draft,
+    location: Territory,
+) -> Result<JobId, JobError> {
     let own = Scope::of(actor.institution).requested_by(Some(actor.user));
     let permit = policy::check(actor, Action::RequestJob, &own)?;
     let mut tx = db.write(actor).await?;
@@ -35,7 +40,7 @@ pub async fn request(db: &Db, actor: &Actor, draft: &Draft) -> Result<JobId, Job
     }
     let base = base(tx.conn(), draft).await?;
     let now = tx.now();
-    let wanted = wanted(draft, &base);
+    let wanted = wanted(draft, &base, location);
     let verdicts = verdicts(tx.conn(), actor, &draft.versions, &wanted, now).await?;
     if verdicts
         .iter()
@@ -54,6 +59,7 @@ pub async fn request(db: &Db, actor: &Actor, draft: &Draft) -> Result<JobId, Job
         purpose: draft.purpose,
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
+        territory: draft.territory,
         base: base.id,
         base_name: base.name,
         model_family: base.family,
@@ -72,6 +78,9 @@ pub async fn request(db: &Db, actor: &Actor, draft: &Draft) -> Result<JobId, Job
         cancel_reason: None,
         ended_at: None,
     };
+    for (_, decision) in &verdicts {
+        permissions::keep_policy(&mut tx, &decision.policy, &decision.policy_sha256).await?;
+    }
     store::insert(&mut tx, &job, &draft.versions).await?;
     tx.record(&Happened::to(
         &job,
@@ -96,12 +105,14 @@ async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError>
 }
 
 /// What a draft asks of the permissions.
-pub(super) fn wanted(draft: &Draft, base: &Model) -> Use {
+pub(super) fn wanted(draft: &Draft, base: &Model, processing_location: Territory) -> Use {
     Use {
         purpose: draft.purpose,
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
         model_family: base.family.clone(),
+        processing_location,
+        territory: draft.territory,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     datasets,
     db::{Db, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, PermissionId},
+    permissions::Territory,
     policy::{self, Action, Actor},
 };
 
@@ -95,7 +96,7 @@ pub async fn lock_unfinished(tx: &mut WriteTx<'_>, jobs: &[JobId]) -> Result<(),
 }
 
 /// The jobs on these versions, over or not, that do not get what they ask once the permissions `without` are
-/// withdrawn.
+/// withdrawn. Those that have not begun would run in `location`.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
@@ -103,14 +104,14 @@ pub async fn not_covered(
     conn: &mut PgConnection,
     versions: &[DatasetVersionId],
     without: &[PermissionId],
-    at: DateTime<Utc>,
+    (at, location): (DateTime<Utc>, Territory),
 ) -> Result<Vec<JobId>, StoreError> {
     let mut found = Vec::new();
     for same in store::uses_of_versions(conn, versions).await? {
         let Some(example) = store::find(conn, same.example).await? else {
             continue;
         };
-        let wanted = example.wanted();
+        let wanted = example.wanted(same.location.unwrap_or(location));
         let decision =
             datasets::decide_use_without(conn, same.version, &wanted, at, without).await?;
         if decision.is_none_or(|decision| !decision.verdict.is_allowed) {

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    permission::{Layer, Terms, sha256_hex},
-    store,
-};
+use super::{Layer, Terms, sha256_hex, store};
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject},
     error::AppError,
@@ -13,11 +10,22 @@ use crate::{
     policy::{self, Action, Actor, Denied, Scope},
 };
 
+/// Which versions of a dataset a permission is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// All, also later ones.
+    AllVersions,
+    /// The newest one alone.
+    NewestVersion,
+}
+
 /// A permission to be given.
 #[derive(Debug, Clone)]
 pub struct NewPermission {
     /// Which question it answers.
     pub layer: Layer,
+    /// Which versions it is about.
+    pub coverage: Coverage,
     /// What it says.
     pub terms: Terms,
 }
@@ -79,7 +87,7 @@ impl Event for Given {
     }
 }
 
-/// Gives permissions for a dataset, one for each layer; they cover its versions, also later ones.
+/// Gives permissions for a dataset, one for each layer.
 ///
 /// # Errors
 /// [`GiveError::Denied`] where `actor` is no manager of the dataset's institution.

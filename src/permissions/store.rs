@@ -1,12 +1,48 @@
 //! The SQL of permissions.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::permission::{Layer, Permission, State};
+use super::{Coverage, Layer, Permission, State, Terms};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, PermissionId},
+    policy::Scope,
 };
+
+struct Row {
+    id: Uuid,
+    dataset_version_id: Option<Uuid>,
+    layer: String,
+    terms: String,
+    terms_sha256: String,
+    state: String,
+    decided_at: DateTime<Utc>,
+    name: String,
+}
+
+impl TryFrom<Row> for Permission {
+    type Error = CorruptRow;
+
+    fn try_from(row: Row) -> Result<Self, CorruptRow> {
+        let corrupt = |problem| CorruptRow {
+            table: "permissions",
+            id: row.id,
+            problem,
+        };
+        Ok(Self {
+            id: PermissionId(row.id),
+            version: row.dataset_version_id,
+            layer: row.layer.parse().map_err(|_| corrupt("unknown layer"))?,
+            terms: Terms::parse(&row.terms).map_err(|_| corrupt("terms cannot be read"))?,
+            terms_sha256: row.terms_sha256,
+            state: row.state.parse().map_err(|_| corrupt("unknown state"))?,
+            decided_by: row.name,
+            decided_at: row.decided_at,
+        })
+    }
+}
 
 /// Every permission that speaks about a version (its own and those for all versions), whatever its state.
 ///
@@ -17,7 +53,8 @@ pub async fn of_version(
     dataset: DatasetId,
     version: DatasetVersionId,
 ) -> Result<Vec<Permission>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT p.id, p.dataset_version_id, p.layer, p.terms, p.terms_sha256, e.state, e.decided_at, u.name
            FROM permissions p
            JOIN LATERAL (SELECT state, decided_by, decided_at FROM permission_events
@@ -31,22 +68,125 @@ pub async fn of_version(
     .fetch_all(conn)
     .await?;
     rows.into_iter()
+        .map(|row| Ok(Permission::try_from(row)?))
+        .collect()
+}
+
+/// A permission with the dataset it is about.
+pub(super) struct Found {
+    pub(super) permission: Permission,
+    /// Its terms as they were recorded.
+    pub(super) canonical: String,
+    pub(super) dataset: DatasetId,
+    pub(super) title: String,
+    pub(super) institution: InstitutionId,
+    pub(super) institution_name: String,
+    pub(super) institution_slug: String,
+    is_published: bool,
+}
+
+impl Found {
+    /// What policy looks at: who may see the dataset may see what may be done with it.
+    pub(super) fn scope(&self) -> Scope {
+        Scope {
+            is_published: self.is_published,
+            ..Scope::of(self.institution)
+        }
+    }
+}
+
+/// One permission.
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    id: PermissionId,
+) -> Result<Option<Found>, StoreError> {
+    let dataset = sqlx::query_scalar!("SELECT dataset_id FROM permissions WHERE id = $1", id.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(dataset) = dataset else {
+        return Ok(None);
+    };
+    let all = of_dataset(conn, DatasetId(dataset)).await?;
+    Ok(all.into_iter().find(|found| found.permission.id == id))
+}
+
+/// Every permission of a dataset, whatever its state, oldest first.
+pub(super) async fn of_dataset(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+) -> Result<Vec<Found>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT p.id, p.dataset_version_id, p.layer, p.terms, p.terms_sha256, e.state, e.decided_at, u.name,
+                  d.title, d.institution_id, i.name AS institution_name, i.slug AS institution_slug,
+                  EXISTS (SELECT 1 FROM dataset_versions v WHERE v.dataset_id = d.id AND 'approved' IN (v.status, v.withdrawn_from))
+                      AS "is_published!"
+           FROM permissions p
+           JOIN datasets d ON d.id = p.dataset_id
+           JOIN institutions i ON i.id = d.institution_id
+           JOIN LATERAL (SELECT state, decided_by, decided_at FROM permission_events
+                         WHERE permission_id = p.id ORDER BY decided_at DESC, id DESC LIMIT 1) e ON true
+           JOIN users u ON u.id = e.decided_by
+           WHERE p.dataset_id = $1
+           ORDER BY p.id"#,
+        dataset.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
         .map(|row| {
-            let corrupt = |problem| {
-                StoreError::Corrupt(CorruptRow {
-                    table: "permissions",
+            Ok(Found {
+                canonical: row.terms.clone(),
+                dataset,
+                title: row.title,
+                institution: InstitutionId(row.institution_id),
+                institution_name: row.institution_name,
+                institution_slug: row.institution_slug,
+                is_published: row.is_published,
+                permission: Permission::try_from(Row {
                     id: row.id,
-                    problem,
-                })
-            };
-            Ok(Permission {
-                id: PermissionId(row.id),
-                version: row.dataset_version_id.map(DatasetVersionId),
-                layer: row.layer.parse().map_err(|_| corrupt("unknown layer"))?,
-                terms: serde_json::from_str(&row.terms)
-                    .map_err(|_| corrupt("terms cannot be read"))?,
-                terms_sha256: row.terms_sha256,
-                state: State::parse(&row.state).ok_or_else(|| corrupt("unknown state"))?,
+                    dataset_version_id: row.dataset_version_id,
+                    layer: row.layer,
+                    terms: row.terms,
+                    terms_sha256: row.terms_sha256,
+                    state: row.state,
+                    decided_at: row.decided_at,
+                    name: row.name,
+                })?,
+            })
+        })
+        .collect()
+}
+
+/// Something that was decided about a permission.
+pub(super) struct EventRow {
+    pub(super) state: State,
+    pub(super) reason: String,
+    pub(super) decided_by: String,
+    pub(super) decided_at: DateTime<Utc>,
+}
+
+/// What was decided about a permission, from first to last.
+pub(super) async fn events(
+    conn: &mut PgConnection,
+    id: PermissionId,
+) -> Result<Vec<EventRow>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT e.id, e.state, e.reason, e.decided_at, u.name
+         FROM permission_events e JOIN users u ON u.id = e.decided_by
+         WHERE e.permission_id = $1 ORDER BY e.decided_at, e.id",
+        id.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(EventRow {
+                state: row.state.parse().map_err(|_| CorruptRow {
+                    table: "permission_events",
+                    id: row.id,
+                    problem: "unknown state",
+                })?,
+                reason: row.reason,
                 decided_by: row.name,
                 decided_at: row.decided_at,
             })
@@ -66,9 +206,13 @@ pub(super) async fn insert(
     sqlx::query!(
         "INSERT INTO permissions (id, dataset_id, dataset_version_id, institution_id, layer, terms, terms_sha256,
              created_by, created_at)
-         VALUES ($1, $2, NULL, $3, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2,
+             CASE WHEN $3 THEN (SELECT v.id FROM dataset_versions v WHERE v.dataset_id = $2
+                                ORDER BY v.number DESC LIMIT 1) END,
+             $4, $5, $6, $7, $8, $9)",
         id.0,
         dataset.0,
+        new.coverage == Coverage::NewestVersion,
         actor.institution.0,
         new.layer.name(),
         terms,
@@ -178,6 +322,17 @@ pub async fn end(
 pub(super) struct DatasetRow {
     pub(super) institution: InstitutionId,
     pub(super) title: String,
+    is_published: bool,
+}
+
+impl DatasetRow {
+    /// What policy looks at.
+    pub(super) fn scope(&self) -> Scope {
+        Scope {
+            is_published: self.is_published,
+            ..Scope::of(self.institution)
+        }
+    }
 }
 
 pub(super) async fn dataset(
@@ -185,7 +340,10 @@ pub(super) async fn dataset(
     dataset: DatasetId,
 ) -> Result<Option<DatasetRow>, StoreError> {
     let row = sqlx::query!(
-        "SELECT institution_id, title FROM datasets WHERE id = $1",
+        r#"SELECT d.institution_id, d.title,
+                  EXISTS (SELECT 1 FROM dataset_versions v WHERE v.dataset_id = d.id AND 'approved' IN (v.status, v.withdrawn_from))
+                      AS "is_published!"
+           FROM datasets d WHERE d.id = $1"#,
         dataset.0
     )
     .fetch_optional(conn)
@@ -193,6 +351,7 @@ pub(super) async fn dataset(
     Ok(row.map(|row| DatasetRow {
         institution: InstitutionId(row.institution_id),
         title: row.title,
+        is_published: row.is_published,
     }))
 }
 
@@ -208,4 +367,47 @@ pub(super) async fn lock_dataset(
     .fetch_optional(tx.conn())
     .await?;
     dataset(tx.conn(), dataset_id).await
+}
+
+/// Keeps the text of a policy that a verdict was read from; the same one again changes nothing.
+///
+/// # Errors
+/// Where the database refuses: the name must be the text's SHA-256.
+pub async fn keep_policy(
+    tx: &mut WriteTx<'_>,
+    canonical: &str,
+    sha256: &str,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    sqlx::query!(
+        "INSERT INTO policies (sha256, rule_set, canonical, kept_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (sha256) DO NOTHING",
+        sha256,
+        i32::try_from(permission_policy::RULE_SET).unwrap_or(i32::MAX),
+        canonical,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The texts of these policies, by their names; those that were not kept are left out.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn kept_policies(
+    conn: &mut PgConnection,
+    sha256: &[String],
+) -> Result<std::collections::BTreeMap<String, String>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT sha256, canonical FROM policies WHERE sha256 = ANY($1)",
+        sha256,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.sha256, row.canonical))
+        .collect())
 }

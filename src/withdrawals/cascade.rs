@@ -9,7 +9,7 @@ use super::{
     error::WithdrawError,
     purge::Purge,
     reach::{Reach, ReachedModel, reach},
-    scope::{Consequence, Extent},
+    scope::{Consequence, Target},
     store::{self, NewWithdrawal},
     tell::{self, Told},
 };
@@ -26,8 +26,7 @@ use crate::{
 /// What is to be withdrawn, and why.
 #[derive(Debug, Clone)]
 pub struct Request {
-    pub dataset: DatasetId,
-    pub extent: Extent,
+    pub target: Target,
     /// For everybody whom it touches; 1 to 2000 characters.
     pub reason: String,
 }
@@ -133,14 +132,15 @@ pub(super) fn leave(
 }
 
 async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<WithdrawalId, WithdrawError> {
-    let (dataset, extent, reason) = (request.dataset, request.extent, request.reason.as_str());
+    let (target, reason) = (request.target, request.reason.as_str());
+    let (dataset, extent) = (target.dataset, target.extent);
     let mut tx = db.write(actor).await?;
     // Whoever decides on a use of this dataset holds a share of this lock until they commit.
     let held = store::lock_dataset(&mut tx, dataset)
         .await?
         .ok_or(WithdrawError::NotFound(dataset))?;
     let (permit, is_revoked) = leave(actor, held.institution)?;
-    let touched = settle(&mut tx, dataset, extent).await?;
+    let touched = settle(&mut tx, target).await?;
     if touched.is_empty {
         return Err(WithdrawError::NothingToWithdraw);
     }
@@ -211,15 +211,11 @@ async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<Withdrawal
 
 /// Finds what is touched and keeps it from changing, until looking again finds nothing new: a program that ends
 /// meanwhile may have registered another model from one of these.
-async fn settle(
-    tx: &mut WriteTx<'_>,
-    dataset: DatasetId,
-    extent: Extent,
-) -> Result<Reach, WithdrawError> {
+async fn settle(tx: &mut WriteTx<'_>, target: Target) -> Result<Reach, WithdrawError> {
     let now = tx.now();
     let mut known = usize::MAX;
     loop {
-        let found = reach(tx.conn(), dataset, extent, now).await?;
+        let found = reach(tx.conn(), target, now).await?;
         let size = found.jobs.len() + found.models.len();
         if size == known {
             return Ok(found);

@@ -24,7 +24,7 @@ pub use self::{
     error::WithdrawError,
     purge::{Purge, PurgeError, purge, purge_again, purge_folders},
     reach::{Preview, Reach, preview, uses},
-    scope::{Consequence, Extent, UnknownExtent},
+    scope::{Consequence, Extent, Target, UnknownExtent},
 };
 use crate::{
     db::{Db, StoreError},

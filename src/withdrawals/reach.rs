@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
-    scope::{Consequence, Extent, is_fallen},
+    scope::{Consequence, Extent, Target, is_fallen},
     store,
 };
 use crate::{
@@ -66,16 +66,20 @@ pub struct Copies {
     pub size_bytes: i64,
 }
 
-/// Finds what withdrawing `extent` of `dataset` touches, at this moment of `conn`'s transaction.
+/// Finds what withdrawing `target` touches, at this moment of `conn`'s transaction.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
 pub(super) async fn reach(
     conn: &mut PgConnection,
-    dataset: DatasetId,
-    extent: Extent,
+    target: Target,
     at: DateTime<Utc>,
 ) -> Result<Reach, StoreError> {
+    let Target {
+        dataset,
+        extent,
+        location,
+    } = target;
     let standing = permissions::standing(conn, dataset).await?;
     let ended: Vec<&Standing> = standing
         .iter()
@@ -109,7 +113,7 @@ pub(super) async fn reach(
     fallen.extend(derived);
     // All jobs on what is gone whole; of the rest those that another permission does not cover.
     let mut roots = store::jobs_on(conn, &fallen).await?;
-    roots.extend(jobs::not_covered(conn, &partly, &ended_ids, at).await?);
+    roots.extend(jobs::not_covered(conn, &partly, &ended_ids, (at, location)).await?);
     let (jobs, models) = store::descendants(conn, &roots).await?;
     Ok(Reach {
         permissions: ended_ids,
@@ -160,14 +164,14 @@ impl Preview {
     }
 }
 
-/// What withdrawing `extent` of `dataset` would touch now. Changes nothing.
+/// What withdrawing `target` would touch now. Changes nothing.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
-pub async fn preview(db: &Db, dataset: DatasetId, extent: Extent) -> Result<Preview, StoreError> {
+pub async fn preview(db: &Db, target: Target) -> Result<Preview, StoreError> {
     let (mut conn, now) = (db.read().await?, db.now());
-    let reach = reach(&mut conn, dataset, extent, now).await?;
-    named(&mut conn, dataset, reach, now).await
+    let reach = reach(&mut conn, target, now).await?;
+    named(&mut conn, target.dataset, reach, now).await
 }
 
 /// Everything that ever stood on `dataset`, whatever its permissions: for the page of contributions.

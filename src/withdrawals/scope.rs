@@ -5,8 +5,8 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::{
-    ids::{DatasetVersionId, PermissionId},
-    permissions::{Layer, Standing},
+    ids::{DatasetId, DatasetVersionId, PermissionId},
+    permissions::{Layer, Standing, Territory},
 };
 
 /// What of a dataset's permissions is withdrawn.
@@ -20,6 +20,15 @@ pub enum Extent {
     Layer(Layer),
     /// One of several.
     Permission(PermissionId),
+}
+
+/// What a withdrawal would be of.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub dataset: DatasetId,
+    pub extent: Extent,
+    /// Where jobs run that have not begun: a permission that another covers there is not missed.
+    pub location: Territory,
 }
 
 /// Words that name nothing that can be withdrawn.

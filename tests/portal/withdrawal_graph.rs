@@ -279,7 +279,7 @@ async fn a_withdrawal_of_ten_thousand_nodes_touches_what_an_independent_walk_fin
     for model in &asked[..3] {
         let (status, body) = ask(&holder, model).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{model}: {body}");
-        assert_eq!(body["error"]["code"], "model_quarantined", "{body}");
+        assert_eq!(body["error"]["code"], "model_withdrawn", "{body}");
         assert!(
             body["error"]["message"]
                 .as_str()

@@ -13,12 +13,10 @@ use virtual_faculty::{
     withdrawals::{self, Purge},
 };
 
-use crate::{
-    support::{
-        TestApp,
-        chromium::{Driver, fill, picture, pictures_of},
-        connection, given,
-    },
+use crate::support::{
+    TestApp,
+    chromium::{Driver, fill, picture, pictures_of},
+    connection, given,
 };
 
 /// A model that a job of Harderwijk made from the version, as if it had been trained; released, and served nowhere.
@@ -92,12 +90,45 @@ async fn exec(app: &TestApp, statement: &'static str) {
     sqlx::query(statement).execute(&mut conn).await.unwrap();
 }
 
-/// An app whose worker works for as long as something is prepared.
+/// What the API takes to give permission for `purposes` that says what happens to models.
+fn permission(purposes: &[&str], on_withdrawal: &str) -> Value {
+    json!({
+        "layers": ["copyright"], "purposes": purposes, "recipients": "consortium", "commercial": "no",
+        "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
+        "on_withdrawal": on_withdrawal,
+    })
+}
+
+/// Puts a permission that says `on_withdrawal` in the place of the one that was given.
+async fn agree(app: &TestApp, dataset: Uuid, on_withdrawal: &str) {
+    let mut conn = connection(app).await;
+    sqlx::query(
+        "INSERT INTO permission_events (id, permission_id, state, decided_by, decided_at)
+         SELECT gen_random_uuid(), p.id, 'withdrawn', p.created_by, p.created_at + interval '1 microsecond'
+         FROM permissions p WHERE p.dataset_id = $1",
+    )
+    .bind(dataset)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    app.browser("manager.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/permissions"),
+            Some(permission(&["fine_tuning"], on_withdrawal)),
+        )
+        .await
+        .unwrap();
+}
+
+/// An app whose worker works for as long as something is prepared; the agreement wants models decided on.
 async fn prepared() -> (TestApp, given::Approved) {
     let app = TestApp::without_worker(&[]).await;
     let worker = app.work_until_stopped();
     let data = given::approved_dataset(&app).await;
     worker.cancel();
+    agree(&app, data.dataset, "retrain").await;
     (app, data)
 }
 
@@ -332,11 +363,104 @@ async fn a_quarantined_model_is_decided_on_by_an_operator_and_who_withdrew_is_to
 }
 
 #[actix_web::test]
+async fn the_agreement_keeps_or_retires_models_at_any_depth() {
+    for (says, status, is_quarantined) in [("keep", "released", false), ("retire", "retired", true)]
+    {
+        let (app, data) = prepared().await;
+        agree(&app, data.dataset, says).await;
+        let base = given::tiny_base(&app).await;
+        let first = made_model(&app, base, data.version, "ft:tiny:een").await;
+        let mut conn = connection(&app).await;
+        // A model of the model, two deep, whose own jobs read nothing of the dataset.
+        let mut parent = first;
+        for name in ["ft:tiny:twee", "ft:tiny:drie"] {
+            let child = made_model(&app, ModelId(parent), data.version, name).await;
+            sqlx::query(
+                "DELETE FROM job_datasets WHERE job_id = (SELECT job_id FROM models WHERE id = $1)",
+            )
+            .bind(child)
+            .execute(&mut conn)
+            .await
+            .unwrap();
+            parent = child;
+        }
+        let mut manager = app.browser("manager.waterland").await;
+        let id = withdraw(&mut manager, data.dataset, "").await;
+        let after = seen(&mut manager, id).await;
+        let models = after["models"].as_array().unwrap();
+        assert_eq!(models.len(), 3, "{says}: {after:#}");
+        for model in models {
+            assert_eq!(model["consequence"], says, "{model:#}");
+            assert_eq!(model["status"], status, "{model:#}");
+            assert_eq!(model["is_quarantined"], is_quarantined, "{model:#}");
+        }
+        let page = app
+            .browser("operator")
+            .await
+            .get(&format!("/en/models/{first}"))
+            .await
+            .unwrap();
+        let said = if is_quarantined {
+            "is out of use since"
+        } else {
+            "this model stays in use"
+        };
+        assert!(page.text.contains(said), "{says}: {}", page.text);
+    }
+}
+
+#[actix_web::test]
+async fn one_version_is_withdrawn_and_the_other_goes_on() {
+    let (app, data) = prepared().await;
+    let mut conn = connection(&app).await;
+    let second = Uuid::now_v7();
+    sqlx::query(
+        "INSERT INTO dataset_versions SELECT (jsonb_populate_record(v, jsonb_build_object('id', $2, 'number', 2))).*
+         FROM dataset_versions v WHERE id = $1",
+    )
+    .bind(data.version)
+    .bind(second)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    let base = given::tiny_base(&app).await;
+    let old = made_model(&app, base, data.version, "ft:tiny:oud").await;
+    made_model(&app, base, second, "ft:tiny:nieuw").await;
+    let mut manager = app.browser("manager.waterland").await;
+    let id = withdraw(
+        &mut manager,
+        data.dataset,
+        &format!("version:{}", data.version),
+    )
+    .await;
+    let after = seen(&mut manager, id).await;
+    assert_eq!(after["models"][0]["model"], json!(old), "{after:#}");
+    assert_eq!(after["models"].as_array().unwrap().len(), 1, "{after:#}");
+    let mut researcher = app.browser("researcher.harderwijk").await;
+    let ask = |version: Uuid| Some(given::job(base, version, 1));
+    let refused = researcher
+        .call(Method::POST, "/api/v1/jobs", ask(data.version))
+        .await
+        .unwrap();
+    assert!(
+        refused.text.contains("permission-withdrawn"),
+        "{}",
+        refused.text
+    );
+    let taken = researcher
+        .call(Method::POST, "/api/v1/jobs", ask(second))
+        .await
+        .unwrap();
+    assert!(taken.status.is_success(), "{}", taken.text);
+}
+
+#[actix_web::test]
 async fn a_lift_does_not_free_a_model_that_another_withdrawal_holds() {
     let (app, data) = prepared().await;
     let worker = app.work_until_stopped();
     let other = given::approved_dataset(&app).await;
     worker.cancel();
+    agree(&app, other.dataset, "retrain").await;
     let base = given::tiny_base(&app).await;
     let model = made_model(&app, base, data.version, "ft:tiny:beide").await;
     let mut conn = connection(&app).await;
@@ -371,10 +495,7 @@ async fn one_permission_of_several_ends_only_what_stood_on_it() {
         .api(
             Method::POST,
             &format!("/api/v1/datasets/{}/permissions", data.dataset),
-            Some(json!({
-                "layers": ["copyright"], "purposes": ["evaluation"], "recipients": "consortium", "commercial": "no",
-                "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
-            })),
+            Some(permission(&["evaluation"], "retrain")),
         )
         .await
         .unwrap();
@@ -465,7 +586,7 @@ fn mails(folder: &Path) -> Vec<String> {
 async fn licensees_and_key_holders_are_told_and_the_page_shows_who_read_it() {
     let (app, data) = prepared().await;
     let base = given::tiny_base(&app).await;
-    let model = made_model(&app, base, data.version, "ft:tiny:onderzoek").await;
+    made_model(&app, base, data.version, "ft:tiny:onderzoek").await;
     exec(&app, "UPDATE jobs SET recipients = 'research_licensees'").await;
     let mut operator = app.browser("operator").await;
     let licensee = |licence: &str| {
@@ -555,7 +676,6 @@ async fn licensees_and_key_holders_are_told_and_the_page_shows_who_read_it() {
         .find(|one| one["kind"] == "withdrawal-licensee")
         .unwrap();
     assert!(licensee["acknowledged_at"].is_string(), "{licensee:#}");
-    let _ = model;
 }
 
 #[actix_web::test]

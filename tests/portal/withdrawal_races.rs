@@ -20,7 +20,7 @@ use virtual_faculty::{
     ids::{DatasetId, InstitutionId, JobId, UserId},
     jobs::{self, Draft, RawDraft},
     policy::{Actor, Role},
-    withdrawals::{self, Extent, Request},
+    withdrawals::{self, Extent, Request, Target},
 };
 
 use crate::support::{TestApp, connection, given};
@@ -173,9 +173,14 @@ impl Stage {
     }
 
     async fn request(&self, version: Uuid) -> Option<JobId> {
-        jobs::request(&self.ports().db, &self.researcher, &self.draft(version))
-            .await
-            .ok()
+        jobs::request(
+            &self.ports().db,
+            &self.researcher,
+            &self.draft(version),
+            self.ports().config.training.location,
+        )
+        .await
+        .ok()
     }
 
     async fn dispatch(&self) {
@@ -238,8 +243,11 @@ async fn interleave(stage: &Stage, seed: u64) {
     let withdraw = async {
         later(&mut a).await;
         let request = Request {
-            dataset: DatasetId(dataset),
-            extent: Extent::Dataset,
+            target: Target {
+                dataset: DatasetId(dataset),
+                extent: Extent::Dataset,
+                location: stage.ports().config.training.location,
+            },
             reason: "proef".into(),
         };
         withdrawals::withdraw(db, &stage.manager, &request)

@@ -76,9 +76,17 @@ fn badge(lang: Lang, status: Status, is_for_you: bool) -> Badge {
     }
 }
 
+/// A link to the page of a permission.
+struct PermissionLink {
+    label: String,
+    href: String,
+}
+
 /// What the rights box shows, and what its reader may do there.
 struct Rights {
     words: permissions::RightsBox,
+    /// Each permission, as a link.
+    permissions: Vec<PermissionLink>,
     /// Whose say it is.
     who_decides: String,
     /// Where a manager gives permission.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     super::{Dataset, FileState, Status, files, find_visible, review::Verdict, review_store},
-    Badge, Fact, Rights, badge,
+    Badge, Fact, PermissionLink, Rights, badge,
     parts::{
         FileRow, Panel, ReviewRow, Station, across, chain, file_row, panels, review_row, side,
     },
@@ -75,6 +75,14 @@ async fn draw(
     let may_edit = status.is_editable() && policy::check(actor, Action::EditDataset, &own).is_ok();
     let path = |rest: &str| page.path(&format!("/datasets/{}{rest}", dataset.id));
     let rights = Rights {
+        permissions: words
+            .permissions
+            .iter()
+            .map(|(id, label)| PermissionLink {
+                label: label.clone(),
+                href: page.path(&format!("/permissions/{id}")),
+            })
+            .collect(),
         words,
         who_decides: lang.t_with(
             "rights-who-decides",

@@ -9,6 +9,7 @@ use super::super::{job::Attempt, status::AttemptStatus};
 use crate::{
     db::{CorruptRow, MeterTx, StoreError, WriteTx},
     ids::{AttemptId, JobId},
+    permissions::Territory,
 };
 
 struct Row {
@@ -16,6 +17,7 @@ struct Row {
     job_id: Uuid,
     number: i32,
     backend: String,
+    processing_location: String,
     handle: Option<String>,
     status: String,
     phase: Option<String>,
@@ -31,14 +33,19 @@ impl TryFrom<Row> for Attempt {
     type Error = CorruptRow;
 
     fn try_from(row: Row) -> Result<Self, CorruptRow> {
+        let corrupt = |problem| CorruptRow {
+            table: "attempts",
+            id: row.id,
+            problem,
+        };
         Ok(Self {
             id: AttemptId(row.id),
             job: JobId(row.job_id),
-            status: AttemptStatus::parse(&row.status).ok_or(CorruptRow {
-                table: "attempts",
-                id: row.id,
-                problem: "unknown status",
-            })?,
+            status: AttemptStatus::parse(&row.status).ok_or(corrupt("unknown status"))?,
+            processing_location: row
+                .processing_location
+                .parse()
+                .map_err(|_| corrupt("unknown place"))?,
             number: row.number,
             backend: row.backend,
             handle: row.handle,
@@ -66,8 +73,8 @@ pub(in super::super) async fn attempt(
 ) -> Result<Option<Attempt>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, job_id, number, backend, handle, status, phase, created_at, heartbeat_at, ended_at, outcome,
-                failure_code, failure_message
+        "SELECT id, job_id, number, backend, processing_location, handle, status, phase, created_at, heartbeat_at,
+                ended_at, outcome, failure_code, failure_message
          FROM attempts WHERE id = $1",
         id.0,
     )
@@ -94,8 +101,8 @@ pub(in super::super) async fn attempts(
 ) -> Result<Vec<Attempt>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, job_id, number, backend, handle, status, phase, created_at, heartbeat_at, ended_at, outcome,
-                failure_code, failure_message
+        "SELECT id, job_id, number, backend, processing_location, handle, status, phase, created_at, heartbeat_at,
+                ended_at, outcome, failure_code, failure_message
          FROM attempts WHERE job_id = $1 ORDER BY number",
         job.0,
     )
@@ -110,8 +117,8 @@ pub(in super::super) async fn live_attempts(
 ) -> Result<Vec<Attempt>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, job_id, number, backend, handle, status, phase, created_at, heartbeat_at, ended_at, outcome,
-                failure_code, failure_message
+        "SELECT id, job_id, number, backend, processing_location, handle, status, phase, created_at, heartbeat_at,
+                ended_at, outcome, failure_code, failure_message
          FROM attempts WHERE status IN ('dispatching', 'running') ORDER BY id",
     )
     .fetch_all(conn)
@@ -126,8 +133,8 @@ pub(in super::super) async fn attempts_at(
 ) -> Result<Vec<Attempt>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT id, job_id, number, backend, handle, status, phase, created_at, heartbeat_at, ended_at, outcome,
-                failure_code, failure_message
+        "SELECT id, job_id, number, backend, processing_location, handle, status, phase, created_at, heartbeat_at,
+                ended_at, outcome, failure_code, failure_message
          FROM attempts WHERE status = 'dispatching' AND backend = $1 ORDER BY id",
         place,
     )
@@ -156,6 +163,8 @@ pub(in super::super) struct NewAttempt<'a> {
     pub(in super::super) id: AttemptId,
     pub(in super::super) job: JobId,
     pub(in super::super) place: &'a str,
+    /// Where that stands.
+    pub(in super::super) processing_location: Territory,
 }
 
 /// Writes a new attempt down; answers its number.
@@ -165,13 +174,14 @@ pub(in super::super) async fn insert_attempt(
 ) -> Result<i32, StoreError> {
     let now = tx.now();
     let number = sqlx::query_scalar!(
-        "INSERT INTO attempts (id, job_id, number, backend, status, created_at)
-         SELECT $1, $2, coalesce(max(number), 0) + 1, $3, 'dispatching', $4 FROM attempts WHERE job_id = $2
+        "INSERT INTO attempts (id, job_id, number, backend, status, created_at, processing_location)
+         SELECT $1, $2, coalesce(max(number), 0) + 1, $3, 'dispatching', $4, $5 FROM attempts WHERE job_id = $2
          RETURNING number",
         new.id.0,
         new.job.0,
         new.place,
         now,
+        new.processing_location.to_string(),
     )
     .fetch_one(tx.conn())
     .await?;

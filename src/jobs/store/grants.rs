@@ -9,6 +9,7 @@ use crate::{
     datasets::Decision,
     db::{CorruptRow, StoreError, WriteTx},
     ids::{AttemptId, DatasetVersionId, GrantId},
+    permissions,
 };
 
 /// Binds a verdict to an attempt.
@@ -19,6 +20,7 @@ pub(in super::super) async fn bind_use(
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let now = tx.now();
+    permissions::keep_policy(tx, &decision.policy, &decision.policy_sha256).await?;
     let verdict =
         serde_json::to_value(&decision.verdict).map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query!(
@@ -143,4 +145,49 @@ pub(in super::super) async fn insert_tokens_read(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// A verdict as it was kept: bound to an attempt, or the yes or no of a leave to read.
+#[derive(Debug)]
+pub(in super::super) struct KeptVerdict {
+    pub(in super::super) id: Uuid,
+    /// Whole, where it was bound to an attempt.
+    pub(in super::super) verdict: Option<serde_json::Value>,
+    pub(in super::super) is_allowed: bool,
+    pub(in super::super) policy_sha256: String,
+    pub(in super::super) decided_at: DateTime<Utc>,
+}
+
+impl KeptVerdict {
+    /// Where it stands.
+    pub(in super::super) fn table(&self) -> &'static str {
+        if self.verdict.is_some() {
+            "dataset_uses"
+        } else {
+            "read_grants"
+        }
+    }
+}
+
+/// The next verdicts after `id`, by id.
+pub(in super::super) async fn verdicts_after(
+    conn: &mut PgConnection,
+    id: Uuid,
+) -> Result<Vec<KeptVerdict>, StoreError> {
+    Ok(sqlx::query_as!(
+        KeptVerdict,
+        r#"SELECT id AS "id!", verdict, is_allowed AS "is_allowed!", policy_sha256 AS "policy_sha256!",
+                  decided_at AS "decided_at!"
+           FROM (
+               SELECT id, verdict, (verdict ->> 'is_allowed')::boolean AS is_allowed, policy_sha256, decided_at
+               FROM dataset_uses WHERE id > $1
+               UNION ALL
+               SELECT id, NULL::jsonb, is_allowed, policy_sha256, decided_at
+               FROM read_grants WHERE id > $1 AND policy_sha256 IS NOT NULL
+           ) kept
+           ORDER BY id LIMIT 1000"#,
+        id,
+    )
+    .fetch_all(conn)
+    .await?)
 }

@@ -20,6 +20,7 @@ struct Row {
     purpose: String,
     recipients: String,
     is_commercial: bool,
+    territory: String,
     base_model_id: Uuid,
     base_name: String,
     model_family: String,
@@ -58,6 +59,10 @@ impl TryFrom<Row> for Job {
                 .recipients
                 .parse()
                 .map_err(|_| corrupt("unknown recipients"))?,
+            territory: row
+                .territory
+                .parse()
+                .map_err(|_| corrupt("unknown territory"))?,
             task: serde_json::from_value(row.task).map_err(|_| corrupt("unknown task"))?,
             status: JobStatus::parse(&row.status).ok_or_else(|| corrupt("unknown status"))?,
             institution_name: row.institution_name,
@@ -91,7 +96,7 @@ pub(in super::super) async fn find(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT j.id, j.institution_id, i.name AS institution_name, i.slug AS institution_slug, j.title,
-                  j.motivation, j.purpose, j.recipients, j.is_commercial, j.base_model_id, m.name AS base_name,
+                  j.motivation, j.purpose, j.recipients, j.is_commercial, j.territory, j.base_model_id, m.name AS base_name,
                   m.family AS model_family, j.task, j.seed, j.status, j.status_code, j.status_message,
                   j.requested_by, u.name AS requested_by_name, j.requested_at,
                   a.name AS "approved_by_name?", j.approved_at, j.cancel_requested_at, j.cancel_reason,
@@ -172,8 +177,8 @@ pub(in super::super) async fn insert(
     let task = serde_json::to_value(&job.task).map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query!(
         "INSERT INTO jobs (id, institution_id, title, motivation, purpose, is_commercial, recipients,
-             base_model_id, task, seed, status, requested_by, requested_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             base_model_id, task, seed, status, requested_by, requested_at, territory)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         job.id.0,
         job.institution.0,
         job.title,
@@ -187,6 +192,7 @@ pub(in super::super) async fn insert(
         job.status.name(),
         job.requested_by.0,
         job.requested_at,
+        job.territory.to_string(),
     )
     .execute(tx.conn())
     .await?;

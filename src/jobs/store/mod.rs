@@ -15,7 +15,8 @@ pub(super) use self::{
         insert_attempt, insert_event, live_attempts, live_count, lock_attempt, set_handle,
     },
     grants::{
-        bind_use, bound_verdicts, files_granted, insert_grant, insert_read, insert_tokens_read,
+        KeptVerdict, bind_use, bound_verdicts, files_granted, insert_grant, insert_read,
+        insert_tokens_read, verdicts_after,
     },
     inputs::{base_of, input_versions, inputs, owner_of},
     jobs::{claim, find, insert, lock, next_approved, save, slots_lock},

@@ -6,6 +6,7 @@ use super::super::{conclude::WITHDRAWN, status::JobStatus, stop::Stopped};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetVersionId, InstitutionId, JobId},
+    permissions::Territory,
 };
 
 /// Jobs that ask the same of a version.
@@ -14,6 +15,8 @@ pub(in super::super) struct SameUse {
     /// One of them, to read what they ask.
     pub(in super::super) example: JobId,
     pub(in super::super) jobs: Vec<JobId>,
+    /// Where their last attempts run or ran; none where there were none.
+    pub(in super::super) location: Option<Territory>,
 }
 
 /// Every job on these versions, over or not, those together that ask the same.
@@ -24,26 +27,40 @@ pub(in super::super) async fn uses_of_versions(
     let versions: Vec<_> = versions.iter().map(|version| version.0).collect();
     // By what is left of a job without its own life: a column that comes in later tells jobs apart by itself.
     let rows = sqlx::query!(
-        r#"SELECT d.dataset_version_id, array_agg(j.id ORDER BY j.id) AS "jobs!"
+        r#"SELECT d.dataset_version_id, a.processing_location AS "location?", array_agg(j.id ORDER BY j.id) AS "jobs!"
            FROM job_datasets d JOIN jobs j ON j.id = d.job_id
+           LEFT JOIN LATERAL (SELECT processing_location FROM attempts WHERE job_id = j.id
+                              ORDER BY number DESC LIMIT 1) a ON true
            WHERE d.dataset_version_id = ANY($1)
-           GROUP BY d.dataset_version_id, to_jsonb(j) - ARRAY['id', 'title', 'motivation', 'task', 'seed', 'status',
+           GROUP BY d.dataset_version_id, a.processing_location, to_jsonb(j) - ARRAY['id', 'title', 'motivation', 'task', 'seed', 'status',
                'status_code', 'status_message', 'requested_by', 'requested_at', 'approved_by', 'approved_at',
                'cancel_requested_at', 'cancel_reason', 'ended_at']"#,
         &versions,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(SameUse {
-                version: DatasetVersionId(row.dataset_version_id),
-                example: JobId(*row.jobs.first()?),
-                jobs: row.jobs.into_iter().map(JobId).collect(),
-            })
-        })
-        .collect())
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Some(example) = row.jobs.first() else {
+            continue;
+        };
+        let corrupt = || CorruptRow {
+            table: "attempts",
+            id: *example,
+            problem: "unknown processing location",
+        };
+        let location = row
+            .location
+            .map(|location| location.parse().map_err(|_| corrupt()))
+            .transpose()?;
+        found.push(SameUse {
+            version: DatasetVersionId(row.dataset_version_id),
+            example: JobId(*example),
+            jobs: row.jobs.into_iter().map(JobId).collect(),
+            location,
+        });
+    }
+    Ok(found)
 }
 
 /// Keeps those of these jobs that are not over from changing until the transaction ends.

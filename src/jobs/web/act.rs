@@ -8,6 +8,7 @@ use super::{
     show::draw,
 };
 use crate::{
+    config::Config,
     db::Db,
     error::AppError,
     ids::JobId,
@@ -29,6 +30,7 @@ struct DecideForm {
 async fn decide_form(
     page: Page,
     db: web::Data<Db>,
+    config: web::Data<Config>,
     path: web::Path<(String, JobId)>,
     ProtectedForm(form): ProtectedForm<DecideForm>,
 ) -> PageResult {
@@ -50,7 +52,7 @@ async fn decide_form(
                 let found = find_visible(&db, page.actor(), job)
                     .await?
                     .ok_or(AppError::NotFound)?;
-                let mut shown = draw(&db, &page, found).await?;
+                let mut shown = draw(&db, &page, found, config.training.location).await?;
                 shown.reason_error = page.lang().say(say);
                 shown.reason = form.reason;
                 return page.show_invalid(&shown);

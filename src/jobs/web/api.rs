@@ -13,6 +13,7 @@ use super::{
     view::View,
 };
 use crate::{
+    config::Config,
     db::Db,
     error::{AppError, Say},
     ids::JobId,
@@ -40,6 +41,8 @@ struct NewJob {
     #[serde(default)]
     is_commercial: bool,
     recipients: String,
+    /// Where the result is used: a country, `EU`, `EEA` or `world`; `NL` where it is left out.
+    territory: Option<String>,
     base_model: Uuid,
     dataset_versions: Vec<Uuid>,
     epochs: Option<i64>,
@@ -59,6 +62,7 @@ impl From<NewJob> for RawDraft {
             purpose: new.purpose,
             is_commercial: if new.is_commercial { "yes" } else { "no" }.into(),
             recipients: new.recipients,
+            territory: new.territory.unwrap_or_default(),
             base_model: new.base_model.to_string(),
             dataset_versions: new.dataset_versions.iter().map(Uuid::to_string).collect(),
             epochs: text(new.epochs),
@@ -73,10 +77,14 @@ impl From<NewJob> for RawDraft {
 
 /// Asks for a job. 422 with the rules of each dataset where one may not be used for this.
 #[post("/api/v1/jobs")]
-async fn create(db: web::Data<Db>, sent: ProtectedJson<NewJob>) -> ApiResult {
+async fn create(
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    sent: ProtectedJson<NewJob>,
+) -> ApiResult {
     let raw: RawDraft = sent.body.into();
     let draft = Draft::parse(&raw).map_err(|errors| field_wrong(&errors))?;
-    match request(&db, &sent.actor, &draft).await {
+    match request(&db, &sent.actor, &draft, config.training.location).await {
         Ok(id) => Ok(HttpResponse::Created()
             .insert_header(("location", format!("/api/v1/jobs/{id}")))
             .json(json!({ "id": id, "status": "submitted" }))),
@@ -88,6 +96,8 @@ async fn create(db: web::Data<Db>, sent: ProtectedJson<NewJob>) -> ApiResult {
                         "dataset_version": version,
                         "is_allowed": decision.verdict.is_allowed,
                         "rules": decision.verdict.reasons.iter().map(|r| &r.rule).collect::<Vec<_>>(),
+                        "reasons": decision.verdict.reasons,
+                        "duties": decision.verdict.duties,
                         "policy_sha256": decision.policy_sha256,
                     })
                 })
@@ -212,6 +222,7 @@ fn as_json(view: &View) -> Value {
         "institution": job.institution_name,
         "purpose": job.purpose,
         "is_commercial": job.is_commercial,
+        "territory": job.territory,
         "recipients": job.recipients,
         "base_model": { "id": job.base, "name": job.base_name },
         "task": job.task,

@@ -38,7 +38,16 @@ struct Fact {
 struct VerdictLine {
     allowed: bool,
     label: String,
-    rule: String,
+    rules: Vec<RuleLine>,
+    /// What a yes asks in return.
+    duties: Vec<String>,
+}
+
+/// A rule that spoke, and where the permission stands that it read.
+struct RuleLine {
+    id: &'static str,
+    text: String,
+    href: Option<String>,
 }
 
 /// A line of the summary above a form.

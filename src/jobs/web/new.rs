@@ -6,18 +6,19 @@ use askama::Template;
 use super::{
     super::{
         Draft, JobError, RawDraft,
-        draft::yes_no,
+        draft::{territory, yes_no},
         request::{self, decide_now},
     },
     FormProblem, VerdictLine,
-    words::rules,
+    words::{rules, verdict_line},
 };
 use crate::{
+    config::Config,
     datasets::{self, PublishedVersion},
     db::Db,
     error::{AppError, Say},
     models::{self, Model},
-    permissions::{Purpose, Recipients, Use},
+    permissions::{self, COUNTRIES, Purpose, Recipients, Territory, Use},
     policy::{self, Action, Scope},
     web::{Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, filters, number},
 };
@@ -41,6 +42,9 @@ struct NewPage {
     purposes: Vec<Choice>,
     commercial: Vec<Choice>,
     recipients: Vec<Choice>,
+    territories: Vec<Choice>,
+    /// Where the data would be processed, in words.
+    runs_in: String,
     bases: Vec<Choice>,
     versions: Vec<Choice>,
     /// What the rules say to the chosen datasets.
@@ -61,8 +65,14 @@ impl NewPage {
 
 /// The form; fields in the address are filled in.
 #[get("/{lang:nl|en}/jobs/new")]
-async fn blank(page: Page, db: web::Data<Db>, request: actix_web::HttpRequest) -> PageResult {
+async fn blank(
+    page: Page,
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    request: actix_web::HttpRequest,
+) -> PageResult {
     may_request(&page)?;
+    let location = config.training.location;
     let fresh = RawDraft::fresh();
     let query = request.query_string();
     let given: Fields =
@@ -75,6 +85,7 @@ async fn blank(page: Page, db: web::Data<Db>, request: actix_web::HttpRequest) -
         purpose: or(given.purpose, fresh.purpose),
         is_commercial: or(given.is_commercial, fresh.is_commercial),
         recipients: or(given.recipients, fresh.recipients),
+        territory: or(given.territory, fresh.territory),
         base_model: given.base_model,
         dataset_versions: given.dataset_versions,
         epochs: or(given.epochs, fresh.epochs),
@@ -84,7 +95,7 @@ async fn blank(page: Page, db: web::Data<Db>, request: actix_web::HttpRequest) -
         sequence_length: or(given.sequence_length, fresh.sequence_length),
         batch_size: or(given.batch_size, fresh.batch_size),
     };
-    let shown = draw(&db, &page, raw, &FieldErrors::default()).await?;
+    let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
     page.show(&shown)
 }
 
@@ -103,6 +114,7 @@ fn draft_of(fields: &Fields) -> RawDraft {
         purpose: one("purpose"),
         is_commercial: one("is_commercial"),
         recipients: one("recipients"),
+        territory: one("territory"),
         base_model: one("base_model"),
         dataset_versions: all("dataset_versions"),
         epochs: one("epochs"),
@@ -118,25 +130,27 @@ fn draft_of(fields: &Fields) -> RawDraft {
 async fn send(
     page: Page,
     db: web::Data<Db>,
+    config: web::Data<Config>,
     ProtectedForm(fields): ProtectedForm<Fields>,
 ) -> PageResult {
     may_request(&page)?;
+    let location = config.training.location;
     let raw = draft_of(&fields);
     if fields
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
     {
-        let shown = draw(&db, &page, raw, &FieldErrors::default()).await?;
+        let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
         return page.show(&shown);
     }
     let draft = match Draft::parse(&raw) {
         Ok(draft) => draft,
         Err(errors) => {
-            let shown = draw(&db, &page, raw, &errors).await?;
+            let shown = draw(&db, &page, raw, &errors, location).await?;
             return page.show_invalid(&shown);
         }
     };
-    match request::request(&db, page.actor(), &draft).await {
+    match request::request(&db, page.actor(), &draft, location).await {
         Ok(id) => {
             let path = page.path(&format!("/jobs/{id}"));
             Ok(back_with(&path, "good", "flash-job-requested"))
@@ -147,7 +161,7 @@ async fn send(
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),
             }
-            let shown = draw(&db, &page, raw, &errors).await?;
+            let shown = draw(&db, &page, raw, &errors, location).await?;
             page.show_invalid(&shown)
         }
         Err(error) => Err(AppError::from(error).into()),
@@ -165,6 +179,7 @@ async fn draw(
     page: &Page,
     mut raw: RawDraft,
     errors: &FieldErrors,
+    location: Territory,
 ) -> Result<NewPage, AppError> {
     let lang = page.lang();
     let bases = models::base_models(db).await?;
@@ -174,7 +189,7 @@ async fn draw(
         raw.base_model = first.id.to_string();
     }
     let published = datasets::published(db).await?;
-    let wanted = wanted(&raw, &bases);
+    let wanted = wanted(&raw, &bases, location);
     let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
     Ok(NewPage {
         chrome: page.chrome(),
@@ -200,6 +215,11 @@ async fn draw(
                 choice(one.name(), lang.t(&key), &raw.recipients)
             })
             .collect(),
+        territories: territories(lang, &raw.territory),
+        runs_in: lang.t_with(
+            "jobs-runs-in",
+            &[("place", permissions::place(lang, location))],
+        ),
         statement: statement(page, &raw, &bases),
         bases: bases
             .iter()
@@ -218,6 +238,18 @@ async fn draw(
     })
 }
 
+/// Every place a result may be used in, the nearest first.
+fn territories(lang: Lang, chosen: &str) -> Vec<Choice> {
+    ["NL", "EU", "EEA", "world"]
+        .into_iter()
+        .chain(COUNTRIES.split(' ').filter(|code| *code != "NL"))
+        .filter_map(|code| {
+            let place = code.parse().ok()?;
+            Some(choice(code, permissions::place(lang, place), chosen))
+        })
+        .collect()
+}
+
 fn choice(value: &str, label: String, chosen: &str) -> Choice {
     Choice {
         value: value.to_owned(),
@@ -228,7 +260,7 @@ fn choice(value: &str, label: String, chosen: &str) -> Choice {
 }
 
 /// What is asked of the permissions, as far as the form says it.
-fn wanted(raw: &RawDraft, bases: &[Model]) -> Option<Use> {
+fn wanted(raw: &RawDraft, bases: &[Model], location: Territory) -> Option<Use> {
     let base = bases
         .iter()
         .find(|base| base.id.to_string() == raw.base_model)?;
@@ -237,6 +269,8 @@ fn wanted(raw: &RawDraft, bases: &[Model]) -> Option<Use> {
         recipients: raw.recipients.parse().ok()?,
         is_commercial: yes_no(&raw.is_commercial)?,
         model_family: base.family.clone(),
+        processing_location: location,
+        territory: territory(&raw.territory)?,
     })
 }
 
@@ -269,11 +303,7 @@ async fn judge(
             let mark = if verdict.is_allowed { "✓" } else { "✗" };
             hint = format!("{hint} {mark} {}", rules(lang, verdict));
             if is_chosen {
-                verdicts.push(VerdictLine {
-                    allowed: verdict.is_allowed,
-                    label: label.clone(),
-                    rule: rules(lang, verdict),
-                });
+                verdicts.push(verdict_line(lang, label.clone(), verdict));
             }
         }
         choices.push(Choice {

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     models::Model,
+    permissions,
     web::{Lang, Page, moment, number},
 };
 
@@ -209,6 +210,7 @@ pub(super) fn facts(page: &Page, job: &Job) -> Vec<Fact> {
             lang.t(&format!("recipients-{recipients}")),
         ),
         fact("jobs-commercial", lang.t(profit)),
+        fact("jobs-territory", permissions::place(lang, job.territory)),
         fact("jobs-epochs", training.epochs.to_string()),
     ];
     if let Some(steps) = training.max_steps {

@@ -15,13 +15,14 @@ use super::{
     live::happenings,
     parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
     view::View,
-    words::{badge, clock, count, rules, why},
+    words::{self, badge, clock, count, why},
 };
 use crate::{
+    config::Config,
     db::Db,
     error::AppError,
     ids::JobId,
-    permissions::Verdict,
+    permissions::{Territory, Verdict},
     policy::{self, Action},
     web::{Chrome, Page, PageResult, filters},
 };
@@ -79,16 +80,26 @@ pub(super) struct ShowPage {
 }
 
 #[get("/{lang:nl|en}/jobs/{job}")]
-async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, JobId)>) -> PageResult {
+async fn show(
+    page: Page,
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    path: web::Path<(String, JobId)>,
+) -> PageResult {
     let job = find_visible(&db, page.actor(), path.1)
         .await?
         .ok_or(AppError::NotFound)?;
-    let shown = draw(&db, &page, job).await?;
+    let shown = draw(&db, &page, job, config.training.location).await?;
     page.show(&shown)
 }
 
-/// The page as it stands now.
-pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, AppError> {
+/// The page as it stands now; a job that has not started would run in `location`.
+pub(super) async fn draw(
+    db: &Db,
+    page: &Page,
+    job: Job,
+    location: Territory,
+) -> Result<ShowPage, AppError> {
     let (lang, now, actor) = (page.lang(), db.now(), page.actor());
     let may_decide = job.status == JobStatus::Submitted
         && policy::check(actor, Action::ApproveJob, &job.scope()).is_ok();
@@ -109,7 +120,7 @@ pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, App
             })
             .collect()
     } else {
-        standing(db, page, &view).await?
+        standing(db, page, &view, location).await?
     };
     let progress = &view.progress;
     let model = view.model.as_ref().map(|model| MadeModel {
@@ -173,17 +184,19 @@ pub(super) async fn draw(db: &Db, page: &Page, job: Job) -> Result<ShowPage, App
 }
 
 fn verdict_line(page: &Page, input: &Input, verdict: &Verdict) -> VerdictLine {
-    VerdictLine {
-        allowed: verdict.is_allowed,
-        label: format!("{} ({})", input.title, input.institution_name),
-        rule: rules(page.lang(), verdict),
-    }
+    let label = format!("{} ({})", input.title, input.institution_name);
+    words::verdict_line(page.lang(), label, verdict)
 }
 
 /// How it stands now, for a job that was not decided on yet.
-async fn standing(db: &Db, page: &Page, view: &View) -> Result<Vec<VerdictLine>, AppError> {
+async fn standing(
+    db: &Db,
+    page: &Page,
+    view: &View,
+    location: Territory,
+) -> Result<Vec<VerdictLine>, AppError> {
     let mut conn = db.read().await?;
-    let wanted = view.job.wanted();
+    let wanted = view.job.wanted(location);
     let mut lines = Vec::new();
     for input in &view.inputs {
         if let Some(verdict) = decide_now(&mut conn, input.version, &wanted, db.now()).await? {

@@ -4,9 +4,12 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Europe::Amsterdam;
 use job_contract::{JobEvent, Phase};
 
-use super::super::{job::Job, status::JobStatus};
+use super::{
+    super::{job::Job, status::JobStatus},
+    RuleLine, VerdictLine,
+};
 use crate::{
-    permissions::Verdict,
+    permissions::{self, Verdict},
     web::{Lang, moment, number},
 };
 
@@ -21,15 +24,31 @@ pub(super) fn badge(status: JobStatus, is_for_you: bool) -> &'static str {
     }
 }
 
+/// A verdict on a dataset, rule by rule.
+pub(super) fn verdict_line(lang: Lang, label: String, verdict: &Verdict) -> VerdictLine {
+    VerdictLine {
+        allowed: verdict.is_allowed,
+        label,
+        rules: verdict
+            .reasons
+            .iter()
+            .map(|reason| RuleLine {
+                id: reason.rule.name(),
+                text: permissions::reason(lang, verdict.is_allowed, reason),
+                href: reason
+                    .permission
+                    .map(|id| format!("/{lang}/permissions/{id}")),
+            })
+            .collect(),
+        duties: permissions::duties(lang, &verdict.duties),
+    }
+}
+
 /// What the rules say, as sentences.
 pub(super) fn rules(lang: Lang, verdict: &Verdict) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for reason in &verdict.reasons {
-        let mut sentence = lang.t(&format!("rule-{}", reason.rule));
-        if let (false, Some(layer)) = (verdict.is_allowed, reason.layer) {
-            let name = lang.t(&format!("layer-{}", layer.name().replace('_', "-")));
-            sentence = format!("{name}: {sentence}");
-        }
+        let sentence = permissions::reason(lang, verdict.is_allowed, reason);
         if !sentences.contains(&sentence) {
             sentences.push(sentence);
         }

@@ -8,11 +8,13 @@ use super::{
         cascade::{Request, withdraw},
         decide::{Decision, decide_model},
         reach::preview,
+        scope::Target,
     },
     parts::{reason, withdrawable},
     show::whole,
 };
 use crate::{
+    config::Config,
     db::Db,
     error::{AppError, Say},
     ids::{DatasetId, ModelId, WithdrawalId},
@@ -38,14 +40,18 @@ struct Query {
 async fn reach(
     actor: ApiActor,
     db: web::Data<Db>,
+    config: web::Data<Config>,
     path: web::Path<DatasetId>,
     query: web::Query<Query>,
 ) -> ApiResult {
     let dataset = withdrawable(&db, &actor.0, *path).await?;
     let extent = query.extent.parse().map_err(|_| AppError::NotFound)?;
-    let found = preview(&db, dataset.id, extent)
-        .await
-        .map_err(AppError::from)?;
+    let target = Target {
+        dataset: dataset.id,
+        extent,
+        location: config.training.location,
+    };
+    let found = preview(&db, target).await.map_err(AppError::from)?;
     let by_status: serde_json::Map<_, _> = found
         .jobs_by_status
         .iter()
@@ -86,6 +92,7 @@ fn reason_of(raw: &str) -> Result<String, AppError> {
 #[post("/api/v1/datasets/{dataset}/withdraw")]
 async fn confirm(
     db: web::Data<Db>,
+    config: web::Data<Config>,
     path: web::Path<DatasetId>,
     request: ProtectedJson<Form>,
 ) -> ApiResult {
@@ -96,8 +103,11 @@ async fn confirm(
         .parse()
         .map_err(|_| AppError::Invalid(Say::new("withdrawal-unknown-extent")))?;
     let wanted = Request {
-        dataset: dataset.id,
-        extent,
+        target: Target {
+            dataset: dataset.id,
+            extent,
+            location: config.training.location,
+        },
         reason: reason_of(&request.body.reason)?,
     };
     let id = withdraw(&db, &request.actor, &wanted)

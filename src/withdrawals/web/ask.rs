@@ -10,7 +10,7 @@ use super::{
         cascade::{Request, withdraw},
         duty::Kind,
         reach::{Preview, preview},
-        scope::{Consequence, Extent},
+        scope::{Consequence, Extent, Target},
         store,
     },
     parts::{
@@ -19,6 +19,7 @@ use super::{
     },
 };
 use crate::{
+    config::Config,
     datasets::Dataset,
     db::Db,
     error::{AppError, Say},
@@ -96,6 +97,7 @@ struct Query {
 async fn radius(
     page: Page,
     db: web::Data<Db>,
+    config: web::Data<Config>,
     path: web::Path<(String, DatasetId)>,
     query: web::Query<Query>,
 ) -> PageResult {
@@ -106,7 +108,7 @@ async fn radius(
         reason: String::new(),
         errors: FieldErrors::default(),
     };
-    let drawn = draw(&page, &db, dataset, sheet).await?;
+    let drawn = draw(&page, (&db, &config), dataset, sheet).await?;
     page.show(&drawn)
 }
 
@@ -122,6 +124,7 @@ struct Form {
 async fn confirm(
     page: Page,
     db: web::Data<Db>,
+    config: web::Data<Config>,
     path: web::Path<(String, DatasetId)>,
     ProtectedForm(form): ProtectedForm<Form>,
 ) -> PageResult {
@@ -138,12 +141,15 @@ async fn confirm(
             reason: form.reason,
             errors,
         };
-        let drawn = draw(&page, &db, dataset, sheet).await?;
+        let drawn = draw(&page, (&db, &config), dataset, sheet).await?;
         return page.show_invalid(&drawn);
     }
     let request = Request {
-        dataset: dataset.id,
-        extent,
+        target: Target {
+            dataset: dataset.id,
+            extent,
+            location: config.training.location,
+        },
         reason,
     };
     let id = withdraw(&db, page.actor(), &request)
@@ -159,9 +165,19 @@ struct Sheet {
     errors: FieldErrors,
 }
 
-async fn draw(page: &Page, db: &Db, dataset: Dataset, sheet: Sheet) -> Result<AskPage, AppError> {
+async fn draw(
+    page: &Page,
+    (db, config): (&Db, &Config),
+    dataset: Dataset,
+    sheet: Sheet,
+) -> Result<AskPage, AppError> {
     let lang = page.lang();
-    let found = preview(db, dataset.id, sheet.extent).await?;
+    let target = Target {
+        dataset: dataset.id,
+        extent: sheet.extent,
+        location: config.training.location,
+    };
+    let found = preview(db, target).await?;
     let count = |n: usize| n.to_string();
     let shown = super::parts::MOST_ROWS;
     Ok(AskPage {

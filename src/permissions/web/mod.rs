@@ -1,0 +1,16 @@
+//! The pages of permissions and their JSON: giving one, looking at one, taking it elsewhere.
+
+mod exchange;
+mod form;
+mod give;
+mod show;
+
+use actix_web::web;
+
+/// Registers the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .configure(give::routes)
+        .configure(show::routes)
+        .configure(exchange::routes);
+}
