@@ -22,7 +22,8 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys, ledger, lineage, models,
+    keys, ledger, licensees, lineage, models,
+    notices::{self, Mailer},
     objects::ObjectStore,
     permissions, privacy,
     rights_checks::{self, Fetcher},
@@ -51,6 +52,8 @@ pub struct Ports {
     pub fetcher: Data<Fetcher>,
     /// Runs the programs of jobs.
     pub compute: Compute,
+    /// Sends mail.
+    pub mailer: Mailer,
 }
 
 impl Ports {
@@ -86,6 +89,7 @@ impl Ports {
                     .context("rights_checks")?,
             ),
             compute: Compute::local(&config).context("training")?,
+            mailer: Mailer::new(&config).context("mail")?,
             db,
             config: Data::new(config),
         })
@@ -130,6 +134,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(serve_asset)
         .configure(signing::web::routes)
         .configure(accounts::web::routes)
+        .configure(notices::web::routes)
         .configure(permissions::web::routes)
         .configure(privacy::web::routes)
         .configure(rights_checks::web::routes)
@@ -140,6 +145,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
         .configure(gateway::web::routes)
+        .configure(licensees::web::routes)
         .configure(withdrawals::web::routes)
         .configure(ledger::web::routes)
         .configure(disclosures::web::routes)

@@ -43,6 +43,7 @@ pub struct Config {
     pub serving: Serving,
     pub training: Training,
     pub rights_checks: RightsChecks,
+    pub mail: Mail,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -122,6 +123,14 @@ pub struct Training {
 #[serde(deny_unknown_fields)]
 pub struct RightsChecks {
     pub allow_private: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub url: SecretString,
+    pub folder: PathBuf,
+    pub from: String,
 }
 
 /// Why the settings cannot be used.
@@ -242,6 +251,15 @@ impl Config {
             matches!(self.log_format.as_str(), "text" | "json"),
             "log_format: is `text` or `json`",
         );
+        let mail = self.mail.url.expose_secret();
+        must(
+            mail.is_empty() || mail.starts_with("smtp://") || mail.starts_with("smtps://"),
+            "mail.url: is empty or an smtp:// or smtps:// address",
+        );
+        must(
+            self.mail.from.contains('@'),
+            "mail.from: needs a mail address",
+        );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
             self.public_url.scheme() == "https" || is_loopback(&self.public_url),
@@ -287,7 +305,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 19] = [
+        let rows: [(&str, String); 22] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -320,6 +338,9 @@ impl Config {
                 self.rights_checks.allow_private.to_string(),
             ),
             ("training.location", self.training.location.to_string()),
+            ("mail.url", secret(&self.mail.url).into()),
+            ("mail.folder", self.mail.folder.display().to_string()),
+            ("mail.from", self.mail.from.clone()),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");

@@ -76,6 +76,12 @@ typed_id!(
     GrantId,
     /// A file that an attempt left behind.
     ArtifactId,
+    /// One holder of a model under a licence.
+    LicenseeId,
+    /// What has to follow a withdrawal.
+    DutyId,
+    /// A copy that has to go.
+    PurgeItemId,
     /// One inference key.
     ApiKeyId,
     /// One request through the gateway.
@@ -84,6 +90,8 @@ typed_id!(
     DisclosureId,
     /// One statement on record that documents quote: of the provider, of a base model, of a dataset, or a decision.
     FactId,
+    /// One thing that somebody was told.
+    NoticeId,
     /// One line of the audit log.
     EventId,
     /// One piece of background work.

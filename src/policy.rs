@@ -162,6 +162,16 @@ pub enum Action {
     WorkOnAgreement,
     /// Confirm its lines for the institution.
     ConfirmAgreement,
+    /// End a permission for the platform, whoever gave it.
+    RevokePermission,
+    /// See what a withdrawal brought about.
+    ViewWithdrawal,
+    /// Say that what has to follow a withdrawal was done.
+    EndDuty,
+    /// See who holds which model under which licence.
+    ViewLicensees,
+    /// Keep that register.
+    ManageLicensees,
     RequestJob,
     ViewJob,
     ApproveJob,
@@ -188,6 +198,8 @@ pub enum Action {
     /// See what was used of an institution's data, month by month.
     ViewStatements,
     ViewAudit,
+    /// Say that a notice was read that is for oneself or one's role.
+    ReadNotice,
     ManageInstitutions,
     /// What the worker does by itself: verify, dispatch, follow, settle.
     RunSystem,
@@ -195,7 +207,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -212,6 +224,11 @@ impl Action {
         Self::EditAgreement,
         Self::WorkOnAgreement,
         Self::ConfirmAgreement,
+        Self::RevokePermission,
+        Self::ViewWithdrawal,
+        Self::EndDuty,
+        Self::ViewLicensees,
+        Self::ManageLicensees,
         Self::RequestJob,
         Self::ViewJob,
         Self::ApproveJob,
@@ -232,6 +249,7 @@ impl Action {
         Self::ViewUsage,
         Self::ViewStatements,
         Self::ViewAudit,
+        Self::ReadNotice,
         Self::ManageInstitutions,
         Self::RunSystem,
     ];
@@ -319,6 +337,12 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::WorkOnAgreement => here(&[Contributor, Manager])
             .or_else(|denied| platform(&[LegalReviewer]).map_err(|_| denied)),
         Action::ConfirmAgreement => here(&[Manager]).and_then(|()| not_both_parties(actor, scope)),
+        Action::RevokePermission => platform(&[LegalReviewer]),
+        Action::ViewWithdrawal => here(&[Manager, Contributor, PrivacyOfficer]).or_else(|denied| {
+            platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
+        Action::EndDuty => platform(&[Operator, LegalReviewer]),
+        Action::ViewLicensees => platform(&[Operator, Admin, LegalReviewer, Auditor]),
+        Action::ManageLicensees => platform(&[Operator, Admin]),
         Action::ViewDataset | Action::ViewModel => {
             if scope.is_published {
                 Ok(())
@@ -360,6 +384,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ViewAudit => here(&[Manager, PrivacyOfficer]).or_else(|denied| {
             platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
         }),
+        Action::ReadNotice => here(&Role::ALL),
         Action::ManageInstitutions => platform(&[Admin]),
         Action::RunSystem => platform(&[System]),
     }

@@ -6,7 +6,7 @@ use crate::{
     agreements,
     app::Ports,
     db::Task as _,
-    disclosures, gateway, jobs, ledger, rights_checks, uploads,
+    disclosures, gateway, jobs, ledger, notices, rights_checks, uploads, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -14,6 +14,24 @@ use crate::{
 #[must_use]
 pub fn handlers() -> Vec<Handler<Ports>> {
     vec![
+        Handler {
+            kind: notices::Deliver::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(notices::deliver(&ports.db, &ports.mailer, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: withdrawals::Purge::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(withdrawals::purge(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
         Handler {
             kind: uploads::Verify::KIND,
             run: |ports, task| {
@@ -82,6 +100,34 @@ pub fn chores() -> Vec<Chore<Ports>> {
                     Ok(rights_checks::recheck_due(db, objects, &ports.fetcher).await?)
                 })
             },
+        },
+        Chore {
+            name: "escalate notices",
+            every: notices::ESCALATE_EVERY,
+            run: |ports| notices::escalate_overdue(&ports.db),
+        },
+        Chore {
+            name: "purge work folders",
+            every: withdrawals::FOLDERS_EVERY,
+            run: |ports| {
+                Box::pin(
+                    async move { Ok(withdrawals::purge_folders(&ports.db, &ports.compute).await?) },
+                )
+            },
+        },
+        Chore {
+            name: "purge what could not be purged",
+            every: withdrawals::AGAIN_EVERY,
+            run: |ports| {
+                Box::pin(
+                    async move { Ok(withdrawals::purge_again(&ports.db, &ports.objects).await?) },
+                )
+            },
+        },
+        Chore {
+            name: "report overdue duties",
+            every: withdrawals::OVERDUE_EVERY,
+            run: |ports| Box::pin(async move { Ok(withdrawals::report_overdue(&ports.db).await?) }),
         },
         Chore {
             name: "settle what gateways left",

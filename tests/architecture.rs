@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 18] = [
+const ORDER: [&[&str]; 20] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
@@ -17,6 +17,7 @@ const ORDER: [&[&str]; 18] = [
     &["worker", "signing"],
     &["institutions"],
     &["accounts"],
+    &["notices"],
     &["permissions", "privacy", "rights_checks"],
     &["datasets"],
     &["agreements"],
@@ -24,6 +25,7 @@ const ORDER: [&[&str]; 18] = [
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
+    &["licensees"],
     &["withdrawals", "audit", "ledger", "lineage"],
     &["disclosures"],
     &["home"],

@@ -80,3 +80,5 @@ event-keys-approved = Key approved
 event-keys-rejected = Key rejected
 event-keys-revealed = Key shown to its requester
 event-keys-revoked = Key revoked
+key-no-model-left = This key works for no model any more: permission for data that the models were trained on was withdrawn.
+key-status-no-model-left = does not work: data withdrawn

@@ -80,3 +80,5 @@ event-keys-approved = Sleutel goedgekeurd
 event-keys-rejected = Sleutel afgewezen
 event-keys-revealed = Sleutel getoond aan de aanvrager
 event-keys-revoked = Sleutel ingetrokken
+key-no-model-left = Deze sleutel werkt voor geen enkel model meer: toestemming voor data waarop de modellen zijn getraind, is ingetrokken.
+key-status-no-model-left = werkt niet: data ingetrokken

@@ -5,8 +5,10 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
-    ids::{DatasetId, DatasetVersionId},
-    permissions::{self, DatasetFacts, Permission, Policy, PrivacyFacts, Use, Verdict, sha256_hex},
+    ids::{DatasetId, DatasetVersionId, PermissionId},
+    permissions::{
+        self, DatasetFacts, Permission, Policy, PrivacyFacts, State, Use, Verdict, sha256_hex,
+    },
     privacy, rights_checks,
 };
 
@@ -50,9 +52,29 @@ pub async fn decide_use(
     wanted: &Use,
     at: DateTime<Utc>,
 ) -> Result<Option<Decision>, StoreError> {
-    let Some((facts, permissions)) = read(conn, version, at).await? else {
+    decide_use_without(conn, version, wanted, at, &[]).await
+}
+
+/// As [`decide_use`], as if the permissions `without` were withdrawn: what a withdrawal would come to.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn decide_use_without(
+    conn: &mut PgConnection,
+    version: DatasetVersionId,
+    wanted: &Use,
+    at: DateTime<Utc>,
+    without: &[PermissionId],
+) -> Result<Option<Decision>, StoreError> {
+    let Some((facts, mut permissions)) = read(conn, version, at).await? else {
         return Ok(None);
     };
+    for permission in permissions
+        .iter_mut()
+        .filter(|one| without.contains(&one.id))
+    {
+        permission.state = State::Withdrawn;
+    }
     let verdict = permissions::decide(&facts, &permissions, wanted, at);
     let policy = Policy::of(&facts, &permissions, wanted)
         .canonical()
@@ -74,7 +96,7 @@ pub async fn read(
     at: DateTime<Utc>,
 ) -> Result<Option<(DatasetFacts, Vec<Permission>)>, StoreError> {
     let row = sqlx::query!(
-        "SELECT v.dataset_id, v.status, d.license, d.has_personal_data, d.confidentiality
+        "SELECT v.dataset_id, v.status, v.withdrawn_from, d.license, d.has_personal_data, d.confidentiality
          FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id WHERE v.id = $1",
         version.0,
     )
@@ -82,7 +104,13 @@ pub async fn read(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let dataset = DatasetId(row.dataset_id);
-    let permissions = permissions::of_version(&mut *conn, dataset, version).await?;
+    let mut permissions = permissions::of_version(&mut *conn, dataset, version).await?;
+    // A version can be withdrawn alone: the permissions of all versions count for it no more.
+    if row.status == "withdrawn" {
+        for permission in permissions.iter_mut().filter(|one| one.state.counts()) {
+            permission.state = State::Withdrawn;
+        }
+    }
     let licence = rights_checks::licence_facts(&mut *conn, dataset, &row.license, at).await?;
     let privacy = if row.has_personal_data {
         privacy::facts(&privacy::of_dataset(&mut *conn, dataset).await?, version)
@@ -95,7 +123,7 @@ pub async fn read(
             id: version.0,
             problem: "unknown confidentiality",
         })?,
-        is_approved: row.status == "approved",
+        is_approved: row.status == "approved" || row.withdrawn_from.as_deref() == Some("approved"),
         licence,
         privacy,
     };

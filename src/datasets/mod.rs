@@ -21,7 +21,7 @@ pub mod web;
 
 pub use self::{
     catalogue::{PublishedVersion, ReadyFile, published, ready_files},
-    coverage::{Decision, decide_use, lock_for_use, read as read_policy},
+    coverage::{Decision, decide_use, decide_use_without, lock_for_use, read as read_policy},
     curation::{CurationError, CurationKind, NewCuration, record_curation},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256, manifest_text},

@@ -88,7 +88,7 @@ pub(super) async fn find(
                   v.id AS version_id, v.number, v.status, v.manifest_sha256, v.submitted_by, v.submitted_at,
                   v.decided_at,
                   EXISTS (SELECT 1 FROM dataset_versions p
-                          WHERE p.dataset_id = d.id AND p.status = 'approved') AS "is_published!"
+                          WHERE p.dataset_id = d.id AND 'approved' IN (p.status, p.withdrawn_from)) AS "is_published!"
            FROM datasets d
            JOIN institutions i ON i.id = d.institution_id
            JOIN dataset_versions v ON v.dataset_id = d.id
@@ -141,7 +141,7 @@ pub(super) async fn list(
            JOIN dataset_versions v ON v.dataset_id = d.id
                AND v.number = (SELECT max(n.number) FROM dataset_versions n WHERE n.dataset_id = d.id)
            CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM dataset_versions a
-               WHERE a.dataset_id = d.id AND a.status = 'approved') AS is_published) p
+               WHERE a.dataset_id = d.id AND 'approved' IN (a.status, a.withdrawn_from)) AS is_published) p
            WHERE ($1::uuid IS NULL OR d.institution_id = $1 OR p.is_published)
              AND (d.title ILIKE $2 OR d.description ILIKE $2 OR i.name ILIKE $2)
              AND ($3::uuid IS NULL OR d.id < $3)

@@ -1,5 +1,6 @@
 //! Which model a request means, and where it is served.
 
+use chrono::{DateTime, Utc};
 use openai_api::ApiError;
 
 use super::{Gateway, failure::Failure};
@@ -9,6 +10,7 @@ use crate::{
     institutions,
     keys::Holder,
     models::{self, ServedModel, Status},
+    web::{Lang, day},
 };
 
 /// A model with the address that answers for it.
@@ -24,7 +26,7 @@ pub(super) struct Route {
 pub(super) async fn usable(db: &Db, holder: &Holder) -> Result<Vec<openai_api::Model>, Failure> {
     let mut found = Vec::new();
     for model in of_key(db, holder).await? {
-        if model.status != Status::Released {
+        if model.status != Status::Released || model.quarantined_at.is_some() {
             continue;
         }
         let owner = institutions::find(db, model.institution).await?;
@@ -51,6 +53,10 @@ pub(super) async fn route(
         .into_iter()
         .find(|model| model.name == name)
         .ok_or_else(|| ApiError::model_not_found(name))?;
+    // Read for this very request: nothing is cached, so a withdrawal holds from its commit on.
+    if let Some(since) = model.quarantined_at {
+        return Err(withdrawn(&model, since).into());
+    }
     if model.status != Status::Released {
         return Err(retired(&model).into());
     }
@@ -73,6 +79,24 @@ async fn of_key(db: &Db, holder: &Holder) -> Result<Vec<ServedModel>, Failure> {
     let mut models = models::served(db).await?;
     models.retain(|model| holder.models.contains(&model.id));
     Ok(models)
+}
+
+/// Permission for data that the model learned from was withdrawn, and the agreement keeps it from use.
+fn withdrawn(model: &ServedModel, since: DateTime<Utc>) -> ApiError {
+    let (code, what) = if model.status == Status::Retired {
+        ("model_withdrawn", "It is out of use.")
+    } else {
+        (
+            "model_quarantined",
+            "It is not in use until the platform has decided whether it is made anew.",
+        )
+    };
+    let message = format!(
+        "The model '{}' cannot be used since {}: permission for data that it was trained on was withdrawn. {what}",
+        model.name,
+        day(Lang::En, since),
+    );
+    ApiError::new(403, "permission_error", Some(code), message).with_param("model")
 }
 
 fn retired(model: &ServedModel) -> ApiError {

@@ -10,10 +10,11 @@ use crate::{
     db::{Db, StoreError},
     disclosures,
     error::Say,
-    jobs, keys,
+    jobs, keys, notices,
     policy::{Actor, Role},
     privacy, rights_checks,
-    web::{Chrome, Lang, Page, PageResult, filters},
+    web::{Chrome, Lang, Page, PageResult, day, filters},
+    withdrawals,
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -35,11 +36,11 @@ pub struct Todo {
     pub action: &'static str,
 }
 
-/// Everything that waits for `actor`, oldest first.
+/// Everything that waits for `actor`, oldest first; what was told by title is named in `lang`.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
+pub async fn todo(db: &Db, actor: &Actor, lang: Lang) -> Result<Vec<Todo>, StoreError> {
     let mut list = Vec::new();
     for item in datasets::waiting_for(db, actor).await? {
         let (sentence, action) = match item.waits_for {
@@ -133,6 +134,31 @@ pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
             action,
         });
     }
+    for duty in withdrawals::waiting_for(db, actor).await? {
+        let sentence = match duty.kind {
+            withdrawals::DutyKind::Purge => "todo-duty-purge",
+            withdrawals::DutyKind::DecideModels => "todo-duty-decide-models",
+            withdrawals::DutyKind::UpdateDocuments => "todo-duty-update-documents",
+        };
+        list.push(Todo {
+            since: duty.withdrawn_at,
+            sentence: Say::new(sentence)
+                .with("title", duty.title)
+                .with("due", day(lang, duty.due_at)),
+            from: String::new(),
+            path: format!("/withdrawals/{}", duty.withdrawal),
+            action: "todo-see",
+        });
+    }
+    for notice in notices::waiting_for(db, actor).await? {
+        list.push(Todo {
+            since: notice.created_at,
+            sentence: Say::new("todo-notice").with("title", notice.title(lang)),
+            from: String::new(),
+            path: format!("/notices#{}", notice.id),
+            action: "todo-read",
+        });
+    }
     list.sort_by_key(|item| item.since);
     Ok(list)
 }
@@ -163,7 +189,7 @@ struct TasksPage {
 #[get("/{lang:nl|en}/tasks")]
 async fn tasks(page: Page, db: web::Data<Db>) -> PageResult {
     let (lang, now) = (page.lang(), db.now());
-    let waiting = todo(&db, page.actor())
+    let waiting = todo(&db, page.actor(), lang)
         .await?
         .into_iter()
         .map(|item| Task {

@@ -54,9 +54,21 @@ impl Compute {
         })
     }
 
+    /// Backend and machine: whoever has the same place sees the same folders.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Where the program of `attempt` works, and what it read lies.
+    #[must_use]
+    pub fn work_dir(&self, attempt: AttemptId) -> PathBuf {
+        self.state_dir.join(attempt.to_string()).join("work")
+    }
+
     /// How `attempt` is started; the same each time.
     pub(super) fn launch(&self, config: &Config, attempt: AttemptId) -> Launch {
-        let work_dir = self.state_dir.join(attempt.to_string()).join("work");
+        let work_dir = self.work_dir(attempt);
         let cache = self.state_dir.join("cache");
         let secret = token(&config.secret, attempt);
         let env = [

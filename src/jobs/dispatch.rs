@@ -15,7 +15,7 @@ use crate::{
     app::Ports,
     datasets,
     db::{Db, WriteTx},
-    ids::{AttemptId, DatasetVersionId, JobId, ModelId},
+    ids::{AttemptId, DatasetVersionId, JobId},
     models,
     permissions::{Use, Verdict},
     policy::{self, Action, Actor, Scope},
@@ -54,11 +54,16 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
     for version in &versions {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
+    let Some(base) = store::base_of(tx.conn(), id).await? else {
+        return Ok(true);
+    };
+    let is_base_usable = models::lock_for_use(&mut tx, base).await?;
     let Some(mut job) = store::claim(&mut tx, id).await? else {
         return Ok(true);
     };
     let location = ports.config.training.location;
-    match decide(&mut tx, &job.wanted(location), job.base, &versions).await? {
+    let wanted = job.wanted(location);
+    match decide(&mut tx, &wanted, &versions, is_base_usable).await? {
         Ok(decisions) => {
             let attempt = AttemptId::fresh();
             let new = NewAttempt {
@@ -112,14 +117,13 @@ type Decisions = Vec<(DatasetVersionId, datasets::Decision)>;
 async fn decide(
     tx: &mut WriteTx<'_>,
     wanted: &Use,
-    base: ModelId,
     versions: &[DatasetVersionId],
+    is_base_usable: bool,
 ) -> Result<Result<Decisions, Vec<String>>, JobError> {
     let now = tx.now();
     let mut decisions = Vec::with_capacity(versions.len());
     let mut rules = Vec::new();
-    let base = models::find(tx.conn(), base).await?;
-    if base.is_none_or(|base| base.status != models::Status::Released) {
+    if !is_base_usable {
         rules.push("base-model-retired".to_owned());
     }
     for version in versions {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     conclude::WITHDRAWN,
+    data_used::tell_right_holder,
     dispatch::rules_of,
     end,
     happened::Happened,
@@ -122,6 +123,11 @@ pub(super) async fn grant(
         (is_allowed, expires_at),
     )
     .await?;
+    if let Some(version) = wanted.version
+        && is_allowed
+    {
+        tell_right_holder(&mut tx, &job, version).await?;
+    }
     if !is_allowed && job.cancel_requested_at.is_none() {
         job.cancel_requested_at = Some(now);
         job.cancel_reason = Some(WITHDRAWN.to_owned());

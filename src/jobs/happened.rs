@@ -33,6 +33,22 @@ impl Happened {
     }
 }
 
+impl Happened {
+    /// As [`Happened::to`], where of the job no more is known than this.
+    pub(super) fn at(
+        (job, institution): (JobId, InstitutionId),
+        kind: &'static str,
+        facts: Value,
+    ) -> Self {
+        Self {
+            kind,
+            institution,
+            job,
+            facts,
+        }
+    }
+}
+
 impl Event for Happened {
     fn kind(&self) -> &'static str {
         self.kind

@@ -9,6 +9,7 @@ mod approve;
 mod artifact;
 mod compute;
 mod conclude;
+mod data_used;
 mod dispatch;
 mod draft;
 mod end;
@@ -43,13 +44,13 @@ pub use self::{
     job::{Attempt, Job, JobBrief},
     request::request,
     status::{AttemptStatus, JobStatus, WrongStatus},
-    stop::{cancel, stop_for_withdrawal},
+    stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},
     verify::{Difference, Verification, verify_verdicts},
 };
 use crate::{
     app::Ports,
     db::{Db, StoreError},
-    ids::{DatasetVersionId, JobId},
+    ids::JobId,
     policy::{self, Action, Actor, Role},
     worker::Chore,
 };
@@ -71,15 +72,26 @@ pub fn chores() -> [Chore<Ports>; 2] {
     ]
 }
 
-/// Every job that asked for one of these dataset versions, newest first, whoever asks.
+/// The newest hundred of these jobs, newest first, whoever asks.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
-pub async fn using_versions(
+pub async fn newest_of(
     conn: &mut sqlx::PgConnection,
-    versions: &[DatasetVersionId],
+    jobs: &[JobId],
 ) -> Result<Vec<JobBrief>, StoreError> {
-    store::of_versions(conn, versions).await
+    store::newest_of(conn, jobs).await
+}
+
+/// How many of these jobs there are in each state, in the order of a job's life.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count_by_status(
+    conn: &mut sqlx::PgConnection,
+    jobs: &[JobId],
+) -> Result<Vec<(JobStatus, usize)>, StoreError> {
+    store::count_by_status(conn, jobs).await
 }
 
 /// The jobs that wait for a decision of `actor`, oldest first.

@@ -29,6 +29,15 @@ pub async fn request(
     let own = Scope::of(actor.institution).requested_by(Some(actor.user));
     let permit = policy::check(actor, Action::RequestJob, &own)?;
     let mut tx = db.write(actor).await?;
+    // Until this is committed no permission falls: what was decided still holds then. In the order of dispatch.
+    let mut versions = draft.versions.clone();
+    versions.sort_unstable();
+    for version in &versions {
+        datasets::lock_for_use(&mut tx, *version).await?;
+    }
+    if !models::lock_for_use(&mut tx, draft.base).await? {
+        return Err(JobError::UnknownBase);
+    }
     let base = base(tx.conn(), draft).await?;
     let now = tx.now();
     let wanted = wanted(draft, &base, location);
@@ -91,7 +100,7 @@ pub async fn request(
 async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError> {
     models::find(conn, draft.base)
         .await?
-        .filter(|model| model.kind == Kind::Base && model.status == models::Status::Released)
+        .filter(|model| model.kind == Kind::Base && model.is_usable())
         .ok_or(JobError::UnknownBase)
 }
 

@@ -1,18 +1,22 @@
 //! Jobs are stopped: by a person, or because a permission fell.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::{
     conclude::WITHDRAWN,
     error::JobError,
     happened::Happened,
-    job::{Job, JobBrief},
+    job::Job,
     status::{JobStatus, Step},
     store,
 };
 use crate::{
-    db::{Db, WriteTx},
-    ids::{DatasetId, JobId},
+    datasets,
+    db::{Db, StoreError, WriteTx},
+    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, PermissionId},
+    permissions::Territory,
     policy::{self, Action, Actor},
 };
 
@@ -46,38 +50,77 @@ pub async fn cancel(db: &Db, actor: &Actor, id: JobId) -> Result<JobStatus, JobE
     Ok(job.status)
 }
 
-/// Stops every job on `dataset` that is not over, in the caller's transaction: those that wait are blocked,
-/// those that run are asked to stop. Answers them, as they stand then.
+/// A job that a withdrawal stopped, as it stands then.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopped {
+    pub job: JobId,
+    pub institution: InstitutionId,
+    /// `blocked`, or `running` where the program was asked to stop.
+    pub status: JobStatus,
+}
+
+/// Stops those of `jobs` that are not over, in the caller's transaction: those that wait are blocked, those that
+/// run are asked to stop. Answers them.
 ///
-/// The caller holds the dataset's row, so that no job starts or finishes on it meanwhile.
+/// The caller holds the dataset's row, and the jobs' ([`lock_unfinished`]).
 ///
 /// # Errors
 /// Where the database refuses.
 pub async fn stop_for_withdrawal(
     tx: &mut WriteTx<'_>,
+    jobs: &[JobId],
     dataset: DatasetId,
-) -> Result<Vec<JobBrief>, JobError> {
-    let mut stopped = Vec::new();
-    for id in store::unfinished_of_dataset(tx, dataset).await? {
-        let Some(mut job) = store::find(tx.conn(), id).await? else {
-            continue;
+) -> Result<Vec<Stopped>, JobError> {
+    let stopped = store::stop_all(tx, jobs).await?;
+    for one in &stopped {
+        let kind = if one.status.is_over() {
+            "jobs.blocked"
+        } else {
+            "jobs.cancel_requested"
         };
-        job.status = job.status.after(Step::Block)?;
-        let kind = ask(
-            &mut job,
-            WITHDRAWN,
-            tx.now(),
-            ("jobs.blocked", "jobs.cancel_requested"),
-        );
-        store::save(tx, &job, None).await?;
-        tx.record(&Happened::to(
-            &job,
+        tx.record(&Happened::at(
+            (one.job, one.institution),
             kind,
             json!({ "reason": WITHDRAWN, "dataset": dataset }),
         ))?;
-        stopped.push(brief(job));
     }
     Ok(stopped)
+}
+
+/// Keeps those of `jobs` that are not over from changing until the caller's transaction ends.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn lock_unfinished(tx: &mut WriteTx<'_>, jobs: &[JobId]) -> Result<(), StoreError> {
+    store::lock_unfinished(tx, jobs).await
+}
+
+/// The jobs on these versions, over or not, that do not get what they ask once the permissions `without` are
+/// withdrawn. Those that have not begun would run in `location`.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn not_covered(
+    conn: &mut PgConnection,
+    versions: &[DatasetVersionId],
+    without: &[PermissionId],
+    (at, location): (DateTime<Utc>, Territory),
+) -> Result<Vec<JobId>, StoreError> {
+    let mut found = Vec::new();
+    for same in store::uses_of_versions(conn, versions).await? {
+        let Some(example) = store::find(conn, same.example).await? else {
+            continue;
+        };
+        let wanted = example.wanted(same.location.unwrap_or(location));
+        let decision =
+            datasets::decide_use_without(conn, same.version, &wanted, at, without).await?;
+        if decision.is_none_or(|decision| !decision.verdict.is_allowed) {
+            found.extend(same.jobs);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// Notes the request on a running job, or why one that waited is over; answers which of the two it was.
@@ -101,15 +144,21 @@ fn ask(
     }
 }
 
-fn brief(job: Job) -> JobBrief {
-    JobBrief {
-        id: job.id,
-        title: job.title,
-        institution: job.institution,
-        institution_name: job.institution_name,
-        status: job.status,
-        requested_at: job.requested_at,
-        requested_by_name: job.requested_by_name,
-        base_name: job.base_name,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_database_blocks_is_what_the_rules_block() {
+        for status in JobStatus::ALL {
+            let by_rule = status.after(Step::Block).ok();
+            // The words of `store::stop_all`.
+            let by_statement = match status {
+                JobStatus::Submitted | JobStatus::Approved => Some(JobStatus::Blocked),
+                JobStatus::Running => Some(JobStatus::Running),
+                _ => None,
+            };
+            assert_eq!(by_rule, by_statement, "{status:?}");
+        }
     }
 }

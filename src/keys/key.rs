@@ -110,6 +110,8 @@ pub struct Key {
 pub struct KeyModel {
     pub id: ModelId,
     pub name: String,
+    /// Whether it may be used no more, because data in its lineage was withdrawn.
+    pub is_withdrawn: bool,
 }
 
 impl Key {
@@ -117,6 +119,12 @@ impl Key {
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope::of(self.institution).requested_by(Some(self.requested_by))
+    }
+
+    /// Whether none of its models may be used any more, because data in their lineage was withdrawn.
+    #[must_use]
+    pub fn has_no_model_left(&self) -> bool {
+        !self.models.is_empty() && self.models.iter().all(|model| model.is_withdrawn)
     }
 
     /// Whether it answers no more, though nobody ended it.

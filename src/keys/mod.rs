@@ -23,6 +23,5 @@ pub use self::{
     reveal::{RevealError, reveal},
     revoke::{RevokeError, revoke},
     secret::Secret,
-    store::for_models,
     waiting::{Waiting, What, waiting_for},
 };

@@ -36,6 +36,7 @@ struct Row {
     last_used_at: Option<DateTime<Utc>>,
     model_ids: Vec<Uuid>,
     model_names: Vec<String>,
+    withdrawn_models: Vec<Uuid>,
 }
 
 impl TryFrom<Row> for Key {
@@ -66,6 +67,7 @@ impl TryFrom<Row> for Key {
                 .map(|(id, name)| KeyModel {
                     id: ModelId(id),
                     name,
+                    is_withdrawn: row.withdrawn_models.contains(&id),
                 })
                 .collect(),
             requested_by: UserId(row.requested_by),
@@ -102,7 +104,9 @@ async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Key>,
                   ARRAY(SELECT m.id FROM api_key_models km JOIN models m ON m.id = km.model_id
                         WHERE km.api_key_id = k.id ORDER BY m.name) AS "model_ids!",
                   ARRAY(SELECT m.name FROM api_key_models km JOIN models m ON m.id = km.model_id
-                        WHERE km.api_key_id = k.id ORDER BY m.name) AS "model_names!"
+                        WHERE km.api_key_id = k.id ORDER BY m.name) AS "model_names!",
+                  ARRAY(SELECT m.id FROM api_key_models km JOIN models m ON m.id = km.model_id
+                        WHERE km.api_key_id = k.id AND m.quarantined_at IS NOT NULL) AS "withdrawn_models!"
            FROM api_keys k
            JOIN institutions i ON i.id = k.institution_id
            JOIN users u ON u.id = k.requested_by
@@ -282,28 +286,4 @@ pub(super) async fn find_active(
         };
         Some((row.secret_hmac?, holder))
     }))
-}
-
-/// The keys that reach any of these models and have not ended, for the blast radius of a withdrawal.
-///
-/// # Errors
-/// Where the database is away.
-pub async fn for_models(
-    conn: &mut PgConnection,
-    models: &[ModelId],
-) -> Result<Vec<(ApiKeyId, String)>, StoreError> {
-    let models: Vec<Uuid> = models.iter().map(|model| model.0).collect();
-    let rows = sqlx::query!(
-        "SELECT k.id, k.name FROM api_keys k
-         WHERE k.status IN ('requested', 'approved', 'active')
-           AND EXISTS (SELECT 1 FROM api_key_models km WHERE km.api_key_id = k.id AND km.model_id = ANY($1))
-         ORDER BY k.id",
-        &models,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (ApiKeyId(row.id), row.name))
-        .collect())
 }

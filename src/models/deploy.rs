@@ -31,6 +31,8 @@ pub enum DeployError {
     NotReleased,
     #[error("it has no receipt that holds")]
     Receipt(#[from] NoReceipt),
+    #[error("data in its lineage was withdrawn, and nobody has decided on it yet")]
+    Quarantined,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -57,6 +59,7 @@ impl From<DeployError> for AppError {
                 tracing::error!(%why, "a receipt does not hold");
                 Self::conflict("model-receipt-bad")
             }
+            DeployError::Quarantined => Self::conflict("model-quarantined-not-deployed"),
             DeployError::Denied(why) => why.into(),
             DeployError::Objects(why) => why.into(),
             DeployError::Store(why) => why.into(),
@@ -106,6 +109,9 @@ pub async fn deploy(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployErr
     let permit = policy::check(actor, Action::DeployModel, &model.scope())?;
     if model.status != Status::Released {
         return Err(DeployError::NotReleased);
+    }
+    if model.quarantine.is_some() {
+        return Err(DeployError::Quarantined);
     }
     if let Kind::Adapter { base, .. } = model.kind {
         receipt::check(tx.conn(), base).await?;

@@ -3,6 +3,7 @@
 mod deploy;
 mod model;
 mod provenance;
+mod quarantine;
 mod receipt;
 mod register;
 mod release;
@@ -12,7 +13,8 @@ pub mod web;
 
 pub use self::{
     deploy::{DeployError, deploy, stop},
-    model::{Kind, Model, ModelFile, ServedModel, Status},
+    model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
+    quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
     receipt::NoReceipt,
     register::{
         FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError, register_base,
@@ -21,7 +23,7 @@ pub use self::{
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},
     store::{
-        NewFile, base_models, files_of, find, find_by_name, limits, mark_of_jobs, of_job, scope,
-        served, usable_by,
+        NewFile, base_models, files_of, find, find_by_name, limits, of_job, scope, served,
+        usable_by,
     },
 };

@@ -62,6 +62,15 @@ impl Status {
     }
 }
 
+/// Why a model may not be used although it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quarantine {
+    /// The agreement wants it made anew; an operator decides.
+    Retrain,
+    /// The agreement wants it out of use.
+    Retire,
+}
+
 /// A model.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -77,11 +86,19 @@ pub struct Model {
     pub status: Status,
     /// Set where a permission in its lineage fell: when and why.
     pub marked: Option<(DateTime<Utc>, String)>,
+    /// Since when it may not be used because of that, and what the agreement wants.
+    pub quarantine: Option<(DateTime<Utc>, Quarantine)>,
     pub weights_sha256: String,
     pub created_at: DateTime<Utc>,
 }
 
 impl Model {
+    /// Whether it may be served, asked and tuned.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.status == Status::Released && self.quarantine.is_none()
+    }
+
     /// What policy looks at.
     #[must_use]
     pub fn scope(&self) -> Scope {
@@ -115,5 +132,7 @@ pub struct ServedModel {
     pub address: Option<String>,
     /// Why it is marked, if it is.
     pub marked_reason: Option<String>,
+    /// Since when it may not be used, if it may not.
+    pub quarantined_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
 }

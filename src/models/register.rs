@@ -193,6 +193,7 @@ pub async fn register_base(
         institution: new.platform,
         status: Status::Released,
         marked: None,
+        quarantine: None,
         weights_sha256: weights.clone(),
         created_at: tx.now(),
     });
@@ -251,6 +252,7 @@ pub async fn register_from_job(
         institution: made.institution,
         status: Status::Registered,
         marked: None,
+        quarantine: None,
         weights_sha256: weights_sha256(&names),
         created_at: tx.now(),
     };

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    model::{Kind, Model, ModelFile, ServedModel, Status},
+    model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
     provenance::AuditPosition,
     scope::{DistributionScope, Limit, LimitKind},
 };
@@ -26,6 +26,8 @@ struct Row {
     status: String,
     marked_at: Option<DateTime<Utc>>,
     marked_reason: Option<String>,
+    quarantined_at: Option<DateTime<Utc>>,
+    quarantine: Option<String>,
     weights_sha256: String,
     created_at: DateTime<Utc>,
 }
@@ -56,6 +58,12 @@ impl TryFrom<Row> for Model {
             license: row.license,
             institution: InstitutionId(row.institution_id),
             marked: row.marked_at.zip(row.marked_reason),
+            quarantine: match (row.quarantined_at, row.quarantine.as_deref()) {
+                (None, None) => None,
+                (Some(at), Some("retrain")) => Some((at, Quarantine::Retrain)),
+                (Some(at), Some("retire")) => Some((at, Quarantine::Retire)),
+                _ => return Err(corrupt("unknown quarantine")),
+            },
             weights_sha256: row.weights_sha256,
             created_at: row.created_at,
         })
@@ -70,7 +78,7 @@ pub async fn find(conn: &mut PgConnection, id: ModelId) -> Result<Option<Model>,
     let row = sqlx::query_as!(
         Row,
         "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
-                marked_reason, weights_sha256, created_at
+                marked_reason, quarantined_at, quarantine, weights_sha256, created_at
          FROM models WHERE id = $1",
         id.0,
     )
@@ -98,7 +106,7 @@ pub async fn find_by_name(
     let row = sqlx::query_as!(
         Row,
         "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
-                marked_reason, weights_sha256, created_at
+                marked_reason, quarantined_at, quarantine, weights_sha256, created_at
          FROM models WHERE name = $1",
         name,
     )
@@ -115,7 +123,7 @@ pub async fn of_job(conn: &mut PgConnection, job: JobId) -> Result<Option<Model>
     let row = sqlx::query_as!(
         Row,
         "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
-                marked_reason, weights_sha256, created_at
+                marked_reason, quarantined_at, quarantine, weights_sha256, created_at
          FROM models WHERE job_id = $1",
         job.0,
     )
@@ -131,7 +139,7 @@ pub(super) async fn list(
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
-                marked_reason, weights_sha256, created_at
+                marked_reason, quarantined_at, quarantine, weights_sha256, created_at
          FROM models WHERE kind = 'base' OR $1::uuid IS NULL OR institution_id = $1
          ORDER BY kind DESC, id DESC LIMIT 500",
         visibility.filter(),
@@ -152,7 +160,7 @@ pub async fn base_models(db: &Db) -> Result<Vec<Model>, StoreError> {
     let models = list(&mut conn, Visibility::Nothing).await?;
     Ok(models
         .into_iter()
-        .filter(|model| model.kind == Kind::Base && model.status == Status::Released)
+        .filter(|model| model.kind == Kind::Base && model.is_usable())
         .collect())
 }
 
@@ -163,10 +171,7 @@ pub async fn base_models(db: &Db) -> Result<Vec<Model>, StoreError> {
 pub async fn usable_by(db: &Db, institution: InstitutionId) -> Result<Vec<Model>, StoreError> {
     let mut conn = db.read().await?;
     let models = list(&mut conn, Visibility::Institution(institution)).await?;
-    Ok(models
-        .into_iter()
-        .filter(|model| model.status == Status::Released)
-        .collect())
+    Ok(models.into_iter().filter(Model::is_usable).collect())
 }
 
 /// The files of a model, by name.
@@ -195,7 +200,8 @@ pub async fn files_of(
 pub async fn served(db: &Db) -> Result<Vec<ServedModel>, StoreError> {
     let mut conn = db.read().await?;
     let rows = sqlx::query!(
-        r#"SELECT m.id, m.name, m.kind, m.institution_id, m.status, m.marked_reason, m.created_at,
+        r#"SELECT m.id, m.name, m.kind, m.institution_id, m.status, m.marked_reason, m.quarantined_at,
+                  m.created_at,
                   CASE WHEN d.status = 'ready' THEN d.address END AS address
            FROM models m LEFT JOIN deployments d ON d.model_id = m.id AND d.status <> 'stopped'
            ORDER BY m.id"#
@@ -216,6 +222,7 @@ pub async fn served(db: &Db) -> Result<Vec<ServedModel>, StoreError> {
                 })?,
                 address: row.address,
                 marked_reason: row.marked_reason,
+                quarantined_at: row.quarantined_at,
                 created_at: row.created_at,
             })
         })
@@ -480,36 +487,4 @@ pub(super) async fn save_status(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// Marks what these jobs made, and all that was made from that; answers every model marked now or before.
-///
-/// # Errors
-/// Where the database refuses.
-pub async fn mark_of_jobs(
-    tx: &mut WriteTx<'_>,
-    jobs: &[JobId],
-    reason: &str,
-) -> Result<Vec<(ModelId, String)>, StoreError> {
-    let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
-    let now = tx.now();
-    let rows = sqlx::query!(
-        r#"WITH RECURSIVE touched AS (
-               SELECT id FROM models WHERE job_id = ANY($1)
-               UNION
-               SELECT m.id FROM models m JOIN touched t ON m.base_model_id = t.id
-           )
-           UPDATE models SET marked_at = coalesce(marked_at, $2), marked_reason = coalesce(marked_reason, $3)
-           WHERE id IN (SELECT id FROM touched)
-           RETURNING id, name"#,
-        &jobs,
-        now,
-        reason,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (ModelId(row.id), row.name))
-        .collect())
 }

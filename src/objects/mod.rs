@@ -5,5 +5,5 @@ mod s3;
 
 pub use self::{
     multipart::PartDone,
-    s3::{ObjectError, ObjectHead, ObjectStore, Presigned},
+    s3::{ObjectError, ObjectHead, ObjectStore, ObjectVersion, Presigned},
 };

@@ -28,6 +28,17 @@ pub struct ObjectStore {
     pub(super) bucket: String,
 }
 
+/// A version of an object, or the mark of a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// The store's id of it.
+    pub version: String,
+    /// Its size in bytes; none for a mark.
+    pub size_bytes: Option<i64>,
+    /// Whether it is only the mark that the object was deleted.
+    pub is_delete_marker: bool,
+}
+
 /// The store refused, or is away.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation}: {message}")]
@@ -260,6 +271,54 @@ impl ObjectStore {
             .await
             .map_err(|e| ObjectError::new("get object", &e))?;
         Ok(found.body)
+    }
+
+    /// Every version of `key` that the store still has, delete markers among them.
+    ///
+    /// # Errors
+    /// Where the store refuses or is away.
+    pub async fn versions(&self, key: &str) -> Result<Vec<ObjectVersion>, ObjectError> {
+        let mut found = Vec::new();
+        let (mut after_key, mut after_version) = (None, None);
+        loop {
+            let page = self
+                .client
+                .list_object_versions()
+                .bucket(&self.bucket)
+                .prefix(key)
+                .set_key_marker(after_key)
+                .set_version_id_marker(after_version)
+                .send()
+                .await
+                .map_err(|e| ObjectError::new("list object versions", &e))?;
+            // The prefix of a key may be another key's.
+            let own = |name: Option<&str>| name == Some(key);
+            found.extend(
+                page.versions()
+                    .iter()
+                    .filter(|one| own(one.key()))
+                    .map(|one| ObjectVersion {
+                        version: one.version_id().unwrap_or_default().to_owned(),
+                        size_bytes: one.size(),
+                        is_delete_marker: false,
+                    }),
+            );
+            found.extend(
+                page.delete_markers()
+                    .iter()
+                    .filter(|one| own(one.key()))
+                    .map(|one| ObjectVersion {
+                        version: one.version_id().unwrap_or_default().to_owned(),
+                        size_bytes: None,
+                        is_delete_marker: true,
+                    }),
+            );
+            if page.is_truncated() != Some(true) {
+                return Ok(found);
+            }
+            after_key = page.next_key_marker().map(str::to_owned);
+            after_version = page.next_version_id_marker().map(str::to_owned);
+        }
     }
 
     /// Removes one exact version. Once gone, doing it again is fine.

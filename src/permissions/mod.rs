@@ -18,6 +18,6 @@ pub use permission_policy::{
 
 pub use self::{
     give::{Coverage, GiveError, NewPermission, give, give_in, lock},
-    store::{keep_policy, kept_policies, of_version, withdraw_all},
+    store::{Standing, end, keep_policy, kept_policies, of_version, standing},
     words::{RightsBox, Sentence, duties, place, reason, rights_box, sentence, sentences},
 };

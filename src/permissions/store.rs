@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Coverage, Permission, State, Terms};
+use super::{Coverage, Layer, Permission, State, Terms};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, PermissionId},
@@ -118,7 +118,7 @@ pub(super) async fn of_dataset(
     let rows = sqlx::query!(
         r#"SELECT p.id, p.dataset_version_id, p.layer, p.terms, p.terms_sha256, e.state, e.decided_at, u.name,
                   d.title, d.institution_id, i.name AS institution_name, i.slug AS institution_slug,
-                  EXISTS (SELECT 1 FROM dataset_versions v WHERE v.dataset_id = d.id AND v.status = 'approved')
+                  EXISTS (SELECT 1 FROM dataset_versions v WHERE v.dataset_id = d.id AND 'approved' IN (v.status, v.withdrawn_from))
                       AS "is_published!"
            FROM permissions p
            JOIN datasets d ON d.id = p.dataset_id
@@ -248,30 +248,74 @@ async fn add_event(
     Ok(())
 }
 
-/// Withdraws every permission of a dataset that counts; answers which those were.
+/// A permission that counts, with what it says about its end.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub id: PermissionId,
+    pub layer: Layer,
+    /// none: all versions of the dataset
+    pub version: Option<DatasetVersionId>,
+    /// What happens to models when it is withdrawn: `keep`, `retrain`, `retire`; none where it does not say.
+    pub on_withdrawal: Option<String>,
+    /// Days within which copies go.
+    pub delete_within_days: i32,
+}
+
+/// The permissions of a dataset that count (within their dates or not), by id.
 ///
 /// # Errors
-/// Where the database refuses.
-pub async fn withdraw_all(
-    tx: &mut WriteTx<'_>,
+/// Where a row makes no sense or the database is away.
+pub async fn standing(
+    conn: &mut PgConnection,
     dataset: DatasetId,
-    reason: &str,
-) -> Result<Vec<PermissionId>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        "SELECT p.id FROM permissions p
+) -> Result<Vec<Standing>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT p.id, p.layer, p.dataset_version_id, p.terms::jsonb->>'on_withdrawal' AS on_withdrawal,
+                  -- Among the duties since rule set 2.
+                  coalesce(p.terms::jsonb#>>'{duties,delete_within_days}', p.terms::jsonb->>'delete_within_days', '30')
+                      ::integer AS "delete_within_days!"
+           FROM permissions p
          JOIN LATERAL (SELECT state FROM permission_events
                        WHERE permission_id = p.id ORDER BY decided_at DESC, id DESC LIMIT 1) e ON true
          WHERE p.dataset_id = $1 AND e.state IN ('given', 'renewed')
-         ORDER BY p.id",
+         ORDER BY p.id"#,
         dataset.0,
     )
-    .fetch_all(tx.conn())
+    .fetch_all(conn)
     .await?;
-    let ids: Vec<_> = ids.into_iter().map(PermissionId).collect();
-    for id in &ids {
-        add_event(tx, *id, "withdrawn", reason).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Standing {
+                id: PermissionId(row.id),
+                layer: row.layer.parse().map_err(|_| CorruptRow {
+                    table: "permissions",
+                    id: row.id,
+                    problem: "unknown layer",
+                })?,
+                version: row.dataset_version_id.map(DatasetVersionId),
+                on_withdrawal: row.on_withdrawal,
+                delete_within_days: row.delete_within_days,
+            })
+        })
+        .collect()
+}
+
+/// Ends permissions that count: withdrawn by who gave them, or revoked by the platform. The caller holds the
+/// dataset's row.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn end(
+    tx: &mut WriteTx<'_>,
+    permissions: &[PermissionId],
+    is_revoked: bool,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let state = if is_revoked { "revoked" } else { "withdrawn" };
+    for id in permissions {
+        add_event(tx, *id, state, reason).await?;
     }
-    Ok(ids)
+    Ok(())
 }
 
 /// What giving a permission needs to know of the dataset.
@@ -297,7 +341,7 @@ pub(super) async fn dataset(
 ) -> Result<Option<DatasetRow>, StoreError> {
     let row = sqlx::query!(
         r#"SELECT d.institution_id, d.title,
-                  EXISTS (SELECT 1 FROM dataset_versions v WHERE v.dataset_id = d.id AND v.status = 'approved')
+                  EXISTS (SELECT 1 FROM dataset_versions v WHERE v.dataset_id = d.id AND 'approved' IN (v.status, v.withdrawn_from))
                       AS "is_published!"
            FROM datasets d WHERE d.id = $1"#,
         dataset.0

@@ -22,6 +22,14 @@ pub struct Discard {
     pub(super) file: FileId,
 }
 
+impl Discard {
+    /// Of a file that was given up in the caller's transaction.
+    #[must_use]
+    pub fn of(file: FileId) -> Self {
+        Self { file }
+    }
+}
+
 impl Task for Discard {
     const KIND: &'static str = "uploads.discard";
 }

@@ -24,5 +24,5 @@ pub use self::{
     page::{Page, Visit, back_with, see_other},
     page_error::{PageError, PageResult},
     session::{SESSION_LIFETIME, Session, cookie_name, end_session, read_session, start_session},
-    words::{bytes, moment, number, short_hash},
+    words::{bytes, day, moment, number, short_hash},
 };

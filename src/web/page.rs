@@ -233,6 +233,8 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("usage", Some(Action::ViewUsage)),
         ("contributions", Some(Action::GivePermission)),
         ("statements", Some(Action::ViewStatements)),
+        ("notices", None),
+        ("admin/licensees", Some(Action::ViewLicensees)),
         ("audit", Some(Action::ViewAudit)),
     ]);
     entries
@@ -243,7 +245,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         .map(|(name, _)| {
             let href = format!("/{lang}/{name}");
             NavItem {
-                label: lang.t(&format!("nav-{name}")),
+                label: lang.t(&format!("nav-{}", name.replace('/', "-"))),
                 is_current: path == href || path.starts_with(&format!("{href}/")),
                 href,
             }

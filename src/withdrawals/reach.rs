@@ -1,64 +1,223 @@
-//! What a withdrawal would touch: the blast radius, found by the same foreign keys that the cascade walks.
+//! What a withdrawal would touch: the blast radius, found by the same steps that the cascade takes.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
 
-use super::store;
+use super::{
+    scope::{Consequence, Extent, Target, is_fallen},
+    store,
+};
 use crate::{
     db::{Db, StoreError},
-    ids::{DatasetId, DatasetVersionId},
-    jobs::{self, JobBrief},
-    keys,
+    ids::{
+        ApiKeyId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, PermissionId, UserId,
+    },
+    jobs, licensees,
+    permissions::{self, Standing},
 };
 
-/// Everything that stands on a dataset.
-#[derive(Debug, Clone, Default)]
+/// Everything that a withdrawal touches.
+#[derive(Debug, Clone)]
 pub struct Reach {
-    /// Its versions.
-    pub versions: Vec<DatasetVersionId>,
-    /// Jobs that asked for one of them, over or not.
-    pub jobs: Vec<JobBrief>,
-    /// Models made from it, and from those.
-    pub models: Vec<ReachedModel>,
-    /// Keys that may use one of these models.
-    pub keys: usize,
-    /// Tokens of it that were read in training.
-    pub tokens_read: i64,
+    /// The permissions that end.
+    pub permissions: Vec<PermissionId>,
+    /// Whether there is anything to withdraw: a permission, or a version that counts.
+    pub is_empty: bool,
+    /// What the agreement says about models.
+    pub consequence: Consequence,
+    /// Versions of which no use is left: their copies go.
+    pub fallen: Vec<DatasetVersionId>,
+    /// Days within which they go.
+    pub delete_within_days: i32,
+    /// Jobs on its data, or on a model made from it; over or not.
+    pub jobs: Vec<JobId>,
+    /// Models made from it, and from those, at any depth.
+    pub models: Vec<ModelId>,
 }
 
 /// A model that a withdrawal touches.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReachedModel {
-    pub id: crate::ids::ModelId,
+    pub id: ModelId,
     pub name: String,
     pub institution: String,
+    #[serde(skip)]
+    pub owner: InstitutionId,
     pub is_served: bool,
 }
 
-impl Reach {
-    /// How many of the jobs would still be stopped.
-    #[must_use]
-    pub fn unfinished_jobs(&self) -> usize {
-        self.jobs.iter().filter(|job| !job.status.is_over()).count()
-    }
+/// A key that can use such a model.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReachedKey {
+    pub id: ApiKeyId,
+    pub name: String,
+    pub institution: String,
+    #[serde(skip)]
+    pub owner: InstitutionId,
+    #[serde(skip)]
+    pub holder: UserId,
 }
 
-/// What stands on `dataset` now.
+/// What lies in the object store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Copies {
+    pub files: i64,
+    pub size_bytes: i64,
+}
+
+/// Finds what withdrawing `target` touches, at this moment of `conn`'s transaction.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
-pub async fn reach(db: &Db, dataset: DatasetId) -> Result<Reach, StoreError> {
-    let mut conn = db.read().await?;
-    let versions = store::versions(&mut conn, dataset).await?;
-    let jobs = jobs::using_versions(&mut conn, &versions).await?;
-    let models = store::models(&mut conn, &versions).await?;
-    let ids: Vec<_> = models.iter().map(|model| model.id).collect();
-    let keys = keys::for_models(&mut conn, &ids).await?.len();
-    let tokens_read = store::tokens_read(&mut conn, &versions).await?;
+pub(super) async fn reach(
+    conn: &mut PgConnection,
+    target: Target,
+    at: DateTime<Utc>,
+) -> Result<Reach, StoreError> {
+    let Target {
+        dataset,
+        extent,
+        location,
+    } = target;
+    let standing = permissions::standing(conn, dataset).await?;
+    let ended: Vec<&Standing> = standing
+        .iter()
+        .filter(|permission| extent.ends(permission))
+        .collect();
+    let ended_ids: Vec<PermissionId> = ended.iter().map(|permission| permission.id).collect();
+    let versions = store::versions(conn, dataset).await?;
+    // A version is withdrawn whatever permission covers it, so all that speak about it say what follows.
+    let deciding: Vec<&Standing> = match extent {
+        Extent::Version(version) => standing
+            .iter()
+            .filter(|permission| permission.version.is_none_or(|one| one == version))
+            .collect(),
+        Extent::Dataset | Extent::Layer(_) | Extent::Permission(_) => ended.clone(),
+    };
+    let counts = |status: &str| !matches!(status, "withdrawn" | "rejected");
+    let names_version = versions
+        .iter()
+        .any(|version| extent == Extent::Version(version.id) && counts(&version.status));
+    let is_empty = ended.is_empty() && !names_version;
+    let (mut fallen, mut partly) = (Vec::new(), Vec::new());
+    for version in versions.iter().filter(|_| !is_empty) {
+        if is_fallen(version.id, extent, &standing) {
+            fallen.push(version.id);
+        } else {
+            partly.push(version.id);
+        }
+    }
+    // What others curated from it is a copy too.
+    let derived = store::derived(conn, dataset, &fallen).await?;
+    fallen.extend(derived);
+    // All jobs on what is gone whole; of the rest those that another permission does not cover.
+    let mut roots = store::jobs_on(conn, &fallen).await?;
+    roots.extend(jobs::not_covered(conn, &partly, &ended_ids, (at, location)).await?);
+    let (jobs, models) = store::descendants(conn, &roots).await?;
     Ok(Reach {
-        versions,
+        permissions: ended_ids,
+        is_empty,
+        consequence: Consequence::strictest(deciding.iter().copied()),
+        delete_within_days: deciding
+            .iter()
+            .map(|permission| permission.delete_within_days)
+            .min()
+            .unwrap_or(30),
+        fallen,
         jobs,
         models,
-        keys,
-        tokens_read,
+    })
+}
+
+/// A blast radius with the names that people need.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub reach: Reach,
+    /// How many jobs there are in each state.
+    pub jobs_by_status: Vec<(jobs::JobStatus, usize)>,
+    /// The newest of the jobs.
+    pub jobs: Vec<jobs::JobBrief>,
+    pub models: Vec<ReachedModel>,
+    pub keys: Vec<ReachedKey>,
+    pub licensees: Vec<licensees::Licensee>,
+    pub copies: Copies,
+    /// Tokens of the dataset that were read in training.
+    pub tokens_read: i64,
+}
+
+impl Preview {
+    /// How many of the jobs would still be stopped.
+    #[must_use]
+    pub fn unfinished_jobs(&self) -> usize {
+        self.jobs_by_status
+            .iter()
+            .filter(|(status, _)| !status.is_over())
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// How many of the models are served.
+    #[must_use]
+    pub fn served(&self) -> usize {
+        self.models.iter().filter(|model| model.is_served).count()
+    }
+}
+
+/// What withdrawing `target` would touch now. Changes nothing.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn preview(db: &Db, target: Target) -> Result<Preview, StoreError> {
+    let (mut conn, now) = (db.read().await?, db.now());
+    let reach = reach(&mut conn, target, now).await?;
+    named(&mut conn, target.dataset, reach, now).await
+}
+
+/// Everything that ever stood on `dataset`, whatever its permissions: for the page of contributions.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn uses(db: &Db, dataset: DatasetId) -> Result<Preview, StoreError> {
+    let (mut conn, now) = (db.read().await?, db.now());
+    let versions: Vec<_> = store::versions(&mut conn, dataset)
+        .await?
+        .into_iter()
+        .map(|version| version.id)
+        .collect();
+    let roots = store::jobs_on(&mut conn, &versions).await?;
+    let (jobs, models) = store::descendants(&mut conn, &roots).await?;
+    let reach = Reach {
+        permissions: Vec::new(),
+        is_empty: true,
+        consequence: Consequence::Keep,
+        fallen: versions,
+        delete_within_days: 0,
+        jobs,
+        models,
+    };
+    named(&mut conn, dataset, reach, now).await
+}
+
+async fn named(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+    reach: Reach,
+    now: DateTime<Utc>,
+) -> Result<Preview, StoreError> {
+    let versions: Vec<_> = store::versions(conn, dataset)
+        .await?
+        .into_iter()
+        .map(|version| version.id)
+        .collect();
+    Ok(Preview {
+        jobs_by_status: jobs::count_by_status(conn, &reach.jobs).await?,
+        jobs: jobs::newest_of(conn, &reach.jobs).await?,
+        models: store::models(conn, &reach.models).await?,
+        keys: store::keys(conn, &reach.models, now).await?,
+        licensees: licensees::of_models(conn, &reach.models, now).await?,
+        copies: store::copies(conn, &reach.fallen).await?,
+        tokens_read: store::tokens_read(conn, &versions).await?,
+        reach,
     })
 }

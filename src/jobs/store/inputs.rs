@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::super::job::Input;
 use crate::{
     db::StoreError,
-    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId},
+    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId},
 };
 
 /// The dataset versions of a job, always in the same order: the one in which they are locked and read.
@@ -20,6 +20,17 @@ pub(in super::super) async fn input_versions(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(DatasetVersionId).collect())
+}
+
+/// The model that a job starts from.
+pub(in super::super) async fn base_of(
+    conn: &mut PgConnection,
+    job: JobId,
+) -> Result<Option<ModelId>, StoreError> {
+    let id = sqlx::query_scalar!("SELECT base_model_id FROM jobs WHERE id = $1", job.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(id.map(ModelId))
 }
 
 /// The same, with what people call them.
@@ -70,7 +81,7 @@ pub(in super::super) async fn owner_of(
     version: DatasetVersionId,
 ) -> Result<Option<VersionOwner>, StoreError> {
     let row = sqlx::query!(
-        "SELECT d.institution_id, v.status FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id
+        "SELECT d.institution_id, v.status, v.withdrawn_from FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id
          WHERE v.id = $1",
         version.0,
     )
@@ -78,6 +89,6 @@ pub(in super::super) async fn owner_of(
     .await?;
     Ok(row.map(|row| VersionOwner {
         institution: InstitutionId(row.institution_id),
-        is_published: row.status == "approved",
+        is_published: row.status == "approved" || row.withdrawn_from.as_deref() == Some("approved"),
     }))
 }

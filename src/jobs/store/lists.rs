@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::super::{job::JobBrief, status::JobStatus};
 use crate::{
-    db::{CorruptRow, StoreError, WriteTx},
-    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, UserId},
+    db::{CorruptRow, StoreError},
+    ids::{InstitutionId, JobId, UserId},
 };
 
 struct Row {
@@ -79,25 +79,46 @@ pub(in super::super) async fn list(
     briefs(rows)
 }
 
-/// Every job that asked for one of these versions, newest first.
-pub(in super::super) async fn of_versions(
+/// The newest hundred of these jobs, newest first.
+pub(in super::super) async fn newest_of(
     conn: &mut PgConnection,
-    versions: &[DatasetVersionId],
+    jobs: &[JobId],
 ) -> Result<Vec<JobBrief>, StoreError> {
-    let versions: Vec<_> = versions.iter().map(|version| version.0).collect();
+    let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
     let rows = sqlx::query_as!(
         Row,
         "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.status, j.requested_at,
                 u.name AS requested_by_name, m.name AS base_name
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
          JOIN models m ON m.id = j.base_model_id
-         WHERE EXISTS (SELECT 1 FROM job_datasets jd WHERE jd.job_id = j.id AND jd.dataset_version_id = ANY($1))
-         ORDER BY j.id DESC",
-        &versions,
+         WHERE j.id = ANY($1)
+         ORDER BY j.id DESC LIMIT 100",
+        &jobs,
     )
     .fetch_all(conn)
     .await?;
     briefs(rows)
+}
+
+/// How many of these jobs there are in each state.
+pub(in super::super) async fn count_by_status(
+    conn: &mut PgConnection,
+    jobs: &[JobId],
+) -> Result<Vec<(JobStatus, usize)>, StoreError> {
+    let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT status, count(*) AS "count!" FROM jobs WHERE id = ANY($1) GROUP BY status"#,
+        &jobs,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(JobStatus::ALL
+        .into_iter()
+        .filter_map(|status| {
+            let row = rows.iter().find(|row| row.status == status.name())?;
+            Some((status, usize::try_from(row.count).unwrap_or_default()))
+        })
+        .collect())
 }
 
 /// Submitted jobs that somebody else asked for, oldest first.
@@ -118,22 +139,4 @@ pub(in super::super) async fn submitted_for(
     .fetch_all(conn)
     .await?;
     briefs(rows)
-}
-
-/// The jobs on any version of a dataset that are not over, kept from changing.
-pub(in super::super) async fn unfinished_of_dataset(
-    tx: &mut WriteTx<'_>,
-    dataset: DatasetId,
-) -> Result<Vec<JobId>, StoreError> {
-    let rows = sqlx::query_scalar!(
-        "SELECT j.id FROM jobs j
-         WHERE j.status IN ('submitted', 'approved', 'running') AND EXISTS (
-             SELECT 1 FROM job_datasets jd JOIN dataset_versions v ON v.id = jd.dataset_version_id
-             WHERE jd.job_id = j.id AND v.dataset_id = $1)
-         ORDER BY j.id FOR UPDATE OF j",
-        dataset.0,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(JobId).collect())
 }

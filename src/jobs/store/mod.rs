@@ -6,6 +6,7 @@ mod grants;
 mod inputs;
 mod jobs;
 mod lists;
+mod withdrawn;
 
 pub(super) use self::{
     artifacts::{Artifact, artifacts_of, find_artifact, insert_artifact, set_artifact_version},
@@ -17,7 +18,8 @@ pub(super) use self::{
         KeptVerdict, bind_use, bound_verdicts, files_granted, insert_grant, insert_read,
         insert_tokens_read, keep_tokens_last_told, terms_of, verdicts_after,
     },
-    inputs::{input_versions, inputs, owner_of},
+    inputs::{base_of, input_versions, inputs, owner_of},
     jobs::{claim, find, insert, lock, next_approved, save, slots_lock},
-    lists::{Listing, list, of_versions, submitted_for, unfinished_of_dataset},
+    lists::{Listing, count_by_status, list, newest_of, submitted_for},
+    withdrawn::{lock_unfinished, stop_all, uses_of_versions},
 };

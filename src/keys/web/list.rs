@@ -89,6 +89,9 @@ pub(super) fn standing(
     if key.is_expired(now) {
         return (lang.t("key-status-expired"), "refused");
     }
+    if key.status == Status::Active && key.has_no_model_left() {
+        return (lang.t("key-status-no-model-left"), "refused");
+    }
     let badge = match key.status {
         Status::Requested => "neutral",
         Status::Approved => "waiting-for-you",

@@ -63,6 +63,8 @@ struct ShowPage {
     facts: Vec<Fact>,
     stations: Vec<Station>,
     reason: Option<String>,
+    /// Said where none of its models may be used any more.
+    no_model_left: bool,
     shown: Option<Shown>,
     can_approve: bool,
     /// Why somebody who decides on keys cannot approve this one.
@@ -110,6 +112,7 @@ async fn draw(
         facts: facts(page, &key, now),
         stations: stations(page, &key),
         shown,
+        no_model_left: key.has_no_model_left(),
         can_approve: is_waiting && verdict.is_ok(),
         cannot_approve,
         can_reject: is_waiting && may(Action::ApproveKey),

@@ -225,10 +225,14 @@ async fn show(
         badge: badge(model.status),
         serving: lang.t(serving),
         serving_badge,
-        marked: model
-            .marked
-            .as_ref()
-            .map(|(at, _)| lang.t_with("model-marked", &[("when", moment(lang, now, *at))])),
+        marked: model.marked.as_ref().map(|(at, _)| {
+            let key = match model.quarantine {
+                None => "model-marked",
+                Some(_) if model.status == Status::Retired => "model-withdrawn",
+                Some(_) => "model-quarantined",
+            };
+            lang.t_with(key, &[("when", moment(lang, now, *at))])
+        }),
         facts,
         files: files
             .into_iter()
@@ -245,7 +249,7 @@ async fn show(
         receipt: receipt.map(|_| format!("/api/v1/models/{}/receipt", model.id)),
         is_base: model.kind == Kind::Base,
         can_release: operates && model.status == Status::Registered && model.marked.is_none(),
-        can_deploy: operates && model.status == Status::Released && deployment.is_none(),
+        can_deploy: operates && model.is_usable() && deployment.is_none(),
         can_stop: operates && deployment.is_some(),
         can_retire: operates && model.status != Status::Retired,
         example,

@@ -104,6 +104,20 @@ impl TestApp {
         tokio::spawn(app::worker(&self.ports).run(self.stop.clone()));
     }
 
+    /// Starts a worker in this process that the caller can stop.
+    pub(crate) fn work_until_stopped(&self) -> CancellationToken {
+        let stop = self.stop.child_token();
+        tokio::spawn(app::worker(&self.ports).run(stop.clone()));
+        stop
+    }
+
+    /// Connections to the portal's database, past its own doors.
+    pub(crate) async fn pool(&self) -> sqlx::PgPool {
+        use secrecy::ExposeSecret as _;
+        let url = &self.ports.config.database.url;
+        sqlx::PgPool::connect(url.expose_secret()).await.unwrap()
+    }
+
     /// Does what is due now, and each chore once.
     pub(crate) async fn run_tasks(&self) {
         app::worker(&self.ports).run_due().await.unwrap();
@@ -176,6 +190,10 @@ async fn environment(
         (
             "FACULTY_DOCUMENTS__READER",
             env!("CARGO_BIN_EXE_faculty").to_owned(),
+        ),
+        (
+            "FACULTY_MAIL__FOLDER",
+            folder.join("mail").display().to_string(),
         ),
         ("FACULTY_CACHE", folder.join("cache").display().to_string()),
     ];

@@ -1,0 +1,243 @@
+//! The purge: every copy goes, and that it is gone is looked for and written down.
+//!
+//! Each step is its own record and harmless to do again, so that a worker that was killed in between goes on where
+//! it was: what was deleted is noted before it is looked for, and a proof is noted only after nothing was found.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    duty::Kind,
+    error::WithdrawError,
+    store::{self, Deleted, Item},
+};
+use crate::{
+    db::{CommitError, Db, Event, StoreError, Subject, Task},
+    ids::{DatasetId, InstitutionId, WithdrawalId},
+    jobs::Compute,
+    objects::{ObjectError, ObjectStore},
+    policy::{self, Action, Actor, Denied, Scope},
+};
+
+/// Deletes the copies of what a withdrawal covered.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Purge {
+    pub(super) withdrawal: WithdrawalId,
+}
+
+impl Task for Purge {
+    const KIND: &'static str = "withdrawals.purge";
+}
+
+/// Why a purge is not complete yet; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum PurgeError {
+    /// So many objects could not be deleted; each says why on the withdrawal's page.
+    #[error("{left} of {all} copies could not be deleted; first: {first}")]
+    Left {
+        left: usize,
+        all: usize,
+        first: String,
+    },
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Withdrawal(#[from] WithdrawError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl From<sqlx::Error> for PurgeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Purged {
+    withdrawal: WithdrawalId,
+    copies: i64,
+    #[serde(skip)]
+    dataset: DatasetId,
+    #[serde(skip)]
+    institution: InstitutionId,
+}
+
+impl Event for Purged {
+    fn kind(&self) -> &'static str {
+        "datasets.purged"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "dataset",
+            id: self.dataset.0,
+            institution: self.institution,
+        }
+    }
+}
+
+/// Deletes every object version of a withdrawal and proves that it is gone. Doing it twice is harmless.
+///
+/// # Errors
+/// [`PurgeError::Left`] where the store did not let some go; the others are gone then.
+pub async fn purge(db: &Db, objects: &ObjectStore, task: &Purge) -> Result<(), PurgeError> {
+    let items = {
+        let mut conn = db.read().await?;
+        store::unproven_objects(&mut conn, task.withdrawal).await?
+    };
+    let all = items.len();
+    let mut problems = Vec::new();
+    for item in items {
+        match purge_object(db, objects, &item).await? {
+            Ok(()) => {}
+            Err(problem) => {
+                let mut tx = db.meter().await?;
+                store::add_failure(&mut tx, item.id, &problem).await?;
+                tx.commit().await?;
+                problems.push(problem);
+            }
+        }
+    }
+    conclude(db, task.withdrawal).await?;
+    match problems.first() {
+        None => Ok(()),
+        Some(first) => Err(PurgeError::Left {
+            left: problems.len(),
+            all,
+            first: first.clone(),
+        }),
+    }
+}
+
+/// The chore: tries those again whose task was given up on, however long the object store was away.
+///
+/// # Errors
+/// As [`purge`]; the rest is tried next time.
+pub async fn purge_again(db: &Db, objects: &ObjectStore) -> Result<(), PurgeError> {
+    let stuck = {
+        let mut conn = db.read().await?;
+        store::given_up(&mut conn, Purge::KIND).await?
+    };
+    for withdrawal in stuck {
+        purge(db, objects, &Purge { withdrawal }).await?;
+    }
+    Ok(())
+}
+
+/// Deletes one object whole; the inner error is the store's, in words for the page.
+async fn purge_object(
+    db: &Db,
+    objects: &ObjectStore,
+    item: &Item,
+) -> Result<Result<(), String>, PurgeError> {
+    if let Some(upload) = &item.upload
+        && let Err(error) = objects.abort_multipart(&item.key, upload).await
+        && !error.is_missing
+    {
+        return Ok(Err(words(&error)));
+    }
+    let versions = match objects.versions(&item.key).await {
+        Ok(versions) => versions,
+        Err(error) => return Ok(Err(words(&error))),
+    };
+    for found in versions {
+        if let Err(error) = objects.delete(&item.key, &found.version).await {
+            return Ok(Err(words(&error)));
+        }
+        // The hash is of the version that was verified; of others only that they were there is known.
+        let is_verified = item.object_version.as_deref() == Some(found.version.as_str());
+        let mut tx = db.meter().await?;
+        let deleted = Deleted {
+            version: &found.version,
+            is_delete_marker: found.is_delete_marker,
+            size_bytes: found.size_bytes,
+            sha256: item.sha256.as_deref().filter(|_| is_verified),
+        };
+        store::add_deletion(&mut tx, item.id, &deleted).await?;
+        tx.commit().await?;
+    }
+    match objects.versions(&item.key).await {
+        Ok(left) if left.is_empty() => {}
+        Ok(left) => return Ok(Err(format!("{} versions are still there", left.len()))),
+        Err(error) => return Ok(Err(words(&error))),
+    }
+    let mut tx = db.meter().await?;
+    store::add_proof(&mut tx, item.id).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+/// What the store said, without its address.
+fn words(error: &ObjectError) -> String {
+    let why = if error.is_refused {
+        "refused by the object store"
+    } else {
+        "the object store is away"
+    };
+    format!("{}: {why}", error.operation)
+}
+
+/// The chore: removes the work folders on this machine whose program has ended, and proves that they are gone.
+///
+/// # Errors
+/// Where the database is away; a folder that stays says why on the withdrawal's page.
+pub async fn purge_folders(db: &Db, compute: &Compute) -> Result<(), PurgeError> {
+    let folders = {
+        let mut conn = db.read().await?;
+        store::unproven_folders(&mut conn, compute.place()).await?
+    };
+    for folder in folders.into_iter().filter(|folder| folder.is_over) {
+        let path = compute.work_dir(folder.attempt);
+        let outcome = remove(&path).await;
+        let mut tx = db.meter().await?;
+        match outcome {
+            Ok(()) => store::add_proof(&mut tx, folder.item).await?,
+            Err(error) => {
+                store::add_failure(&mut tx, folder.item, &error.kind().to_string()).await?;
+            }
+        }
+        tx.commit().await?;
+        conclude(db, folder.withdrawal).await?;
+    }
+    Ok(())
+}
+
+async fn remove(path: &Path) -> std::io::Result<()> {
+    match tokio::fs::remove_dir_all(path).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Looked for again: what a program that was still ending wrote meanwhile counts.
+    if tokio::fs::try_exists(path).await? {
+        return Err(std::io::ErrorKind::DirectoryNotEmpty.into());
+    }
+    Ok(())
+}
+
+/// Ends the duty once every copy is proven gone, with a line in the audit log.
+async fn conclude(db: &Db, id: WithdrawalId) -> Result<(), PurgeError> {
+    let actor = Actor::system();
+    let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
+    let mut tx = db.write(&actor).await?;
+    let (all, left) = store::count_items(tx.conn(), id).await?;
+    if left > 0 {
+        return Ok(());
+    }
+    let withdrawal = store::find(tx.conn(), id)
+        .await?
+        .ok_or(WithdrawError::UnknownWithdrawal(id))?;
+    if store::end_duty(&mut tx, id, Kind::Purge, "").await? {
+        tx.record(&Purged {
+            withdrawal: id,
+            copies: all,
+            dataset: withdrawal.dataset,
+            institution: withdrawal.institution,
+        })?;
+        tx.commit(permit).await?;
+    }
+    Ok(())
+}

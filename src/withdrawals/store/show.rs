@@ -1,0 +1,264 @@
+//! Reading a withdrawal with what became of it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::super::duty::Kind;
+use crate::{
+    db::{CorruptRow, StoreError},
+    ids::{DatasetId, InstitutionId, ModelId, WithdrawalId},
+    policy::{Role, Visibility},
+};
+
+/// A withdrawal as it was made.
+pub(in super::super) struct Withdrawal {
+    pub(in super::super) id: WithdrawalId,
+    pub(in super::super) dataset: DatasetId,
+    pub(in super::super) title: String,
+    pub(in super::super) institution: InstitutionId,
+    pub(in super::super) institution_name: String,
+    pub(in super::super) is_revoked: bool,
+    pub(in super::super) scope: String,
+    pub(in super::super) version_number: Option<i32>,
+    pub(in super::super) layer: Option<String>,
+    pub(in super::super) reason: String,
+    pub(in super::super) by: String,
+    pub(in super::super) at: DateTime<Utc>,
+    pub(in super::super) consequence: String,
+    pub(in super::super) delete_by: Option<DateTime<Utc>>,
+    pub(in super::super) keys: i64,
+    /// Whether a permission counts now that was given afterwards.
+    pub(in super::super) is_given_anew: bool,
+}
+
+pub(in super::super) async fn find(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+) -> Result<Option<Withdrawal>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT w.id, w.dataset_id, d.title, w.institution_id, i.name AS institution, w.kind, w.scope, w.layer,
+                  v.number AS "version_number?", w.reason, u.name AS by, w.withdrawn_at, w.on_withdrawal, w.delete_by,
+                  (SELECT count(*) FROM withdrawal_keys k WHERE k.withdrawal_id = w.id) AS "keys!",
+                  EXISTS (SELECT 1 FROM permissions p
+                          JOIN permission_events e ON e.permission_id = p.id AND e.state IN ('given', 'renewed')
+                          WHERE p.dataset_id = w.dataset_id AND e.decided_at > w.withdrawn_at) AS "is_given_anew!"
+           FROM withdrawals w
+           JOIN datasets d ON d.id = w.dataset_id
+           JOIN institutions i ON i.id = w.institution_id
+           JOIN users u ON u.id = w.withdrawn_by
+           LEFT JOIN dataset_versions v ON v.id = w.dataset_version_id
+           WHERE w.id = $1"#,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Withdrawal {
+        id: WithdrawalId(row.id),
+        dataset: DatasetId(row.dataset_id),
+        title: row.title,
+        institution: InstitutionId(row.institution_id),
+        institution_name: row.institution,
+        is_revoked: row.kind == "revoked",
+        scope: row.scope,
+        version_number: row.version_number,
+        layer: row.layer,
+        reason: row.reason,
+        by: row.by,
+        at: row.withdrawn_at,
+        consequence: row.on_withdrawal,
+        delete_by: row.delete_by,
+        keys: row.keys,
+        is_given_anew: row.is_given_anew,
+    }))
+}
+
+/// A withdrawal in a list.
+pub(in super::super) struct ListedWithdrawal {
+    pub(in super::super) id: WithdrawalId,
+    pub(in super::super) dataset: DatasetId,
+    pub(in super::super) at: DateTime<Utc>,
+}
+
+/// Withdrawals, newest first.
+pub(in super::super) async fn list(
+    conn: &mut PgConnection,
+    visibility: Visibility,
+) -> Result<Vec<ListedWithdrawal>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT w.id, w.dataset_id, w.withdrawn_at FROM withdrawals w
+         WHERE $1::uuid IS NULL OR w.institution_id = $1 ORDER BY w.id DESC LIMIT 200",
+        visibility.filter(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ListedWithdrawal {
+            id: WithdrawalId(row.id),
+            dataset: DatasetId(row.dataset_id),
+            at: row.withdrawn_at,
+        })
+        .collect())
+}
+
+/// How many jobs there are with one consequence, and how many of them still run.
+#[derive(Debug, Clone, Serialize)]
+pub(in super::super) struct Stops {
+    pub consequence: String,
+    pub jobs: i64,
+    pub still_running: i64,
+}
+
+pub(in super::super) async fn stops_of(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+) -> Result<Vec<Stops>, StoreError> {
+    let rows = sqlx::query_as!(
+        Stops,
+        r#"SELECT w.consequence, count(*) AS "jobs!", count(*) FILTER (WHERE j.status = 'running') AS "still_running!"
+           FROM withdrawal_jobs w JOIN jobs j ON j.id = w.job_id
+           WHERE w.withdrawal_id = $1 GROUP BY w.consequence ORDER BY w.consequence"#,
+        id.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// A model with what was decided on it.
+#[derive(Debug, Clone, Serialize)]
+pub(in super::super) struct MadeOfModel {
+    pub model: ModelId,
+    pub name: String,
+    pub institution: String,
+    pub consequence: String,
+    pub was_served: bool,
+    pub is_quarantined: bool,
+    pub status: String,
+    pub decision: Option<String>,
+    pub reason: Option<String>,
+    pub decided_by: Option<String>,
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+/// The models of a withdrawal: those that wait for a decision first, 200 at most.
+pub(in super::super) async fn models_of(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+) -> Result<Vec<MadeOfModel>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT w.model_id, m.name, i.name AS institution, w.consequence, w.was_served, m.status,
+                  m.quarantined_at IS NOT NULL AS "is_quarantined!", d.decision AS "decision?", d.reason AS "reason?",
+                  d.decided_at AS "decided_at?", u.name AS "decided_by?"
+           FROM withdrawal_models w
+           JOIN models m ON m.id = w.model_id
+           JOIN institutions i ON i.id = m.institution_id
+           LEFT JOIN model_decisions d ON d.withdrawal_id = w.withdrawal_id AND d.model_id = w.model_id
+           LEFT JOIN users u ON u.id = d.decided_by
+           WHERE w.withdrawal_id = $1
+           ORDER BY d.decision IS NOT NULL, w.consequence = 'retrain' DESC, m.id LIMIT 200"#,
+        id.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| MadeOfModel {
+            model: ModelId(row.model_id),
+            name: row.name,
+            institution: row.institution,
+            consequence: row.consequence,
+            was_served: row.was_served,
+            is_quarantined: row.is_quarantined,
+            status: row.status,
+            decision: row.decision,
+            reason: row.reason,
+            decided_by: row.decided_by,
+            decided_at: row.decided_at,
+        })
+        .collect())
+}
+
+/// What has to be done, and whether it was.
+#[derive(Debug, Clone, Serialize)]
+pub(in super::super) struct Duty {
+    pub kind: Kind,
+    #[serde(skip)]
+    pub owner: Role,
+    pub due_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub ended_by: Option<String>,
+    pub note: Option<String>,
+    #[serde(skip)]
+    pub withdrawal: WithdrawalId,
+    #[serde(skip)]
+    pub title: String,
+    #[serde(skip)]
+    pub withdrawn_at: DateTime<Utc>,
+}
+
+/// The duties of one withdrawal, the earliest first.
+pub(in super::super) async fn duties(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+) -> Result<Vec<Duty>, StoreError> {
+    select(conn, Some(id), None, false).await
+}
+
+/// The duties that are open, of one role or of all; the earliest first.
+pub(in super::super) async fn open_duties(
+    conn: &mut PgConnection,
+    role: Option<Role>,
+) -> Result<Vec<Duty>, StoreError> {
+    select(conn, None, role, true).await
+}
+
+async fn select(
+    conn: &mut PgConnection,
+    withdrawal: Option<WithdrawalId>,
+    role: Option<Role>,
+    only_open: bool,
+) -> Result<Vec<Duty>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT d.id, d.withdrawal_id, d.kind, d.owner_role, d.due_at, s.title, w.withdrawn_at, e.ended_at AS "ended_at?",
+                  e.note AS "note?", u.name AS "ended_by?"
+           FROM withdrawal_duties d
+           JOIN withdrawals w ON w.id = d.withdrawal_id
+           JOIN datasets s ON s.id = w.dataset_id
+           LEFT JOIN withdrawal_duty_ends e ON e.duty_id = d.id
+           LEFT JOIN users u ON u.id = e.ended_by
+           WHERE ($1::uuid IS NULL OR d.withdrawal_id = $1)
+             AND ($2::text IS NULL OR d.owner_role = $2)
+             AND (NOT $3 OR e.duty_id IS NULL)
+           ORDER BY d.due_at, d.id LIMIT 200"#,
+        withdrawal.map(|id| id.0),
+        role.map(Role::name),
+        only_open,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let corrupt = |problem| CorruptRow {
+                table: "withdrawal_duties",
+                id: row.id,
+                problem,
+            };
+            Ok(Duty {
+                kind: Kind::parse(&row.kind).ok_or_else(|| corrupt("unknown kind"))?,
+                owner: row
+                    .owner_role
+                    .parse()
+                    .map_err(|_| corrupt("unknown role"))?,
+                due_at: row.due_at,
+                ended_at: row.ended_at,
+                ended_by: row.ended_by,
+                note: row.note,
+                withdrawal: WithdrawalId(row.withdrawal_id),
+                title: row.title,
+                withdrawn_at: row.withdrawn_at,
+            })
+        })
+        .collect()
+}

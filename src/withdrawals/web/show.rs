@@ -1,0 +1,485 @@
+//! What a withdrawal brought about, for who withdrew: jobs, models, copies, notices, what still has to be done.
+
+use actix_web::{get, post, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::{
+    super::{
+        decide::{Decision, decide_model, documents_updated},
+        duty::Kind,
+        store::{self, Duty, MadeOfModel, Progress, Stops, Withdrawal},
+    },
+    parts::{dashed, reason},
+};
+use crate::{
+    db::Db,
+    error::AppError,
+    ids::{ModelId, WithdrawalId},
+    notices::{self, Shown},
+    policy::{self, Action, Actor, Scope},
+    web::{
+        Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, day, filters,
+        moment, number, short_hash,
+    },
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(show).service(decide).service(documents);
+}
+
+/// Everything about a withdrawal.
+pub(super) struct Whole {
+    pub(super) withdrawal: Withdrawal,
+    pub(super) stops: Vec<Stops>,
+    pub(super) models: Vec<MadeOfModel>,
+    pub(super) duties: Vec<Duty>,
+    pub(super) copies: Vec<Progress>,
+    pub(super) notices: Vec<Shown>,
+}
+
+/// A withdrawal, where `actor` may see it.
+pub(super) async fn whole(db: &Db, actor: &Actor, id: WithdrawalId) -> Result<Whole, AppError> {
+    let mut conn = db.read().await?;
+    let withdrawal = store::find(&mut conn, id)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let scope = Scope::of(withdrawal.institution);
+    let _permit = policy::check(actor, Action::ViewWithdrawal, &scope)?;
+    Ok(Whole {
+        stops: store::stops_of(&mut conn, id).await?,
+        models: store::models_of(&mut conn, id).await?,
+        duties: store::duties(&mut conn, id).await?,
+        copies: store::items_of(&mut conn, id).await?,
+        notices: notices::list(&mut conn, notices::Filter::About(id.0)).await?,
+        withdrawal,
+    })
+}
+
+struct Fact {
+    name: String,
+    value: String,
+    href: Option<String>,
+}
+
+struct StopRow {
+    what: String,
+    count: String,
+    state: String,
+}
+
+struct ModelRow {
+    id: ModelId,
+    name: String,
+    href: String,
+    institution: String,
+    badge: &'static str,
+    state: String,
+    may_decide: bool,
+}
+
+struct DutyRow {
+    what: String,
+    by_whom: String,
+    by_when: String,
+    badge: &'static str,
+    state: String,
+}
+
+struct CopyRow {
+    name: String,
+    hash: String,
+    badge: &'static str,
+    state: String,
+    deleted: String,
+}
+
+struct NoticeRow {
+    to: String,
+    title: String,
+    badge: &'static str,
+    state: String,
+}
+
+#[derive(Template)]
+#[template(path = "withdrawals/show.html")]
+struct ShowPage {
+    chrome: Chrome,
+    id: WithdrawalId,
+    title: String,
+    dataset_href: String,
+    reason: String,
+    lead: String,
+    facts: Vec<Fact>,
+    stops: Vec<StopRow>,
+    models: Vec<ModelRow>,
+    models_text: String,
+    copies: Vec<CopyRow>,
+    copies_gone: usize,
+    copies_all: usize,
+    copies_text: String,
+    notices: Vec<NoticeRow>,
+    notices_text: String,
+    duties: Vec<DutyRow>,
+    may_decide: bool,
+    may_end_documents: bool,
+    give_href: Option<String>,
+    is_given_anew: bool,
+}
+
+#[get("/{lang:nl|en}/withdrawals/{withdrawal}")]
+async fn show(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, WithdrawalId)>,
+) -> PageResult {
+    let found = whole(&db, page.actor(), path.1).await?;
+    page.show(&draw(&page, &db, found))
+}
+
+fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
+    let (lang, now, actor) = (page.lang(), db.now(), page.actor());
+    let withdrawal = &found.withdrawal;
+    let gone = found
+        .copies
+        .iter()
+        .filter(|copy| copy.verified_absent_at.is_some())
+        .count();
+    let decides = policy::check(
+        actor,
+        Action::ReleaseModel,
+        &Scope::of(withdrawal.institution),
+    );
+    let may_decide = decides.is_ok() && found.models.iter().any(|model| waits_for_decision(model));
+    let ends = policy::check(actor, Action::EndDuty, &Scope::of(withdrawal.institution));
+    let is_open = |kind: Kind| {
+        found
+            .duties
+            .iter()
+            .any(|duty| duty.kind == kind && duty.ended_at.is_none())
+    };
+    let may_give = policy::check(
+        actor,
+        Action::GivePermission,
+        &Scope::of(withdrawal.institution),
+    )
+    .is_ok();
+    let read = found
+        .notices
+        .iter()
+        .filter(|notice| notice.acknowledged_at.is_some())
+        .count();
+    ShowPage {
+        chrome: page.chrome(),
+        id: withdrawal.id,
+        dataset_href: page.path(&format!("/datasets/{}", withdrawal.dataset)),
+        reason: withdrawal.reason.clone(),
+        lead: lead(lang, withdrawal, moment(lang, now, withdrawal.at)),
+        facts: facts(lang, withdrawal),
+        stops: found
+            .stops
+            .iter()
+            .map(|stop| stop_row(lang, stop))
+            .collect(),
+        models_text: lang.t(&format!("withdrawal-models-{}", withdrawal.consequence)),
+        models: found
+            .models
+            .iter()
+            .map(|model| model_row(page, db, model, may_decide))
+            .collect(),
+        copies_gone: gone,
+        copies_all: found.copies.len(),
+        copies_text: lang.t_with(
+            "withdrawal-copies-gone",
+            &[
+                ("gone", gone.to_string()),
+                ("all", found.copies.len().to_string()),
+            ],
+        ),
+        copies: found
+            .copies
+            .iter()
+            .map(|copy| copy_row(lang, db, copy))
+            .collect(),
+        notices_text: lang.t_with(
+            "withdrawal-notices-read",
+            &[
+                ("all", found.notices.len().to_string()),
+                ("read", read.to_string()),
+            ],
+        ),
+        notices: found
+            .notices
+            .iter()
+            .map(|notice| notice_row(lang, db, notice))
+            .collect(),
+        duties: found
+            .duties
+            .iter()
+            .map(|duty| duty_row(lang, db, duty))
+            .collect(),
+        may_decide,
+        may_end_documents: ends.is_ok() && is_open(Kind::UpdateDocuments),
+        give_href: may_give
+            .then(|| page.path(&format!("/datasets/{}/permission", withdrawal.dataset))),
+        is_given_anew: withdrawal.is_given_anew,
+        title: found.withdrawal.title,
+    }
+}
+
+fn lead(lang: Lang, withdrawal: &Withdrawal, when: String) -> String {
+    let extent = match withdrawal.scope.as_str() {
+        "version" => lang.t_with(
+            "extent-version",
+            &[(
+                "number",
+                withdrawal.version_number.unwrap_or_default().to_string(),
+            )],
+        ),
+        "layer" => {
+            let layer = withdrawal.layer.as_deref().unwrap_or_default();
+            let layer = lang.t(&format!("layer-{}", dashed(layer)));
+            lang.t_with("extent-layer", &[("layer", layer)])
+        }
+        "permission" => lang.t("extent-permission"),
+        _ => lang.t("extent-dataset"),
+    };
+    let key = if withdrawal.is_revoked {
+        "withdrawal-lead-revoked"
+    } else {
+        "withdrawal-lead"
+    };
+    lang.t_with(
+        key,
+        &[
+            ("name", withdrawal.by.clone()),
+            ("when", when),
+            ("extent", extent),
+        ],
+    )
+}
+
+fn facts(lang: Lang, withdrawal: &Withdrawal) -> Vec<Fact> {
+    let fact = |key: &str, value: String| Fact {
+        name: lang.t(key),
+        value,
+        href: None,
+    };
+    let mut facts = vec![
+        fact("withdrawal-of", withdrawal.institution_name.clone()),
+        fact(
+            "withdrawal-agreement",
+            lang.t(&format!("consequence-{}", withdrawal.consequence)),
+        ),
+        fact("withdrawal-keys", number(lang, withdrawal.keys)),
+    ];
+    if let Some(at) = withdrawal.delete_by {
+        facts.push(fact("withdrawal-delete-by", day(lang, at)));
+    }
+    facts
+}
+
+fn stop_row(lang: Lang, stop: &Stops) -> StopRow {
+    let key = format!("withdrawal-jobs-{}", dashed(&stop.consequence));
+    StopRow {
+        what: lang.t(&key),
+        count: number(lang, stop.jobs),
+        state: if stop.still_running > 0 {
+            lang.t_with(
+                "withdrawal-still-running",
+                &[("jobs", stop.still_running.to_string())],
+            )
+        } else {
+            lang.t("withdrawal-stopped")
+        },
+    }
+}
+
+/// Whether nobody has decided on a model that the agreement wants decided on.
+fn waits_for_decision(model: &MadeOfModel) -> bool {
+    model.consequence == "retrain" && model.decision.is_none()
+}
+
+fn model_row(page: &Page, db: &Db, model: &MadeOfModel, may_decide: bool) -> ModelRow {
+    let lang = page.lang();
+    let decided = |key: &str| {
+        let at = model.decided_at.unwrap_or_else(|| db.now());
+        lang.t_with(
+            key,
+            &[
+                ("name", model.decided_by.clone().unwrap_or_default()),
+                ("when", moment(lang, db.now(), at)),
+                ("reason", model.reason.clone().unwrap_or_default()),
+            ],
+        )
+    };
+    let (badge, state) = match (model.consequence.as_str(), model.decision.as_deref()) {
+        (_, Some("lift")) => ("granted", decided("withdrawal-model-lifted")),
+        (_, Some(_)) => ("refused", decided("withdrawal-model-retired-by")),
+        ("keep", None) => ("neutral", lang.t("withdrawal-model-kept")),
+        ("retire", None) => ("refused", lang.t("withdrawal-model-retired")),
+        _ => ("waiting-for-you", lang.t("withdrawal-model-undecided")),
+    };
+    ModelRow {
+        id: model.model,
+        name: model.name.clone(),
+        href: page.path(&format!("/models/{}", model.model)),
+        institution: model.institution.clone(),
+        badge,
+        state,
+        may_decide: may_decide && waits_for_decision(model),
+    }
+}
+
+fn duty_row(lang: Lang, db: &Db, duty: &Duty) -> DutyRow {
+    let now = db.now();
+    let (badge, state) = match duty.ended_at {
+        Some(at) => (
+            "granted",
+            lang.t_with("withdrawal-duty-done", &[("when", moment(lang, now, at))]),
+        ),
+        None if duty.due_at <= now => ("refused", lang.t("withdrawal-duty-late")),
+        None => ("waiting-for-you", lang.t("withdrawal-duty-open")),
+    };
+    DutyRow {
+        what: lang.t(&format!("duty-{}", dashed(duty.kind.name()))),
+        by_whom: lang.t(&format!("role-{}", duty.owner.name())),
+        by_when: day(lang, duty.due_at),
+        badge,
+        state,
+    }
+}
+
+fn copy_row(lang: Lang, db: &Db, copy: &Progress) -> CopyRow {
+    let now = db.now();
+    let (badge, state) = match (copy.verified_absent_at, &copy.problem) {
+        (Some(at), _) => (
+            "granted",
+            lang.t_with("withdrawal-copy-gone", &[("when", moment(lang, now, at))]),
+        ),
+        (None, Some(problem)) => (
+            "refused",
+            lang.t_with("withdrawal-copy-problem", &[("problem", problem.clone())]),
+        ),
+        (None, None) => ("running", lang.t("withdrawal-copy-waits")),
+    };
+    let name = match (&copy.path, copy.kind.as_str()) {
+        (Some(path), _) => path.clone(),
+        (None, _) => lang.t_with(
+            "withdrawal-work-folder",
+            &[("attempt", short_hash(&copy.name))],
+        ),
+    };
+    CopyRow {
+        name,
+        hash: copy.sha256.as_deref().map(short_hash).unwrap_or_default(),
+        badge,
+        state,
+        deleted: copy.deleted.join(", "),
+    }
+}
+
+fn notice_row(lang: Lang, db: &Db, notice: &Shown) -> NoticeRow {
+    let now = db.now();
+    let role = notice
+        .to_role
+        .map(|role| format!(" ({})", lang.t(&format!("role-{}", role.name()))));
+    let (badge, state) = match (
+        notice.acknowledged_at,
+        notice.escalated_at,
+        notice.acknowledge_by,
+    ) {
+        (Some(at), ..) => (
+            "granted",
+            lang.t_with("withdrawal-notice-read", &[("when", moment(lang, now, at))]),
+        ),
+        (None, Some(at), _) => (
+            "refused",
+            lang.t_with(
+                "withdrawal-notice-escalated",
+                &[("when", moment(lang, now, at))],
+            ),
+        ),
+        (None, None, Some(due)) => (
+            "waiting-for-you",
+            lang.t_with(
+                "withdrawal-notice-waits",
+                &[("due", day(lang, due)), ("mails", notice.mails.to_string())],
+            ),
+        ),
+        (None, None, None) => ("neutral", lang.t("withdrawal-notice-told")),
+    };
+    NoticeRow {
+        to: format!("{}{}", notice.to, role.unwrap_or_default()),
+        title: notice.title(lang),
+        badge,
+        state,
+    }
+}
+
+#[derive(Deserialize)]
+struct DecisionForm {
+    #[serde(default)]
+    model: String,
+    #[serde(default)]
+    decision: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[post("/{lang:nl|en}/withdrawals/{withdrawal}/decide")]
+async fn decide(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, WithdrawalId)>,
+    ProtectedForm(form): ProtectedForm<DecisionForm>,
+) -> PageResult {
+    let id = path.1;
+    whole(&db, page.actor(), id).await?;
+    let mut errors = FieldErrors::default();
+    let why = reason(&mut errors, &form.reason);
+    let model: Option<ModelId> = form.model.parse().ok();
+    let (Some(model), Some(decision), true) =
+        (model, Decision::parse(&form.decision), errors.is_empty())
+    else {
+        return Err(AppError::invalid("withdrawal-decision-incomplete").into());
+    };
+    decide_model(&db, page.actor(), (id, model), decision, &why)
+        .await
+        .map_err(AppError::from)?;
+    Ok(back_with(
+        &page.path(&format!("/withdrawals/{id}")),
+        "good",
+        "flash-model-decided",
+    ))
+}
+
+#[derive(Deserialize)]
+struct DocumentsForm {
+    #[serde(default)]
+    reason: String,
+}
+
+#[post("/{lang:nl|en}/withdrawals/{withdrawal}/documents")]
+async fn documents(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, WithdrawalId)>,
+    ProtectedForm(form): ProtectedForm<DocumentsForm>,
+) -> PageResult {
+    let id = path.1;
+    whole(&db, page.actor(), id).await?;
+    let mut errors = FieldErrors::default();
+    let note = reason(&mut errors, &form.reason);
+    if !errors.is_empty() {
+        return Err(AppError::invalid("withdrawal-needs-reason").into());
+    }
+    documents_updated(&db, page.actor(), id, &note)
+        .await
+        .map_err(AppError::from)?;
+    Ok(back_with(
+        &page.path(&format!("/withdrawals/{id}")),
+        "good",
+        "flash-documents-updated",
+    ))
+}
