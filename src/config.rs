@@ -305,7 +305,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 22] = [
+        let rows: [(&str, String); 23] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),

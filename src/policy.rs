@@ -207,7 +207,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -340,6 +340,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::RevokePermission => platform(&[LegalReviewer]),
         Action::ViewWithdrawal => here(&[Manager, Contributor, PrivacyOfficer]).or_else(|denied| {
             platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
+        }),
         Action::EndDuty => platform(&[Operator, LegalReviewer]),
         Action::ViewLicensees => platform(&[Operator, Admin, LegalReviewer, Auditor]),
         Action::ManageLicensees => platform(&[Operator, Admin]),

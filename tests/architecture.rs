@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 20] = [
+const ORDER: [&[&str]; 21] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],

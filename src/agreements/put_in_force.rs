@@ -68,6 +68,7 @@ pub async fn put_in_force(
         let new = NewPermission {
             layer: *layer,
             terms,
+            coverage: permissions::Coverage::AllVersions,
         };
         for dataset in &found.facts.datasets {
             let permission = permissions::give_in(&mut tx, *dataset, &new).await?;

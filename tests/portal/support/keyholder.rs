@@ -93,10 +93,18 @@ impl Keyholder {
             .json()
             .await
             .unwrap();
-        let status = json!({"address": address, "models": [{
-            "deployment": assigned["models"][0]["deployment"], "model": self.name,
-            "state": "ready", "message": null,
-        }]});
+        let ready = |one: &Value| {
+            json!({
+                "deployment": one["deployment"], "model": one["model"], "state": "ready", "message": null,
+            })
+        };
+        let models: Vec<Value> = assigned["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(ready)
+            .collect();
+        let status = json!({"address": address, "models": models});
         let told = self
             .client
             .post(url("/internal/v1/serving/status"))

@@ -12,7 +12,7 @@ mod upstream;
 
 pub(crate) use self::{
     app::TestApp,
-    database::connection,
+    database::of as connection,
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, portal_is_up, sdk_pythons},
     source::{Answer, Source},
