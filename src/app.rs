@@ -13,7 +13,7 @@ use anyhow::Context as _;
 
 use crate::{
     accounts::{self, Oidc},
-    audit,
+    audit, complaints,
     clock::{Clock, SystemClock},
     config::Config,
     datasets,
@@ -125,6 +125,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(keys::web::routes)
         .configure(gateway::web::routes)
         .configure(withdrawals::web::routes)
+        .configure(complaints::web::routes)
         .configure(audit::web::routes)
         .configure(home::routes);
 }

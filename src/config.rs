@@ -32,10 +32,12 @@ pub struct Config {
     pub secret: SecretString,
     pub signing_key: SecretString,
     pub demo: bool,
+    pub client_address_header: String,
     pub database: Database,
     pub oidc: Oidc,
     pub s3: S3,
     pub limits: Limits,
+    pub complaints: Complaints,
     pub serving: Serving,
     pub training: Training,
 }
@@ -85,6 +87,14 @@ pub struct Limits {
     pub file_bytes: u64,
     pub dataset_bytes: u64,
     pub manager_tokens_per_day: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Complaints {
+    pub per_address_per_day: i32,
+    pub evidence_bytes: usize,
+    pub keep_personal_details_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

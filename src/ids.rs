@@ -47,6 +47,10 @@ typed_id!(
     DatasetVersionId,
     /// One file of a dataset version; also the id of its upload.
     FileId,
+    /// One decision that keeps documents out of a dataset.
+    ExclusionId,
+    /// One request or complaint from outside.
+    ComplaintId,
     /// One permission, in one layer.
     PermissionId,
     /// One withdrawal.

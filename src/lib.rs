@@ -18,6 +18,7 @@ pub mod worker;
 // The subjects, one folder each.
 pub mod accounts;
 pub mod datasets;
+pub mod documents;
 pub mod institutions;
 pub mod jobs;
 pub mod keys;
@@ -27,6 +28,7 @@ pub mod uploads;
 
 // Processes over the subjects.
 pub mod audit;
+pub mod complaints;
 pub mod gateway;
 pub mod home;
 pub mod withdrawals;

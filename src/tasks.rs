@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::{
     app::Ports,
+    complaints,
+    datasets,
     db::Task as _,
-    gateway, jobs, uploads,
+    documents, gateway, jobs, uploads,
     worker::{Chore, Handler},
 };
 
@@ -19,6 +21,15 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                 Box::pin(async move {
                     let task = serde_json::from_value(task)?;
                     Ok(uploads::verify(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: datasets::CarryFile::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(uploads::carry(&ports.db, &ports.objects, &task).await?)
                 })
             },
         },
@@ -42,6 +53,23 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "sweep uploads",
             every: Duration::from_secs(600),
             run: |ports: &Ports| Box::pin(async move { Ok(uploads::sweep(&ports.db).await?) }),
+        },
+        Chore {
+            name: "index verified files",
+            every: Duration::from_secs(5),
+            run: |ports| {
+                Box::pin(async { Ok(documents::catch_up(&ports.db, &ports.objects).await?) })
+            },
+        },
+        Chore {
+            name: "delete personal details of decided cases",
+            every: Duration::from_secs(3600),
+            run: |ports| {
+                Box::pin(async {
+                    let keep_days = ports.config.complaints.keep_personal_details_days;
+                    Ok(complaints::forget(&ports.db, &ports.objects, keep_days).await?)
+                })
+            },
         },
         Chore {
             name: "settle what gateways left",

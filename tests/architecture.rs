@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 17] = [
+const ORDER: [&[&str]; 18] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
@@ -20,10 +20,11 @@ const ORDER: [&[&str]; 17] = [
     &["permissions"],
     &["datasets"],
     &["uploads"],
+    &["documents"],
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
-    &["withdrawals", "audit"],
+    &["withdrawals", "audit", "complaints"],
     &["home"],
     &["app", "tasks"],
     &["process", "bootstrap"],

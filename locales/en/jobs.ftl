@@ -172,3 +172,4 @@ jobs-why-not-started = The training program could not be started. The platform's
 jobs-why-time-limit = The job took too long and was stopped. Choose less data or fewer passes over the data.
 jobs-why-lost = The training program ended unexpectedly, also at a new attempt. Request the job again, or tell the platform's operator.
 jobs-why-internal = Something went wrong in the training program. Tell the platform's operator.
+jobs-version-superseded = There is a newer version of this dataset, without documents that had to go. Choose that version.

@@ -172,3 +172,4 @@ jobs-why-not-started = Het trainingsprogramma kon niet gestart worden. De beheer
 jobs-why-time-limit = De opdracht duurde te lang en is gestopt. Kies minder data of minder keren door de data.
 jobs-why-lost = Het trainingsprogramma is onverwacht geëindigd, ook bij een nieuwe poging. Vraag de opdracht opnieuw aan, of meld het aan de beheerder van het platform.
 jobs-why-internal = Er ging iets mis in het trainingsprogramma. Meld het aan de beheerder van het platform.
+jobs-version-superseded = Van deze dataset is er een nieuwere versie, zonder documenten die weg moesten. Kies die versie.

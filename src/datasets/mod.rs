@@ -3,7 +3,10 @@
 mod catalogue;
 mod coverage;
 mod dataset;
+mod exclude;
 mod file;
+mod history;
+mod next_version;
 mod problem;
 mod register;
 mod review;
@@ -11,6 +14,7 @@ mod review_store;
 mod status;
 mod store;
 mod submit;
+mod version_store;
 mod waiting;
 pub mod web;
 
@@ -18,9 +22,12 @@ pub use self::{
     catalogue::{PublishedVersion, ReadyFile, published, ready_files},
     coverage::{Decision, decide_use, lock_for_use, read as read_policy},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
+    exclude::{Exclusion, exclude, excluded},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},
+    history::{VersionRow, history, is_superseded},
+    next_version::{CarryFile, CommitOrStore, NextVersionError, begin_next_version},
     problem::{BadLine, Fault, LineProblem, Problem},
-    register::{EditError, check_edit, describe, lock_editable, register},
+    register::{EditError, check_edit, describe, lock, lock_editable, register},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
     status::{Status, Step, WrongStatus},
     submit::{SubmitError, submit},
@@ -29,7 +36,7 @@ pub use self::{
 use crate::{
     db::{Db, StoreError},
     ids::{DatasetId, DatasetVersionId},
-    policy::{self, Action, Actor},
+    policy::{self, Action, Actor, Scope},
 };
 
 /// One dataset with its newest version, whoever asks.
@@ -41,7 +48,8 @@ pub async fn find(db: &Db, id: DatasetId) -> Result<Option<Dataset>, StoreError>
     store::find(&mut conn, id).await
 }
 
-/// One dataset, where `actor` may see it.
+/// One dataset, where `actor` may see it: with its newest version for its own people and the platform, with its
+/// newest approved version for everybody else.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
@@ -50,8 +58,18 @@ pub async fn find_visible(
     actor: &Actor,
     id: DatasetId,
 ) -> Result<Option<Dataset>, StoreError> {
-    let found = find(db, id).await?;
-    Ok(found.filter(|dataset| policy::check(actor, Action::ViewDataset, &dataset.scope()).is_ok()))
+    let Some(found) = find(db, id).await? else {
+        return Ok(None);
+    };
+    let unpublished = Scope::of(found.institution);
+    if policy::check(actor, Action::ViewDataset, &unpublished).is_ok() {
+        Ok(Some(found))
+    } else if policy::check(actor, Action::ViewDataset, &found.scope()).is_ok() {
+        let mut conn = db.read().await?;
+        store::find_approved(&mut conn, id).await
+    } else {
+        Ok(None)
+    }
 }
 
 /// The files of a version by path, without those given up; of a path sent more than once, the newest.

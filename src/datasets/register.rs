@@ -17,6 +17,8 @@ pub enum EditError {
     NotFound(DatasetId),
     #[error("a version that is {} cannot be changed", .0.name())]
     Frozen(Status),
+    #[error("what an approved version relies on cannot be changed")]
+    ReliedOn,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -36,6 +38,7 @@ impl From<EditError> for AppError {
         match error {
             EditError::NotFound(_) => Self::NotFound,
             EditError::Frozen(_) => Self::conflict("datasets-frozen"),
+            EditError::ReliedOn => Self::conflict("datasets-facts-relied-on"),
             EditError::Denied(why) => why.into(),
             EditError::Store(why) => why.into(),
             EditError::Commit(why) => why.into(),
@@ -92,7 +95,8 @@ pub async fn register(db: &Db, actor: &Actor, facts: &Facts) -> Result<DatasetId
 /// Replaces the facts of a dataset whose newest version is a draft or was returned.
 ///
 /// # Errors
-/// [`EditError::Frozen`] where it was submitted.
+/// [`EditError::Frozen`] where it was submitted; [`EditError::ReliedOn`] where an earlier version was approved on
+/// a fact that would be another.
 pub async fn describe(
     db: &Db,
     actor: &Actor,
@@ -101,6 +105,9 @@ pub async fn describe(
 ) -> Result<(), EditError> {
     let mut tx = db.write(actor).await?;
     let (found, permit) = lock_editable(&mut tx, dataset).await?;
+    if found.is_published && !facts.keeps_what_reviews_rely_on(&found.facts) {
+        return Err(EditError::ReliedOn);
+    }
     store::update_facts(&mut tx, dataset, facts).await?;
     tx.record(&Said {
         kind: "datasets.described",
@@ -110,6 +117,15 @@ pub async fn describe(
         facts,
     })?;
     tx.commit(permit).await?;
+    Ok(())
+}
+
+/// Keeps every other change of a dataset waiting until the caller's transaction ends.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn lock(tx: &mut WriteTx<'_>, dataset: DatasetId) -> Result<(), StoreError> {
+    store::lock(tx, dataset).await?;
     Ok(())
 }
 

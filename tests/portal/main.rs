@@ -10,6 +10,8 @@
 
 mod accounts;
 mod browser;
+mod complaints;
+mod complaints_forms;
 mod datasets;
 mod gateway;
 mod gateway_cuts;
@@ -20,4 +22,5 @@ mod keys;
 mod kills;
 mod support;
 mod uploads;
+mod versions;
 mod withdrawals;

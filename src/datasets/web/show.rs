@@ -5,10 +5,14 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::{
-    super::{Dataset, FileState, Status, files, find_visible, review::Verdict, review_store},
+    super::{
+        Dataset, FileState, Status, begin_next_version, files, find_visible, history,
+        review::Verdict, review_store,
+    },
     Badge, Fact, Rights, badge,
     parts::{
-        FileRow, Panel, ReviewRow, Station, across, chain, file_row, panels, review_row, side,
+        FileRow, Panel, ReviewRow, Station, VersionLine, across, chain, file_row, panels, review_row,
+        side, version_line,
     },
 };
 use crate::{
@@ -39,6 +43,9 @@ struct ShowPage {
     /// Bytes that still fit; none where nothing may be added.
     room: Option<u64>,
     may_submit: bool,
+    /// Every version; empty while there is only one.
+    versions: Vec<VersionLine>,
+    may_begin_version: bool,
     reviews: Vec<ReviewRow>,
     panels: Vec<Panel>,
     review_error: String,
@@ -87,6 +94,20 @@ async fn draw(
             && policy::check(actor, Action::WithdrawPermission, &own).is_ok())
         .then(|| path("/withdraw")),
     };
+    let versions = history(db, dataset.id).await?;
+    let is_open = versions
+        .first()
+        .is_some_and(|newest| newest.status.is_editable() || newest.status == Status::Submitted);
+    let may_begin_version = !is_open
+        && dataset.is_published
+        && policy::check(actor, Action::EditDataset, &own).is_ok();
+    // Others see the versions that were approved.
+    let sees_all = policy::check(actor, Action::ViewDataset, &own).is_ok();
+    let versions: Vec<VersionLine> = versions
+        .into_iter()
+        .filter(|one| sees_all || one.status == Status::Approved)
+        .map(|one| version_line(lang, now, &one))
+        .collect();
     let panels = panels(lang, actor, &dataset, &reviews);
     let is_for_you = !panels.is_empty() || (may_edit && status == Status::ChangesRequested);
     let taken: i64 = files
@@ -120,6 +141,12 @@ async fn draw(
         files: files.into_iter().map(|file| file_row(lang, file)).collect(),
         room: may_edit.then(|| room.min(config.limits.file_bytes)),
         may_submit: may_edit && is_complete,
+        versions: if versions.len() > 1 {
+            versions
+        } else {
+            Vec::new()
+        },
+        may_begin_version,
         reviews: reviews
             .iter()
             .rev()
@@ -160,6 +187,21 @@ pub(super) async fn submit(
         &page.path(&format!("/datasets/{}", path.1)),
         "good",
         "flash-datasets-submitted",
+    ))
+}
+
+#[post("/{lang:nl|en}/datasets/{id}/versions")]
+pub(super) async fn next_version(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, DatasetId)>,
+    _form: ProtectedForm<Nothing>,
+) -> PageResult {
+    begin_next_version(&db, page.actor(), path.1).await?;
+    Ok(back_with(
+        &page.path(&format!("/datasets/{}", path.1)),
+        "good",
+        "flash-datasets-version-begun",
     ))
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod given;
 mod keyholder;
 mod programs;
 mod upstream;
+pub(crate) mod visitor;
 
 pub(crate) use self::{
     app::TestApp,
