@@ -158,6 +158,10 @@ CREATE TABLE complaint_letters (
     body text CHECK (char_length(body) BETWEEN 1 AND 40000),
     body_sha256 text NOT NULL CHECK (body_sha256 ~ '^[0-9a-f]{64}$'),
     written_at timestamptz NOT NULL,
+    -- When the mail server took it, or refused it for good.
+    mailed_at timestamptz,
+    mail_refusal text CHECK (char_length(mail_refusal) <= 500),
+    CONSTRAINT refused_says_when CHECK (mail_refusal IS NULL OR mailed_at IS NOT NULL),
     UNIQUE (complaint_id, kind)
 );
 

@@ -13,8 +13,9 @@ use anyhow::Context as _;
 
 use crate::{
     accounts::{self, Oidc},
-    audit, complaints,
+    audit,
     clock::{Clock, SystemClock},
+    complaints,
     config::Config,
     datasets,
     db::Db,
@@ -23,6 +24,7 @@ use crate::{
     jobs::{self, Compute},
     keys,
     models::{self, Signer},
+    notices::{self, Mailer},
     objects::ObjectStore,
     permissions, tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
@@ -46,6 +48,8 @@ pub struct Ports {
     pub gateway: Data<Gateway>,
     /// Runs the programs of jobs.
     pub compute: Compute,
+    /// Sends mail.
+    pub mailer: Mailer,
 }
 
 impl Ports {
@@ -75,6 +79,7 @@ impl Ports {
             signer: Data::new(Signer::new(&config.signing_key)?),
             gateway: Data::new(Gateway::new(&config).context("gateway")?),
             compute: Compute::local(&config).context("training")?,
+            mailer: Mailer::new(&config).context("mail")?,
             db,
             config: Data::new(config),
         })
@@ -117,6 +122,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(ready)
         .service(serve_asset)
         .configure(accounts::web::routes)
+        .configure(notices::web::routes)
         .configure(permissions::web::routes)
         .configure(models::web::routes)
         .configure(jobs::web::routes)

@@ -40,6 +40,7 @@ pub struct Config {
     pub complaints: Complaints,
     pub serving: Serving,
     pub training: Training,
+    pub mail: Mail,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -112,6 +113,14 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub url: SecretString,
+    pub folder: PathBuf,
+    pub from: String,
 }
 
 /// Why the settings cannot be used.
@@ -232,6 +241,15 @@ impl Config {
             matches!(self.log_format.as_str(), "text" | "json"),
             "log_format: is `text` or `json`",
         );
+        let mail = self.mail.url.expose_secret();
+        must(
+            mail.is_empty() || mail.starts_with("smtp://") || mail.starts_with("smtps://"),
+            "mail.url: is empty or an smtp:// or smtps:// address",
+        );
+        must(
+            self.mail.from.contains('@'),
+            "mail.from: needs a mail address",
+        );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
             self.public_url.scheme() == "https" || is_loopback(&self.public_url),
@@ -273,7 +291,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 18] = [
+        let rows: [(&str, String); 21] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -301,6 +319,9 @@ impl Config {
                 self.training.state_dir.display().to_string(),
             ),
             ("training.slots", self.training.slots.to_string()),
+            ("mail.url", secret(&self.mail.url).into()),
+            ("mail.folder", self.mail.folder.display().to_string()),
+            ("mail.from", self.mail.from.clone()),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");

@@ -71,6 +71,8 @@ typed_id!(
     ApiKeyId,
     /// One request through the gateway.
     RequestId,
+    /// One thing that somebody was told.
+    NoticeId,
     /// One line of the audit log.
     EventId,
     /// One piece of background work.

@@ -23,6 +23,7 @@ pub mod institutions;
 pub mod jobs;
 pub mod keys;
 pub mod models;
+pub mod notices;
 pub mod permissions;
 pub mod uploads;
 

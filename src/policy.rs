@@ -173,6 +173,8 @@ pub enum Action {
     RevokeKey,
     ViewUsage,
     ViewAudit,
+    /// Say that a notice was read that is for oneself or one's role.
+    ReadNotice,
     ManageInstitutions,
     /// Send a request or complaint from outside.
     FileComplaint,
@@ -192,7 +194,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -216,6 +218,7 @@ impl Action {
         Self::RevokeKey,
         Self::ViewUsage,
         Self::ViewAudit,
+        Self::ReadNotice,
         Self::ManageInstitutions,
         Self::FileComplaint,
         Self::ListComplaints,
@@ -328,6 +331,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ViewAudit => here(&[Manager, PrivacyOfficer]).or_else(|denied| {
             platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
         }),
+        Action::ReadNotice => here(&Role::ALL),
         Action::ManageInstitutions => platform(&[Admin]),
         // Nobody has to sign in to say that something is wrong.
         Action::FileComplaint => Ok(()),

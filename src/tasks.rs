@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use crate::{
     app::Ports,
-    complaints,
-    datasets,
+    complaints, datasets,
     db::Task as _,
-    documents, gateway, jobs, uploads,
+    documents, gateway, jobs, notices, uploads,
     worker::{Chore, Handler},
 };
 
@@ -15,6 +14,15 @@ use crate::{
 #[must_use]
 pub fn handlers() -> Vec<Handler<Ports>> {
     vec![
+        Handler {
+            kind: notices::Deliver::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(notices::deliver(&ports.db, &ports.mailer, &task).await?)
+                })
+            },
+        },
         Handler {
             kind: uploads::Verify::KIND,
             run: |ports, task| {
@@ -30,6 +38,15 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                 Box::pin(async move {
                     let task = serde_json::from_value(task)?;
                     Ok(uploads::carry(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: complaints::MailLetter::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(complaints::mail(&ports.db, &ports.mailer, &task).await?)
                 })
             },
         },
@@ -70,6 +87,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
                     Ok(complaints::forget(&ports.db, &ports.objects, keep_days).await?)
                 })
             },
+        },
+        Chore {
+            name: "escalate notices",
+            every: notices::ESCALATE_EVERY,
+            run: |ports| notices::escalate_overdue(&ports.db),
         },
         Chore {
             name: "settle what gateways left",

@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 18] = [
+const ORDER: [&[&str]; 19] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
@@ -17,6 +17,7 @@ const ORDER: [&[&str]; 18] = [
     &["worker"],
     &["institutions"],
     &["accounts"],
+    &["notices"],
     &["permissions"],
     &["datasets"],
     &["uploads"],

@@ -98,3 +98,23 @@ fn code_uses_only_keys_that_are_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
 }
+
+#[test]
+fn every_notice_has_its_texts() {
+    let (known, mut sources) = (keys("nl"), Vec::new());
+    files(&root().join("src"), "rs", &mut sources);
+    let mut missing = BTreeSet::new();
+    for file in sources {
+        let text = fs::read_to_string(&file).unwrap();
+        for (at, call) in text.match_indices("Notice::new(") {
+            let kind = text[at + call.len()..].split('"').nth(1).unwrap();
+            for part in ["title", "text"] {
+                let key = format!("notice-{kind}-{part}");
+                if !known.contains(&key) {
+                    missing.insert(format!("{}: {key}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}

@@ -295,3 +295,6 @@ letter-appeal-court = Do you disagree? Let us know. You can also go to court.
 letter-follow = With number { $number } and your code you can read this letter on our site as well.
 letter-closing = Kind regards,
     GPT-NL virtual faculty
+complaint-mailed = sent by e-mail
+complaint-mail-waits = is being sent by e-mail
+complaint-mail-refused = e-mail refused; get in touch another way

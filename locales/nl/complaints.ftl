@@ -295,3 +295,6 @@ letter-appeal-court = Bent u het er niet mee eens? Laat het ons weten. U kunt oo
 letter-follow = Met nummer { $number } en uw code leest u deze brief ook op onze site.
 letter-closing = Met vriendelijke groet,
     GPT-NL virtuele faculteit
+complaint-mailed = per e-mail verstuurd
+complaint-mail-waits = wordt per e-mail verstuurd
+complaint-mail-refused = e-mail geweigerd; neem op een andere manier contact op

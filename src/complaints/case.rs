@@ -61,12 +61,15 @@ impl Status {
     /// [`WrongStatus`] where the step cannot be taken from here.
     pub fn after(self, step: Step) -> Result<Self, WrongStatus> {
         match (self, step) {
-            (Self::Received | Self::Handling, Step::Take)
-            | (Self::Prepared, Step::SendBack) => Ok(Self::Handling),
+            (Self::Received | Self::Handling, Step::Take) | (Self::Prepared, Step::SendBack) => {
+                Ok(Self::Handling)
+            }
             (Self::Handling, Step::Prepare(Outcome::Granted)) | (Self::Prepared, Step::Confirm) => {
                 Ok(Self::Decided)
             }
-            (Self::Handling, Step::Prepare(Outcome::Partly | Outcome::Refused)) => Ok(Self::Prepared),
+            (Self::Handling, Step::Prepare(Outcome::Partly | Outcome::Refused)) => {
+                Ok(Self::Prepared)
+            }
             (status, step) => Err(WrongStatus { status, step }),
         }
     }
@@ -136,7 +139,7 @@ pub struct Details {
 
 /// A file that came with the form.
 #[derive(Debug, Clone)]
-pub struct EvidenceFile {
+pub(super) struct EvidenceFile {
     pub(super) name: String,
     pub(super) size_bytes: i64,
     pub(super) sha256: String,
@@ -248,7 +251,14 @@ mod tests {
             (Received, [Some(Handling), NO, NO, NO, NO, NO]),
             (
                 Handling,
-                [Some(Handling), Some(Decided), Some(Prepared), Some(Prepared), NO, NO],
+                [
+                    Some(Handling),
+                    Some(Decided),
+                    Some(Prepared),
+                    Some(Prepared),
+                    NO,
+                    NO,
+                ],
             ),
             (Prepared, [NO, NO, NO, NO, Some(Decided), Some(Handling)]),
             (Decided, [NO; 6]),

@@ -49,7 +49,10 @@ impl FollowCode {
     #[must_use]
     pub fn shown(&self) -> String {
         let letters: Vec<char> = self.0.chars().collect();
-        let groups: Vec<String> = letters.chunks(5).map(|group| group.iter().collect()).collect();
+        let groups: Vec<String> = letters
+            .chunks(5)
+            .map(|group| group.iter().collect())
+            .collect();
         groups.join("-")
     }
 
@@ -75,9 +78,18 @@ mod tests {
             shown.replace('-', " "),
             shown.replace('0', "o").replace('1', "l"),
         ] {
-            assert_eq!(FollowCode::parse(&typed).unwrap().sha256(), code.sha256(), "{typed}");
+            assert_eq!(
+                FollowCode::parse(&typed).unwrap().sha256(),
+                code.sha256(),
+                "{typed}"
+            );
         }
-        for typed in ["", "ABCDE", &format!("{shown}0"), &shown.replace(&shown[..1], "U")] {
+        for typed in [
+            "",
+            "ABCDE",
+            &format!("{shown}0"),
+            &shown.replace(&shown[..1], "U"),
+        ] {
             assert!(FollowCode::parse(typed).is_none(), "{typed}");
         }
         assert_eq!(format!("{code:?}"), "FollowCode(…)");

@@ -52,7 +52,9 @@ mod tests {
     use super::*;
 
     fn local(at: DateTime<Utc>) -> String {
-        at.with_timezone(&Amsterdam).format("%Y-%m-%d %H:%M:%S").to_string()
+        at.with_timezone(&Amsterdam)
+            .format("%Y-%m-%d %H:%M:%S")
+            .to_string()
     }
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -62,12 +64,27 @@ mod tests {
     #[test]
     fn a_month_ends_on_the_same_date_or_the_last_day() {
         // Past midnight in Amsterdam already.
-        assert_eq!(local(due(at("2026-11-24T23:30:00Z"))), "2026-12-25 23:59:59");
-        assert_eq!(local(due(at("2026-11-24T22:30:00Z"))), "2026-12-24 23:59:59");
-        assert_eq!(local(due(at("2027-01-31T12:00:00Z"))), "2027-02-28 23:59:59");
-        assert_eq!(local(extended_due(at("2026-11-30T12:00:00Z"))), "2027-02-28 23:59:59");
+        assert_eq!(
+            local(due(at("2026-11-24T23:30:00Z"))),
+            "2026-12-25 23:59:59"
+        );
+        assert_eq!(
+            local(due(at("2026-11-24T22:30:00Z"))),
+            "2026-12-24 23:59:59"
+        );
+        assert_eq!(
+            local(due(at("2027-01-31T12:00:00Z"))),
+            "2027-02-28 23:59:59"
+        );
+        assert_eq!(
+            local(extended_due(at("2026-11-30T12:00:00Z"))),
+            "2027-02-28 23:59:59"
+        );
         // Over the change of the clocks.
-        assert_eq!(local(due(at("2027-02-28T12:00:00Z"))), "2027-03-28 23:59:59");
+        assert_eq!(
+            local(due(at("2027-02-28T12:00:00Z"))),
+            "2027-03-28 23:59:59"
+        );
     }
 
     proptest! {

@@ -16,7 +16,12 @@ pub(super) struct Followed {
 /// [`ComplaintError::NotFound`] where number or code are not; which of the two is not said.
 pub(super) async fn follow(db: &Db, number: &str, code: &str) -> Result<Followed, ComplaintError> {
     let code = FollowCode::parse(code).ok_or(ComplaintError::NotFound)?;
-    let number: String = number.trim().chars().take(30).filter(|c| *c != '\0').collect();
+    let number: String = number
+        .trim()
+        .chars()
+        .take(30)
+        .filter(|c| *c != '\0')
+        .collect();
     let mut conn = db.read().await?;
     let case = store::find_by_code(&mut conn, &number, &code)
         .await?

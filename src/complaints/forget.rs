@@ -19,11 +19,7 @@ const AT_ONCE: i64 = 50;
 ///
 /// # Errors
 /// Where database or object store are away; the rest is done next time.
-pub async fn forget(
-    db: &Db,
-    objects: &ObjectStore,
-    keep_days: u32,
-) -> Result<(), ComplaintError> {
+pub async fn forget(db: &Db, objects: &ObjectStore, keep_days: u32) -> Result<(), ComplaintError> {
     let mut conn = db.read().await?;
     let before = db.now() - TimeDelta::days(i64::from(keep_days));
     let due = store::to_forget(&mut conn, before, AT_ONCE).await?;
@@ -45,12 +41,18 @@ async fn forget_one(db: &Db, objects: &ObjectStore, id: ComplaintId) -> Result<(
         .await?
         .ok_or(ComplaintError::NotFound)?;
     let permit = policy::check(&actor, Action::RunSystem, &case.scope())?;
-    let Some(details) = case.details.as_ref().filter(|_| case.status == Status::Decided) else {
+    let Some(details) = case
+        .details
+        .as_ref()
+        .filter(|_| case.status == Status::Decided)
+    else {
         return Ok(());
     };
     if let Some(file) = &details.evidence {
         // First: once the row knows nothing of it, nobody would delete it.
-        objects.delete(&file.object_key, &file.object_version).await?;
+        objects
+            .delete(&file.object_key, &file.object_version)
+            .await?;
     }
     store::forget(&mut tx, id).await?;
     tx.record(&Happened::to(

@@ -10,13 +10,14 @@ use super::{
     case::{Case, Outcome},
     deadline::day,
     error::ComplaintError,
-    request::{Kind, UnknownName, names},
+    mail::MailLetter,
+    request::{Kind, UnknownName},
     store,
 };
 use crate::{db::WriteTx, web::Lang};
 
 /// Which letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum LetterKind {
     /// The answer takes longer.
@@ -25,10 +26,27 @@ pub(super) enum LetterKind {
     Decision,
 }
 
-names!(LetterKind {
-    Extension = "extension",
-    Decision = "decision",
-});
+impl LetterKind {
+    /// The name in the database and in texts.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Extension => "extension",
+            Self::Decision => "decision",
+        }
+    }
+}
+
+impl std::str::FromStr for LetterKind {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "extension" => Ok(Self::Extension),
+            "decision" => Ok(Self::Decision),
+            _ => Err(UnknownName),
+        }
+    }
+}
 
 /// What the answer tells beside the decision itself.
 pub(super) struct Facts<'a> {
@@ -140,7 +158,7 @@ fn found(lang: Lang, facts: &Facts<'_>) -> Vec<String> {
     paragraphs
 }
 
-/// Keeps a letter; answers its hash. The person reads it with their code.
+/// Keeps a letter and has it mailed; answers its hash. The person reads it with their code as well.
 pub(super) async fn send(
     tx: &mut WriteTx<'_>,
     case: &Case,
@@ -149,5 +167,9 @@ pub(super) async fn send(
 ) -> Result<String, ComplaintError> {
     let sha256 = HEXLOWER.encode(&Sha256::digest(body.as_bytes()));
     store::insert_letter(tx, case.id, kind, (body, &sha256)).await?;
+    tx.enqueue(&MailLetter {
+        complaint: case.id,
+        letter: kind,
+    })?;
     Ok(sha256)
 }

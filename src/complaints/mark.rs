@@ -88,7 +88,11 @@ pub(super) async fn mark(
 ///
 /// # Errors
 /// [`ComplaintError::WrongStatus`] unless somebody works on it.
-pub(super) async fn mark_all(db: &Db, actor: &Actor, id: ComplaintId) -> Result<(), ComplaintError> {
+pub(super) async fn mark_all(
+    db: &Db,
+    actor: &Actor,
+    id: ComplaintId,
+) -> Result<(), ComplaintError> {
     let mut tx = db.write(actor).await?;
     let (case, permit, reader) = lock_marking(&mut tx, id).await?;
     let details = case.details.as_ref().ok_or(ComplaintError::Forgotten)?;

@@ -16,6 +16,7 @@ mod forget;
 mod handle;
 mod happened;
 mod letter;
+mod mail;
 mod mark;
 mod receipt;
 mod remark;
@@ -30,6 +31,7 @@ pub use self::{
     code::FollowCode,
     error::ComplaintError,
     forget::forget,
+    mail::{MailLetter, MailLetterError, mail},
     request::{Capacity, Kind},
     waiting::{Waiting, WaitsFor, waiting_for},
 };

@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use super::{
-    case::Status, error::ComplaintError, happened::Happened, search::{Reader, reader}, store,
+    case::Status,
+    error::ComplaintError,
+    happened::Happened,
+    search::{Reader, reader},
+    store,
 };
 use crate::{db::Db, ids::ComplaintId, policy::Actor};
 

@@ -105,21 +105,21 @@ names!(Capacity {
 /// The form as it was filled in.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RawRequest {
-    pub kind: String,
-    pub capacity: String,
-    pub name: String,
-    pub email: String,
-    pub request: String,
+pub(super) struct RawRequest {
+    pub(super) kind: String,
+    pub(super) capacity: String,
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) request: String,
     /// Works and addresses, one a line.
-    pub works: String,
+    pub(super) works: String,
     /// Names and phrases to search for, one a line.
-    pub terms: String,
+    pub(super) terms: String,
 }
 
 /// What is asked, every field within its bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewRequest {
+pub(super) struct NewRequest {
     pub(super) kind: Kind,
     pub(super) capacity: Capacity,
     pub(super) language: Lang,
@@ -190,7 +190,9 @@ fn is_email(text: &str) -> bool {
         && user.chars().all(is_plain)
         && host.split('.').count() >= 2
         && host.split('.').all(|label| !label.is_empty())
-        && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
+        && host
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
 }
 
 #[cfg(test)]
@@ -229,8 +231,20 @@ mod tests {
         assert_eq!(wrong(|raw| raw.request = "x".repeat(5001)), ["request"]);
         assert_eq!(wrong(|raw| raw.terms = "x\n".repeat(21)), ["terms"]);
         assert_eq!(wrong(|raw| raw.name = "a\0b".into()), ["name"]);
-        for email in ["jan", "jan@", "@example.nl", "a b@example.nl", "a@b@c.nl", "a@example", "a\r\nb@c.nl"] {
-            assert_eq!(wrong(|raw| raw.email = email.into()), ["email"], "{email:?}");
+        for email in [
+            "jan",
+            "jan@",
+            "@example.nl",
+            "a b@example.nl",
+            "a@b@c.nl",
+            "a@example",
+            "a\r\nb@c.nl",
+        ] {
+            assert_eq!(
+                wrong(|raw| raw.email = email.into()),
+                ["email"],
+                "{email:?}"
+            );
         }
     }
 }

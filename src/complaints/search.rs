@@ -66,14 +66,11 @@ pub(super) async fn reader(
     {
         return Ok((permit, Reader::Institution([actor.institution])));
     }
-    let is_second = case.status == Status::Prepared
-        || case.decided.is_some_and(|done| done.by == actor.user);
+    let is_second =
+        case.status == Status::Prepared || case.decided.is_some_and(|done| done.by == actor.user);
     if is_second
-        && let Ok(permit) = policy::check(
-            actor,
-            Action::DecideOnRefusal,
-            &Scope::of(case.institution),
-        )
+        && let Ok(permit) =
+            policy::check(actor, Action::DecideOnRefusal, &Scope::of(case.institution))
     {
         return Ok((permit, Reader::Second));
     }

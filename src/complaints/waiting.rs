@@ -70,13 +70,17 @@ pub async fn waiting_for(db: &Db, actor: &Actor) -> Result<Vec<Waiting>, StoreEr
     let own = Scope::of(actor.institution);
     if policy::check(actor, Action::AdviseOnComplaint, &own).is_ok() {
         let waiting = store::waiting_for_institution(&mut conn, actor.institution).await?;
-        list.extend(waiting.into_iter().map(|(id, number, since, due_at)| Waiting {
-            id,
-            number,
-            waits_for: WaitsFor::Institution,
-            since,
-            due_at,
-        }));
+        list.extend(
+            waiting
+                .into_iter()
+                .map(|(id, number, since, due_at)| Waiting {
+                    id,
+                    number,
+                    waits_for: WaitsFor::Institution,
+                    since,
+                    due_at,
+                }),
+        );
     }
     let Some(platform) = store::platform(&mut conn).await? else {
         return Ok(list);
@@ -91,9 +95,10 @@ pub async fn waiting_for(db: &Db, actor: &Actor) -> Result<Vec<Waiting>, StoreEr
             Status::Handling if handles && brief.owner == Some(actor.user) => {
                 (WaitsFor::Decision, brief.received_at)
             }
-            Status::Prepared if is_second_person(actor, platform, brief.prepared_by) => {
-                (WaitsFor::Second, brief.prepared_at.unwrap_or(brief.received_at))
-            }
+            Status::Prepared if is_second_person(actor, platform, brief.prepared_by) => (
+                WaitsFor::Second,
+                brief.prepared_at.unwrap_or(brief.received_at),
+            ),
             Status::Received | Status::Handling | Status::Prepared | Status::Decided => continue,
         };
         list.push(Waiting {

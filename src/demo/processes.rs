@@ -169,6 +169,10 @@ impl Settings {
                 "FACULTY_TRAINING__STATE_DIR",
                 folder.join("jobs").display().to_string(),
             ),
+            (
+                "FACULTY_MAIL__FOLDER",
+                folder.join("mail").display().to_string(),
+            ),
             // For the serving and training programs.
             ("FACULTY_SERVING_TOKEN", kept.serving_token.clone()),
             ("FACULTY_CACHE", folder.join("cache").display().to_string()),

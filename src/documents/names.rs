@@ -4,8 +4,8 @@ use super::term::parse_terms;
 
 /// Words that stand before a family name in the Netherlands and around it.
 const PREFIXES: [&str; 22] = [
-    "van", "de", "der", "den", "het", "'t", "t", "ter", "ten", "te", "op", "in", "von", "zu", "la", "le", "du",
-    "el", "al", "ben", "bin", "dos",
+    "van", "de", "der", "den", "het", "'t", "t", "ter", "ten", "te", "op", "in", "von", "zu", "la",
+    "le", "du", "el", "al", "ben", "bin", "dos",
 ];
 
 /// The name and the ways in which it is likely to be written as well: with initials, family name first, the prefix
@@ -78,7 +78,10 @@ mod tests {
             "Vries, Jan-Willem de",
             "Vries, J.W. de",
         ] {
-            assert!(variants.iter().any(|one| one == expected), "{expected}: {variants:?}");
+            assert!(
+                variants.iter().any(|one| one == expected),
+                "{expected}: {variants:?}"
+            );
         }
         assert_eq!(name_variants("Sukarno"), ["Sukarno"]);
         assert_eq!(name_variants(" – "), Vec::<String>::new());

@@ -1,10 +1,6 @@
 //! The words around a find, read from the object store.
 
-use super::{
-    find::Place,
-    fold::fold_with_places,
-    term::Term,
-};
+use super::{find::Place, fold::fold_with_places, term::Term};
 use crate::{
     objects::{ObjectError, ObjectStore},
     uploads::text_of,

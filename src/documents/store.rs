@@ -46,11 +46,7 @@ pub(super) async fn claim(
     };
     let claimed = Claimed {
         id: FileId(row.id),
-        format: row
-            .format
-            .as_deref()
-            .and_then(format)
-            .ok_or_else(corrupt)?,
+        format: row.format.as_deref().and_then(format).ok_or_else(corrupt)?,
         object_key: row.object_key.clone(),
         object_version: row.object_version.clone().ok_or_else(corrupt)?,
     };

@@ -14,7 +14,7 @@ pub struct Term {
 }
 
 /// At most so many at once.
-pub const MOST_TERMS: usize = 50;
+const MOST_TERMS: usize = 50;
 
 impl Term {
     /// A phrase; a `*` at its end lets the last word go on. None where there is no word in it.
@@ -33,7 +33,10 @@ impl Term {
     pub(super) fn find(&self, folded: &str) -> Option<(usize, usize)> {
         let is_edge = |at: usize| {
             let bytes = folded.as_bytes();
-            at == 0 || at >= bytes.len() || bytes.get(at) == Some(&b' ') || bytes.get(at - 1) == Some(&b' ')
+            at == 0
+                || at >= bytes.len()
+                || bytes.get(at) == Some(&b' ')
+                || bytes.get(at - 1) == Some(&b' ')
         };
         folded
             .match_indices(&self.folded)

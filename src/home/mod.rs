@@ -9,7 +9,7 @@ use std::{future::Future, pin::Pin};
 use actix_web::web;
 
 pub use self::tasks::{Todo, todo};
-use crate::{db::Db, policy::Actor};
+use crate::{db::Db, policy::Actor, web::Lang};
 
 /// Registers the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -22,7 +22,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// How many things wait for `actor`, for the header of every page.
 pub fn count(db: Db, actor: Actor) -> Pin<Box<dyn Future<Output = Result<u32, sqlx::Error>>>> {
     Box::pin(async move {
-        match todo(&db, &actor).await {
+        match todo(&db, &actor, Lang::Nl).await {
             Ok(list) => Ok(u32::try_from(list.len()).unwrap_or(u32::MAX)),
             Err(error) => {
                 // The page itself says more; a header without a number is still a header.

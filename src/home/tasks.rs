@@ -9,7 +9,7 @@ use crate::{
     datasets::{self, WaitsFor},
     db::{Db, StoreError},
     error::Say,
-    jobs, keys,
+    jobs, keys, notices,
     policy::{Actor, Role},
     web::{Chrome, Lang, Page, PageResult, filters},
 };
@@ -33,11 +33,11 @@ pub struct Todo {
     pub action: &'static str,
 }
 
-/// Everything that waits for `actor`, oldest first.
+/// Everything that waits for `actor`, oldest first; what was told by title is named in `lang`.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
+pub async fn todo(db: &Db, actor: &Actor, lang: Lang) -> Result<Vec<Todo>, StoreError> {
     let mut list = Vec::new();
     for item in datasets::waiting_for(db, actor).await? {
         let (sentence, action) = match item.waits_for {
@@ -96,6 +96,15 @@ pub async fn todo(db: &Db, actor: &Actor) -> Result<Vec<Todo>, StoreError> {
             action,
         });
     }
+    for notice in notices::waiting_for(db, actor).await? {
+        list.push(Todo {
+            since: notice.created_at,
+            sentence: Say::new("todo-notice").with("title", notice.title(lang)),
+            from: String::new(),
+            path: format!("/notices#{}", notice.id),
+            action: "todo-read",
+        });
+    }
     list.sort_by_key(|item| item.since);
     Ok(list)
 }
@@ -126,7 +135,7 @@ struct TasksPage {
 #[get("/{lang:nl|en}/tasks")]
 async fn tasks(page: Page, db: web::Data<Db>) -> PageResult {
     let (lang, now) = (page.lang(), db.now());
-    let waiting = todo(&db, page.actor())
+    let waiting = todo(&db, page.actor(), lang)
         .await?
         .into_iter()
         .map(|item| Task {

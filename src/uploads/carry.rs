@@ -64,7 +64,8 @@ impl Survey {
             };
             if excluded.contains(&document.sha256) {
                 let from = document.offset_bytes.unsigned_abs();
-                self.cut.push(from..from + document.size_bytes.unsigned_abs());
+                self.cut
+                    .push(from..from + document.size_bytes.unsigned_abs());
                 self.dropped.push(document.sha256);
             } else {
                 self.kept += 1;
@@ -133,7 +134,13 @@ pub async fn carry(db: &Db, objects: &ObjectStore, task: &CarryFile) -> Result<(
         }
         None => store::set_aborted(&mut tx, target.id).await?,
     }
-    store::insert_carried(&mut tx, (source.id, target.id), survey.kept, &survey.dropped).await?;
+    store::insert_carried(
+        &mut tx,
+        (source.id, target.id),
+        survey.kept,
+        &survey.dropped,
+    )
+    .await?;
     if source.state == FileState::Aborted {
         // It was replaced within the version that is being made: what stood there is of no more use.
         tx.enqueue(&Discard { file: source.id })?;

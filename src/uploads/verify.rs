@@ -14,9 +14,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    datasets::{
-        self, BadLine, EditError, Fault, FileState, Format, LineProblem, Problem,
-    },
+    datasets::{self, BadLine, EditError, Fault, FileState, Format, LineProblem, Problem},
     db::{CommitError, Db, StoreError, Task},
     ids::FileId,
     objects::{ObjectError, ObjectStore},
@@ -148,10 +146,12 @@ async fn read(
         }
     }
     let verified = reading.finish(upload.size_bytes, upload.tree_sha256.as_deref());
-    Ok(verified.and_then(|verified| match sieve.and_then(Sieve::finish) {
-        Some(problem) => Err(problem),
-        None => Ok(verified),
-    }))
+    Ok(
+        verified.and_then(|verified| match sieve.and_then(Sieve::finish) {
+            Some(problem) => Err(problem),
+            None => Ok(verified),
+        }),
+    )
 }
 
 /// Finds the documents that stay out of the dataset.

@@ -59,15 +59,32 @@ impl Lang {
     /// The text of `key` with named arguments; numbers take part in plurals.
     #[must_use]
     pub fn t_with(self, key: &str, args: &[(&'static str, String)]) -> String {
+        self.fill(
+            key,
+            args.iter()
+                .map(|(name, value)| (Cow::Borrowed(*name), value.clone())),
+        )
+    }
+
+    /// As [`Lang::t_with`], for arguments whose names are data.
+    #[must_use]
+    pub fn t_named(self, key: &str, args: Vec<(String, String)>) -> String {
+        self.fill(
+            key,
+            args.into_iter()
+                .map(|(name, value)| (Cow::Owned(name), value)),
+        )
+    }
+
+    fn fill(self, key: &str, args: impl Iterator<Item = (Cow<'static, str>, String)>) -> String {
         let args: HashMap<Cow<'static, str>, FluentValue<'_>> = args
-            .iter()
             .map(|(name, value)| {
                 // Whole numbers only: "1.000" is a thousand that is already written in Dutch.
                 let value = match value.parse::<i64>() {
                     Ok(number) => FluentValue::from(number),
-                    Err(_) => FluentValue::from(value.clone()),
+                    Err(_) => FluentValue::from(value),
                 };
-                (Cow::Borrowed(*name), value)
+                (name, value)
             })
             .collect();
         TEXTS

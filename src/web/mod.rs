@@ -26,5 +26,5 @@ pub use self::{
     page_error::{PageError, PageResult},
     public_form::{PublicForm, PublicSender, check_form_token, client_address, form_token},
     session::{SESSION_LIFETIME, Session, cookie_name, end_session, read_session, start_session},
-    words::{bytes, moment, number, short_hash},
+    words::{bytes, day, moment, number, short_hash},
 };

@@ -246,6 +246,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("usage", Some(Action::ViewUsage)),
         ("contributions", Some(Action::GivePermission)),
         ("complaints", Some(Action::ListComplaints)),
+        ("notices", None),
         ("audit", Some(Action::ViewAudit)),
     ]);
     entries

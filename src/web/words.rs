@@ -29,6 +29,14 @@ pub fn moment(lang: Lang, now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
+/// A day with its month in words ("25 november 2026"); Dutch time.
+#[must_use]
+pub fn day(lang: Lang, at: DateTime<Utc>) -> String {
+    let at = at.with_timezone(&Amsterdam);
+    let month = lang.t(&format!("month-{}", at.month()));
+    format!("{} {month} {}", at.day(), at.year())
+}
+
 /// A whole number with the thousands apart: 12.345 in Dutch, 12,345 in English.
 #[must_use]
 pub fn number(lang: Lang, value: i64) -> String {

@@ -40,9 +40,14 @@ async fn database(app: &TestApp) -> PgConnection {
 
 /// The id of the case of this number, as its handler finds it.
 async fn case(browser: &mut Browser, filed: &Filed) -> String {
-    let list = browser.api(Method::GET, "/api/v1/complaints", None).await.unwrap();
+    let list = browser
+        .api(Method::GET, "/api/v1/complaints", None)
+        .await
+        .unwrap();
     let cases = list["complaints"].as_array().unwrap();
-    let case = cases.iter().find(|one| one["number"] == filed.number.as_str());
+    let case = cases
+        .iter()
+        .find(|one| one["number"] == filed.number.as_str());
     case.unwrap_or_else(|| panic!("{} in {list:#}", filed.number))["id"]
         .as_str()
         .unwrap()
@@ -51,7 +56,11 @@ async fn case(browser: &mut Browser, filed: &Filed) -> String {
 
 async fn act(browser: &mut Browser, id: &str, act: &str, body: Value) -> StatusCode {
     let path = format!("/api/v1/complaints/{id}/{act}");
-    browser.call(Method::POST, &path, Some(body)).await.unwrap().status
+    browser
+        .call(Method::POST, &path, Some(body))
+        .await
+        .unwrap()
+        .status
 }
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
@@ -68,7 +77,10 @@ async fn whoever_asks_can_prove_it_and_nothing_of_them_is_in_the_log() {
     assert!(!page.contains('⟨'), "{page}");
     let filed = crate::support::visitor::filed(&page);
 
-    let key = [("number", filed.number.as_str()), ("code", filed.code.as_str())];
+    let key = [
+        ("number", filed.number.as_str()),
+        ("code", filed.code.as_str()),
+    ];
     let (status, receipt) = visitor.post("/nl/complaints/follow/receipt", &key).await;
     assert_eq!(status, StatusCode::OK, "{receipt}");
     let receipt: Value = serde_json::from_str(&receipt).unwrap();
@@ -77,8 +89,15 @@ async fn whoever_asks_can_prove_it_and_nothing_of_them_is_in_the_log() {
     // As anybody can without us: hash the request, read the statement, check the signature.
     let canonical = serde_json::to_vec(&receipt["request"]).unwrap();
     let (_, public) = app.ports.signer.public_key();
-    let statement = verify_envelope(&receipt["receipt"].to_string(), std::slice::from_ref(&public)).unwrap();
-    assert_eq!(statement.subject[0].digest.sha256, HEXLOWER.encode(&Sha256::digest(canonical)));
+    let statement = verify_envelope(
+        &receipt["receipt"].to_string(),
+        std::slice::from_ref(&public),
+    )
+    .unwrap();
+    assert_eq!(
+        statement.subject[0].digest.sha256,
+        HEXLOWER.encode(&Sha256::digest(canonical))
+    );
     assert_eq!(statement.predicate["number"], filed.number.as_str());
     let altered = receipt["receipt"].to_string().replacen("eyJ", "eyK", 1);
     assert!(verify_envelope(&altered, &[public]).is_err());
@@ -100,7 +119,10 @@ async fn whoever_asks_can_prove_it_and_nothing_of_them_is_in_the_log() {
     for secret in ["Vries", "voorbeeld.example", "notulen"] {
         assert!(!events[0].1.contains(secret), "{events:?}");
     }
-    assert!(!row.contains(&filed.code) && !row.contains(&filed.code.replace('-', "")), "{row}");
+    assert!(
+        !row.contains(&filed.code) && !row.contains(&filed.code.replace('-', "")),
+        "{row}"
+    );
 }
 
 #[actix_web::test]
@@ -111,20 +133,35 @@ async fn a_request_goes_from_the_form_to_a_dataset_without_the_documents() {
     let filed = visitor.file(&request(&[])).await;
     let mut steward = app.browser("steward").await;
     let tasks = steward.get("/nl/tasks").await.unwrap().text;
-    assert!(tasks.contains(&filed.number) && !tasks.contains('⟨'), "{tasks}");
+    assert!(
+        tasks.contains(&filed.number) && !tasks.contains('⟨'),
+        "{tasks}"
+    );
     let id = case(&mut steward, &filed).await;
     assert_eq!(act(&mut steward, &id, "take", json!({})).await, DONE);
 
     // The ways in which the name is written were thought of already.
-    let found = until(&mut steward, &format!("/api/v1/complaints/{id}/hits"), |hits| {
-        hits["unindexed_files"] == 0
-    })
+    let found = until(
+        &mut steward,
+        &format!("/api/v1/complaints/{id}/hits"),
+        |hits| hits["unindexed_files"] == 0,
+    )
     .await;
     assert_eq!(found["count"], 2, "{found:#}");
     let passages = found["hits"].to_string();
-    assert!(passages.contains("J.W. de Vriès") && passages.contains("Jan-Willem de Vries"), "{found:#}");
-    let page = steward.get(&format!("/nl/complaints/{id}/hits")).await.unwrap().text;
-    assert!(page.contains("<mark>J.W. de Vriès</mark>") && !page.contains('⟨'), "{page}");
+    assert!(
+        passages.contains("J.W. de Vriès") && passages.contains("Jan-Willem de Vries"),
+        "{found:#}"
+    );
+    let page = steward
+        .get(&format!("/nl/complaints/{id}/hits"))
+        .await
+        .unwrap()
+        .text;
+    assert!(
+        page.contains("<mark>J.W. de Vriès</mark>") && !page.contains('⟨'),
+        "{page}"
+    );
     let keys: Vec<&str> = found["hits"]
         .as_array()
         .unwrap()
@@ -136,21 +173,62 @@ async fn a_request_goes_from_the_form_to_a_dataset_without_the_documents() {
 
     // The institution is asked for what it knows, and is not told who asks.
     let mut officer = app.browser("fg.waterland").await;
-    assert!(officer.get("/nl/tasks").await.unwrap().text.contains(&filed.number));
+    assert!(
+        officer
+            .get("/nl/tasks")
+            .await
+            .unwrap()
+            .text
+            .contains(&filed.number)
+    );
     let theirs = officer.get(&format!("/nl/complaints/{id}")).await.unwrap();
     assert_eq!(theirs.status, StatusCode::OK);
-    assert!(!theirs.text.contains("voorbeeld.example") && !theirs.text.contains('⟨'), "{}", theirs.text);
-    assert_eq!(act(&mut officer, &id, "remark", json!({"remark": "Dit klopt."})).await, DONE);
-    assert!(!officer.get("/nl/tasks").await.unwrap().text.contains(&filed.number));
-    assert_eq!(act(&mut officer, &id, "decide", json!({"outcome": "granted", "reason": "x"})).await, StatusCode::NOT_FOUND);
+    assert!(
+        !theirs.text.contains("voorbeeld.example") && !theirs.text.contains('⟨'),
+        "{}",
+        theirs.text
+    );
+    assert_eq!(
+        act(&mut officer, &id, "remark", json!({"remark": "Dit klopt."})).await,
+        DONE
+    );
+    assert!(
+        !officer
+            .get("/nl/tasks")
+            .await
+            .unwrap()
+            .text
+            .contains(&filed.number)
+    );
+    assert_eq!(
+        act(
+            &mut officer,
+            &id,
+            "decide",
+            json!({"outcome": "granted", "reason": "x"})
+        )
+        .await,
+        StatusCode::NOT_FOUND
+    );
 
     let decision = json!({ "outcome": "granted", "reason": "U bent geen publiek persoon." });
-    assert_eq!(act(&mut steward, &id, "decide", decision.clone()).await, StatusCode::CONFLICT, "who asks is not known");
+    assert_eq!(
+        act(&mut steward, &id, "decide", decision.clone()).await,
+        StatusCode::CONFLICT,
+        "who asks is not known"
+    );
     let method = json!({ "method": "called_back", "note": "Nummer uit het bevolkingsregister." });
     assert_eq!(act(&mut steward, &id, "identity", method).await, DONE);
     assert_eq!(act(&mut steward, &id, "decide", decision).await, DONE);
-    let page = steward.get(&format!("/nl/complaints/{id}")).await.unwrap().text;
-    assert!(page.contains("Dit klopt.") && page.contains("Toegewezen") && !page.contains('⟨'), "{page}");
+    let page = steward
+        .get(&format!("/nl/complaints/{id}"))
+        .await
+        .unwrap()
+        .text;
+    assert!(
+        page.contains("Dit klopt.") && page.contains("Toegewezen") && !page.contains('⟨'),
+        "{page}"
+    );
 
     let path = format!("/api/v1/datasets/{}", data.dataset);
     let mut contributor = app.browser("contributor.waterland").await;
@@ -165,36 +243,80 @@ async fn a_request_goes_from_the_form_to_a_dataset_without_the_documents() {
             .unwrap();
     assert_eq!(kept, 24);
     let dropped: Vec<String> = dropped.iter().map(|hash| HEXLOWER.encode(hash)).collect();
-    assert!(keys.iter().all(|key| dropped.iter().any(|hash| key.ends_with(hash))), "{dropped:?}");
+    assert!(
+        keys.iter()
+            .all(|key| dropped.iter().any(|hash| key.ends_with(hash))),
+        "{dropped:?}"
+    );
 
     // The same text does not come back, in whatever file.
     let again = b"text\n\"Wie sprak er? De heer Jan-Willem  de Vries nam het woord.\"\n";
-    let refused = contributor.upload(data.dataset, "nieuw.csv", again).await.unwrap_err();
-    assert!(format!("{refused:#}").contains("rejected") || format!("{refused:#}").contains("document"), "{refused:#}");
-    let page = contributor.get(&format!("/nl/datasets/{}", data.dataset)).await.unwrap().text;
+    let refused = contributor
+        .upload(data.dataset, "nieuw.csv", again)
+        .await
+        .unwrap_err();
+    assert!(
+        format!("{refused:#}").contains("rejected") || format!("{refused:#}").contains("document"),
+        "{refused:#}"
+    );
+    let page = contributor
+        .get(&format!("/nl/datasets/{}", data.dataset))
+        .await
+        .unwrap()
+        .text;
     assert!(page.contains("dit document is uitgesloten"), "{page}");
 
     let (_, followed) = visitor.follow(&filed).await;
-    assert!(followed.contains("Toegewezen") && followed.contains("2 documenten"), "{followed}");
-    let key = [("number", filed.number.as_str()), ("code", filed.code.as_str()), ("letter", "decision")];
+    assert!(
+        followed.contains("Toegewezen") && followed.contains("2 documenten"),
+        "{followed}"
+    );
+    let key = [
+        ("number", filed.number.as_str()),
+        ("code", filed.code.as_str()),
+        ("letter", "decision"),
+    ];
     let (status, letter) = visitor.post("/nl/complaints/follow/letter", &key).await;
     assert_eq!(status, StatusCode::OK, "{letter}");
-    for said in ["Beste Jan-Willem de Vries", "U bent geen publiek persoon.", "Notulen (Archief Waterland): 2 documenten"] {
+    for said in [
+        "Beste Jan-Willem de Vries",
+        "U bent geen publiek persoon.",
+        "Notulen (Archief Waterland): 2 documenten",
+    ] {
         assert!(letter.contains(said), "{said}: {letter}");
     }
     assert!(!letter.contains('⟨'), "{letter}");
+    app.run_tasks().await;
+    let mails: Vec<String> = std::fs::read_dir(app.folder.path().join("mail"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .filter(|mail| mail.contains("To: jan@voorbeeld.example"))
+        .collect();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert!(
+        mails[0].contains(&filed.number) && !mails[0].contains(&filed.code),
+        "{mails:?}"
+    );
 
     approve(&app, data.dataset).await;
     let base = given::tiny_base(&app).await;
     let mut researcher = app.browser("researcher.harderwijk").await;
     let asked = Some(given::job(base, data.version, 1));
-    let old = researcher.call(Method::POST, "/api/v1/jobs", asked).await.unwrap();
+    let old = researcher
+        .call(Method::POST, "/api/v1/jobs", asked)
+        .await
+        .unwrap();
     assert_eq!(old.status, StatusCode::CONFLICT, "{}", old.text);
     let log: String = sqlx::query_scalar("SELECT string_agg(payload::text, ' ') FROM events")
         .fetch_one(&mut conn)
         .await
         .unwrap();
-    for secret in ["de Vries", "voorbeeld.example", "publiek persoon", "bevolkingsregister"] {
+    for secret in [
+        "de Vries",
+        "voorbeeld.example",
+        "publiek persoon",
+        "bevolkingsregister",
+    ] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
 }
@@ -203,35 +325,78 @@ async fn a_request_goes_from_the_form_to_a_dataset_without_the_documents() {
 async fn a_refusal_is_decided_by_another_than_who_wrote_it() {
     let app = TestApp::without_worker(&[]).await;
     let visitor = Visitor::new(&app);
-    let fields = request(&[("kind", "copyright"), ("capacity", "right_holder"), ("works", "De aanslag"), ("request", "Dit is mijn boek.")]);
+    let fields = request(&[
+        ("kind", "copyright"),
+        ("capacity", "right_holder"),
+        ("works", "De aanslag"),
+        ("request", "Dit is mijn boek."),
+    ]);
     let filed = visitor.file(&fields).await;
     let (mut legal, mut steward) = (app.browser("legal").await, app.browser("steward").await);
     let id = case(&mut legal, &filed).await;
     let path = format!("/nl/complaints/{id}");
-    assert_eq!(steward.get(&path).await.unwrap().status, StatusCode::NOT_FOUND, "not theirs to handle");
+    assert_eq!(
+        steward.get(&path).await.unwrap().status,
+        StatusCode::NOT_FOUND,
+        "not theirs to handle"
+    );
     let decision = json!({ "outcome": "refused", "reason": "Het werk staat niet in onze data." });
-    assert_eq!(act(&mut legal, &id, "decide", decision.clone()).await, StatusCode::CONFLICT, "nobody took it up");
+    assert_eq!(
+        act(&mut legal, &id, "decide", decision.clone()).await,
+        StatusCode::CONFLICT,
+        "nobody took it up"
+    );
     assert_eq!(act(&mut legal, &id, "take", json!({})).await, DONE);
     assert_eq!(act(&mut legal, &id, "decide", decision.clone()).await, DONE);
     let (_, page) = visitor.follow(&filed).await;
     assert!(!page.contains("Afgewezen"), "not decided yet: {page}");
-    assert_eq!(act(&mut legal, &id, "confirm", json!({})).await, StatusCode::FORBIDDEN);
-    assert!(!legal.get("/nl/tasks").await.unwrap().text.contains(&filed.number));
+    assert_eq!(
+        act(&mut legal, &id, "confirm", json!({})).await,
+        StatusCode::FORBIDDEN
+    );
+    assert!(
+        !legal
+            .get("/nl/tasks")
+            .await
+            .unwrap()
+            .text
+            .contains(&filed.number)
+    );
     // The second person sends it back once.
-    assert!(steward.get("/nl/tasks").await.unwrap().text.contains(&filed.number));
+    assert!(
+        steward
+            .get("/nl/tasks")
+            .await
+            .unwrap()
+            .text
+            .contains(&filed.number)
+    );
     assert_eq!(act(&mut steward, &id, "send-back", json!({})).await, DONE);
-    assert_eq!(act(&mut steward, &id, "confirm", json!({})).await, StatusCode::NOT_FOUND);
+    assert_eq!(
+        act(&mut steward, &id, "confirm", json!({})).await,
+        StatusCode::NOT_FOUND
+    );
     assert_eq!(act(&mut legal, &id, "decide", decision).await, DONE);
-    let answer = steward.post_form(&format!("{path}/confirm"), &[]).await.unwrap();
+    let answer = steward
+        .post_form(&format!("{path}/confirm"), &[])
+        .await
+        .unwrap();
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     let (_, page) = visitor.follow(&filed).await;
     assert!(page.contains("Afgewezen"), "{page}");
     // What was decided stays.
-    assert_eq!(act(&mut legal, &id, "take", json!({})).await, StatusCode::CONFLICT);
+    assert_eq!(
+        act(&mut legal, &id, "take", json!({})).await,
+        StatusCode::CONFLICT
+    );
     let mut conn = database(&app).await;
-    let changed = sqlx::query("UPDATE complaints SET outcome = 'granted'").execute(&mut conn).await;
+    let changed = sqlx::query("UPDATE complaints SET outcome = 'granted'")
+        .execute(&mut conn)
+        .await;
     assert!(changed.is_err(), "the database lets a decision change");
-    let alone = sqlx::query("UPDATE complaints SET decided_by = prepared_by").execute(&mut conn).await;
+    let alone = sqlx::query("UPDATE complaints SET decided_by = prepared_by")
+        .execute(&mut conn)
+        .await;
     assert!(alone.is_err(), "the database lets one person refuse");
 }
 
@@ -243,28 +408,57 @@ async fn the_term_is_extended_once_with_a_reason_and_what_is_late_is_shown() {
     let mut steward = app.browser("steward").await;
     let id = case(&mut steward, &filed).await;
     act(&mut steward, &id, "take", json!({})).await;
-    let page = steward.post_form(&format!("/nl/complaints/{id}/extend"), &[("extension", " ")]).await.unwrap();
+    let page = steward
+        .post_form(
+            &format!("/nl/complaints/{id}/extend"),
+            &[("extension", " ")],
+        )
+        .await
+        .unwrap();
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.text.contains("extension-error"), "{}", page.text);
     let reason = json!({ "extension": "Er zijn veel datasets." });
     assert_eq!(act(&mut steward, &id, "extend", reason.clone()).await, DONE);
-    assert_eq!(act(&mut steward, &id, "extend", reason).await, StatusCode::CONFLICT);
-    let shown = steward.api(Method::GET, &format!("/api/v1/complaints/{id}"), None).await.unwrap();
-    let at = |name: &str| shown[name].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert_eq!(
+        act(&mut steward, &id, "extend", reason).await,
+        StatusCode::CONFLICT
+    );
+    let shown = steward
+        .api(Method::GET, &format!("/api/v1/complaints/{id}"), None)
+        .await
+        .unwrap();
+    let at = |name: &str| {
+        shown[name]
+            .as_str()
+            .unwrap()
+            .parse::<chrono::DateTime<chrono::Utc>>()
+            .unwrap()
+    };
     let days = (at("due_at") - at("received_at")).num_days();
     assert!((88..=93).contains(&days), "{days} days");
-    let key = [("number", filed.number.as_str()), ("code", filed.code.as_str()), ("letter", "extension")];
+    let key = [
+        ("number", filed.number.as_str()),
+        ("code", filed.code.as_str()),
+        ("letter", "extension"),
+    ];
     let (_, letter) = visitor.post("/en/complaints/follow/letter", &key).await;
     assert!(letter.contains("Er zijn veel datasets."), "{letter}");
     let (_, text) = visitor.post("/nl/complaints/follow/letter.txt", &key).await;
-    assert!(text.starts_with("Beste Jan-Willem de Vries,\n\nOp "), "{text}");
+    assert!(
+        text.starts_with("Beste Jan-Willem de Vries,\n\nOp "),
+        "{text}"
+    );
 
     let mut conn = database(&app).await;
     sqlx::query("UPDATE complaints SET due_at = received_at + interval '1 microsecond'")
         .execute(&mut conn)
         .await
         .unwrap();
-    for path in [format!("/nl/complaints/{id}"), "/nl/complaints".into(), "/nl/tasks".into()] {
+    for path in [
+        format!("/nl/complaints/{id}"),
+        "/nl/complaints".into(),
+        "/nl/tasks".into(),
+    ] {
         let page = steward.get(&path).await.unwrap().text.to_lowercase();
         assert!(page.contains("te laat"), "{path}: {page}");
     }
@@ -272,20 +466,46 @@ async fn the_term_is_extended_once_with_a_reason_and_what_is_late_is_shown() {
 
 #[actix_web::test]
 async fn personal_details_are_deleted_a_while_after_the_decision() {
-    let app = TestApp::without_worker(&[("FACULTY_COMPLAINTS__KEEP_PERSONAL_DETAILS_DAYS", "0")]).await;
+    let app =
+        TestApp::without_worker(&[("FACULTY_COMPLAINTS__KEEP_PERSONAL_DETAILS_DAYS", "0")]).await;
     let visitor = Visitor::new(&app);
     let token = visitor.token().await;
-    let (_, page) = visitor.file_with(&token, &request(&[]), Some(("brief.txt", b"een brief"))).await;
+    let (_, page) = visitor
+        .file_with(&token, &request(&[]), Some(("brief.txt", b"een brief")))
+        .await;
     let filed = crate::support::visitor::filed(&page);
     let mut steward = app.browser("steward").await;
     let id = case(&mut steward, &filed).await;
     let evidence = format!("/nl/complaints/{id}/evidence");
     assert_eq!(steward.get(&evidence).await.unwrap().text, "een brief");
     app.run_tasks().await;
-    assert!(steward.get(&format!("/nl/complaints/{id}")).await.unwrap().text.contains("voorbeeld.example"), "open cases keep them");
+    assert!(
+        steward
+            .get(&format!("/nl/complaints/{id}"))
+            .await
+            .unwrap()
+            .text
+            .contains("voorbeeld.example"),
+        "open cases keep them"
+    );
     act(&mut steward, &id, "take", json!({})).await;
-    act(&mut steward, &id, "identity", json!({ "method": "known_email" })).await;
-    assert_eq!(act(&mut steward, &id, "decide", json!({ "outcome": "granted", "reason": "Goed." })).await, DONE);
+    act(
+        &mut steward,
+        &id,
+        "identity",
+        json!({ "method": "known_email" }),
+    )
+    .await;
+    assert_eq!(
+        act(
+            &mut steward,
+            &id,
+            "decide",
+            json!({ "outcome": "granted", "reason": "Goed." })
+        )
+        .await,
+        DONE
+    );
     app.run_tasks().await;
     let mut conn = database(&app).await;
     let rows: String = sqlx::query_scalar(
@@ -297,11 +517,21 @@ async fn personal_details_are_deleted_a_while_after_the_decision() {
     for gone in ["Vries", "voorbeeld.example", "Goed.", "brief.txt"] {
         assert!(!rows.contains(gone), "{gone} is still kept: {rows}");
     }
-    assert_eq!(steward.get(&evidence).await.unwrap().status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        steward.get(&evidence).await.unwrap().status,
+        StatusCode::NOT_FOUND
+    );
     let page = steward.get(&format!("/nl/complaints/{id}")).await.unwrap();
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.text.contains("gewist") && !page.text.contains('⟨'), "{}", page.text);
+    assert!(
+        page.text.contains("gewist") && !page.text.contains('⟨'),
+        "{}",
+        page.text
+    );
     let (status, page) = visitor.follow(&filed).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(page.contains("Toegewezen") && page.contains("gewist"), "{page}");
+    assert!(
+        page.contains("Toegewezen") && page.contains("gewist"),
+        "{page}"
+    );
 }

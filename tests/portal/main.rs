@@ -20,6 +20,7 @@ mod jobs;
 mod journey;
 mod keys;
 mod kills;
+mod notices;
 mod support;
 mod uploads;
 mod versions;

@@ -68,7 +68,12 @@ async fn an_approved_dataset_gets_a_next_version_with_the_same_files() {
         .call(Method::POST, &format!("{path}/versions"), None)
         .await
         .unwrap();
-    assert_eq!(again.status, StatusCode::CONFLICT, "one version at a time: {}", again.text);
+    assert_eq!(
+        again.status,
+        StatusCode::CONFLICT,
+        "one version at a time: {}",
+        again.text
+    );
     let mut foreign = app.browser("manager.harderwijk").await;
     let theirs = foreign
         .call(Method::POST, &format!("{path}/versions"), None)
@@ -78,7 +83,10 @@ async fn an_approved_dataset_gets_a_next_version_with_the_same_files() {
     // Partners go on seeing what was approved.
     let seen = foreign.api(Method::GET, &path, None).await.unwrap();
     assert_eq!(seen["version"]["id"], json!(data.version));
-    let list = foreign.api(Method::GET, "/api/v1/datasets", None).await.unwrap();
+    let list = foreign
+        .api(Method::GET, "/api/v1/datasets", None)
+        .await
+        .unwrap();
     assert_eq!(list["datasets"][0]["version"]["number"], 1, "{list:#}");
     let versions = foreign
         .api(Method::GET, &format!("{path}/versions"), None)
@@ -99,7 +107,10 @@ async fn an_approved_dataset_gets_a_next_version_with_the_same_files() {
     let base = given::tiny_base(&app).await;
     let mut researcher = app.browser("researcher.harderwijk").await;
     let asked = Some(given::job(base, data.version, 1));
-    researcher.api(Method::POST, "/api/v1/jobs", asked).await.unwrap();
+    researcher
+        .api(Method::POST, "/api/v1/jobs", asked)
+        .await
+        .unwrap();
 }
 
 #[actix_web::test]
@@ -112,13 +123,25 @@ async fn a_next_version_cannot_change_what_the_first_was_approved_on() {
     let edit = format!("/nl/datasets/{}/edit", data.dataset);
     let facts = |license: &'static str, title: &'static str| {
         [
-            ("title", title), ("description", "Voor een test geschreven."), ("language", "nl"),
-            ("license", license), ("source", "test"), ("right_holder", "Archief Waterland"),
-            ("personal_data", "no"), ("personal_data_basis", ""), ("confidentiality", "public"),
+            ("title", title),
+            ("description", "Voor een test geschreven."),
+            ("language", "nl"),
+            ("license", license),
+            ("source", "test"),
+            ("right_holder", "Archief Waterland"),
+            ("personal_data", "no"),
+            ("personal_data_basis", ""),
+            ("confidentiality", "public"),
         ]
     };
-    let wrong = contributor.post_form(&edit, &facts("CC-BY-4.0", "Notulen")).await.unwrap();
+    let wrong = contributor
+        .post_form(&edit, &facts("CC-BY-4.0", "Notulen"))
+        .await
+        .unwrap();
     assert_eq!(wrong.status, StatusCode::CONFLICT, "{}", wrong.text);
-    let right = contributor.post_form(&edit, &facts("CC0-1.0", "Notulen, herzien")).await.unwrap();
+    let right = contributor
+        .post_form(&edit, &facts("CC0-1.0", "Notulen, herzien"))
+        .await
+        .unwrap();
     assert_eq!(right.status, StatusCode::SEE_OTHER, "{}", right.text);
 }

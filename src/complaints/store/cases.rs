@@ -81,18 +81,29 @@ impl TryFrom<Row> for Case {
             row.evidence_key,
             row.evidence_version,
         ) {
-            (Some(name), Some(size_bytes), Some(sha256), Some(object_key), Some(object_version)) => {
-                Some(EvidenceFile {
-                    name,
-                    size_bytes,
-                    sha256,
-                    object_key,
-                    object_version,
-                })
-            }
+            (
+                Some(name),
+                Some(size_bytes),
+                Some(sha256),
+                Some(object_key),
+                Some(object_version),
+            ) => Some(EvidenceFile {
+                name,
+                size_bytes,
+                sha256,
+                object_key,
+                object_version,
+            }),
             _ => None,
         };
-        let details = match (row.name, row.email, row.request, row.works, row.terms, row.salt) {
+        let details = match (
+            row.name,
+            row.email,
+            row.request,
+            row.works,
+            row.terms,
+            row.salt,
+        ) {
             (Some(name), Some(email), Some(request), Some(works), Some(terms), Some(salt)) => {
                 Some(Details {
                     name,
@@ -115,8 +126,14 @@ impl TryFrom<Row> for Case {
             number: row.number,
             institution: InstitutionId(row.institution_id),
             kind: row.kind.parse().map_err(|_| corrupt("unknown kind"))?,
-            capacity: row.capacity.parse().map_err(|_| corrupt("unknown capacity"))?,
-            language: row.language.parse().map_err(|_| corrupt("unknown language"))?,
+            capacity: row
+                .capacity
+                .parse()
+                .map_err(|_| corrupt("unknown capacity"))?,
+            language: row
+                .language
+                .parse()
+                .map_err(|_| corrupt("unknown language"))?,
             request_sha256: row.request_sha256,
             receipt: row.receipt,
             received_at: row.received_at,

@@ -3,10 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::super::{
-    case::Status,
-    request::Kind,
-};
+use super::super::{case::Status, request::Kind};
 use crate::{
     db::{CorruptRow, StoreError},
     ids::{ComplaintId, InstitutionId, UserId},

@@ -13,7 +13,7 @@ pub(super) use self::{
     lists::{Brief, briefs, remarks, waiting_for_institution},
     writes::{
         Letter, NewCase, arrived, forget, insert, insert_exclusion, insert_letter, insert_remark,
-        letters, next_number, save_decision, save_extension, save_identity, save_owner, save_search_terms,
-        sweep_arrivals, to_forget,
+        letters, next_number, save_decision, save_extension, save_identity, save_owner,
+        save_search_terms, set_mailed, sweep_arrivals, to_forget,
     },
 };

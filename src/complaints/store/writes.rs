@@ -224,6 +224,9 @@ pub(in super::super) struct Letter {
     pub(in super::super) body: Option<String>,
     pub(in super::super) body_sha256: String,
     pub(in super::super) written_at: DateTime<Utc>,
+    /// When the mail server took it, or refused it for good.
+    pub(in super::super) mailed_at: Option<DateTime<Utc>>,
+    pub(in super::super) mail_refusal: Option<String>,
 }
 
 pub(in super::super) async fn insert_letter(
@@ -254,7 +257,8 @@ pub(in super::super) async fn letters(
     complaint: ComplaintId,
 ) -> Result<Vec<Letter>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT id, kind, body, body_sha256, written_at FROM complaint_letters WHERE complaint_id = $1
+        "SELECT id, kind, body, body_sha256, written_at, mailed_at, mail_refusal FROM complaint_letters
+         WHERE complaint_id = $1
          ORDER BY written_at, id",
         complaint.0,
     )
@@ -271,9 +275,31 @@ pub(in super::super) async fn letters(
                 body: row.body,
                 body_sha256: row.body_sha256,
                 written_at: row.written_at,
+                mailed_at: row.mailed_at,
+                mail_refusal: row.mail_refusal,
             })
         })
         .collect()
+}
+
+/// Notes that the mail server took a letter, or refused it for good.
+pub(in super::super) async fn set_mailed(
+    tx: &mut MeterTx,
+    complaint: ComplaintId,
+    kind: LetterKind,
+    refusal: Option<&str>,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    sqlx::query!(
+        "UPDATE complaint_letters SET mailed_at = $3, mail_refusal = $4 WHERE complaint_id = $1 AND kind = $2",
+        complaint.0,
+        kind.name(),
+        now,
+        refusal,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Counts one more from this address today; answers how many that makes.
@@ -339,11 +365,17 @@ pub(in super::super) async fn forget(
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!("UPDATE complaint_letters SET body = NULL WHERE complaint_id = $1", id.0)
-        .execute(tx.conn())
-        .await?;
-    sqlx::query!("UPDATE complaint_remarks SET text = NULL WHERE complaint_id = $1", id.0)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "UPDATE complaint_letters SET body = NULL, mail_refusal = NULL WHERE complaint_id = $1",
+        id.0
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "UPDATE complaint_remarks SET text = NULL WHERE complaint_id = $1",
+        id.0
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }

@@ -18,7 +18,9 @@ use crate::{
     error::{AppError, Say},
     ids::ComplaintId,
     policy::Actor,
-    web::{ApiResult, FieldErrors, Page, PageResult, ProtectedForm, ProtectedJson, Text, back_with},
+    web::{
+        ApiResult, FieldErrors, Page, PageResult, ProtectedForm, ProtectedJson, Text, back_with,
+    },
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {

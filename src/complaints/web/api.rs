@@ -85,9 +85,12 @@ async fn send(
         terms: raw.terms,
     };
     let parsed = NewRequest::parse(&raw, language.unwrap_or(Lang::Nl)).map_err(|errors| {
-        let (field, problem) = errors.iter().next().map_or(("", String::new()), |(field, say)| {
-            (*field, Lang::En.say(say))
-        });
+        let (field, problem) = errors
+            .iter()
+            .next()
+            .map_or(("", String::new()), |(field, say)| {
+                (*field, Lang::En.say(say))
+            });
         AppError::Invalid(
             Say::new("complaint-field-wrong")
                 .with("field", field)
@@ -179,7 +182,9 @@ async fn show(
     let marked: Vec<_> = store::marked(&mut conn, case.id, within)
         .await?
         .into_iter()
-        .map(|one| json!({ "dataset": one.dataset, "title": one.title, "documents": one.documents }))
+        .map(
+            |one| json!({ "dataset": one.dataset, "title": one.title, "documents": one.documents }),
+        )
         .collect();
     let made = store::exclusions(&mut conn, case.id, within).await?;
     let mut body = brief(&case);

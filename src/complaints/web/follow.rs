@@ -127,7 +127,11 @@ async fn show(visit: Visit, db: web::Data<Db>, PublicForm(key): PublicForm<Key>)
             lang.t(&format!("complaint-kind-{}", case.kind.name())),
         ),
         fact(lang, "complaint-received", date(lang, case.received_at)),
-        fact(lang, "complaint-due", due(lang, now, case.due_at, is_decided)),
+        fact(
+            lang,
+            "complaint-due",
+            due(lang, now, case.due_at, is_decided),
+        ),
     ];
     if let Some(done) = case.decided {
         facts.push(fact(lang, "complaint-decided-on", date(lang, done.at)));
@@ -183,7 +187,14 @@ pub(super) struct LetterPage {
 async fn find_letter(
     db: &Db,
     key: &Key,
-) -> Result<(super::super::case::Case, super::super::store::Letter, String), AppError> {
+) -> Result<
+    (
+        super::super::case::Case,
+        super::super::store::Letter,
+        String,
+    ),
+    AppError,
+> {
     let kind: LetterKind = key.letter.parse().map_err(|_| AppError::NotFound)?;
     let followed = follow(db, &key.number, &key.code).await?;
     let letter = followed
@@ -199,11 +210,17 @@ async fn find_letter(
 }
 
 #[post("/{lang:nl|en}/complaints/follow/letter")]
-async fn show_letter(visit: Visit, db: web::Data<Db>, PublicForm(key): PublicForm<Key>) -> PageResult {
+async fn show_letter(
+    visit: Visit,
+    db: web::Data<Db>,
+    PublicForm(key): PublicForm<Key>,
+) -> PageResult {
     let (case, letter, body) = find_letter(&db, &key).await?;
     visit.show(&LetterPage {
         chrome: visit.chrome(),
-        title: visit.lang.t(&format!("complaint-letter-{}", letter.kind.name())),
+        title: visit
+            .lang
+            .t(&format!("complaint-letter-{}", letter.kind.name())),
         lang: case.language,
         number: case.number,
         when: date(case.language, letter.written_at),

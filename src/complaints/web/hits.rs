@@ -81,7 +81,12 @@ pub(super) async fn find_hits(
         let passage = read(objects, &listed, &terms).await?;
         let uses = uses
             .iter()
-            .filter(|one| listed.places.iter().any(|place| place.version.0 == one.version))
+            .filter(|one| {
+                listed
+                    .places
+                    .iter()
+                    .any(|place| place.version.0 == one.version)
+            })
             .cloned()
             .collect();
         hits.push(Hit {
@@ -149,7 +154,11 @@ pub(super) struct After {
 
 /// A document in forms and addresses: `{dataset}:{sha256}`.
 pub(super) fn key_text(key: &DocumentKey) -> String {
-    format!("{}:{}", key.dataset, data_encoding::HEXLOWER.encode(&key.sha256))
+    format!(
+        "{}:{}",
+        key.dataset,
+        data_encoding::HEXLOWER.encode(&key.sha256)
+    )
 }
 
 pub(super) fn parse_key(text: &str) -> Option<DocumentKey> {
@@ -183,8 +192,7 @@ async fn show(
                 Some(passage) => (passage.before, passage.hit, passage.after, false),
                 None => (String::new(), String::new(), String::new(), true),
             };
-            let jobs: BTreeSet<_> =
-                hit.uses.iter().map(|one| one.job).collect();
+            let jobs: BTreeSet<_> = hit.uses.iter().map(|one| one.job).collect();
             let models: Vec<_> = hit
                 .uses
                 .iter()
@@ -205,7 +213,10 @@ async fn show(
                 } else {
                     lang.t_with(
                         "complaint-hit-used",
-                        &[("jobs", jobs.len().to_string()), ("models", models.join(", "))],
+                        &[
+                            ("jobs", jobs.len().to_string()),
+                            ("models", models.join(", ")),
+                        ],
                     )
                 },
             }
@@ -214,15 +225,25 @@ async fn show(
     page.show(&HitsPage {
         chrome: page.chrome(),
         id: case.id,
-        count: lang.t_with("complaint-hits-count", &[("count", found.count.to_string())]),
+        count: lang.t_with(
+            "complaint-hits-count",
+            &[("count", found.count.to_string())],
+        ),
         unindexed: if found.unindexed > 0 {
-            lang.t_with("complaint-unindexed", &[("count", found.unindexed.to_string())])
+            lang.t_with(
+                "complaint-unindexed",
+                &[("count", found.unindexed.to_string())],
+            )
         } else {
             String::new()
         },
         hits: rows,
         next: found.next.map(|key| {
-            page.path(&format!("/complaints/{}/hits?after={}", case.id, key_text(&key)))
+            page.path(&format!(
+                "/complaints/{}/hits?after={}",
+                case.id,
+                key_text(&key)
+            ))
         }),
         may_mark: case.status == Status::Handling,
         number: case.number,

@@ -39,8 +39,12 @@ struct Row {
 #[template(path = "complaints/index.html")]
 struct IndexPage {
     chrome: Chrome,
-    open: Vec<Row>,
-    decided: Vec<Row>,
+    sections: Vec<Section>,
+}
+
+struct Section {
+    title: String,
+    rows: Vec<Row>,
 }
 
 /// The cases that `actor` needs to know of, open ones first.
@@ -89,15 +93,19 @@ async fn index(page: Page, db: web::Data<Db>) -> PageResult {
         .await?
         .into_iter()
         .partition(|brief| brief.status == Status::Decided);
-    let rows = |briefs: Vec<Brief>| {
-        briefs
-            .iter()
-            .map(|brief| row(&page, lang, now, brief))
-            .collect()
-    };
+    let sections = [("complaints-open", open), ("complaints-decided", decided)]
+        .into_iter()
+        .filter(|(_, briefs)| !briefs.is_empty())
+        .map(|(title, briefs)| Section {
+            title: lang.t(title),
+            rows: briefs
+                .iter()
+                .map(|brief| row(&page, lang, now, brief))
+                .collect(),
+        })
+        .collect();
     page.show(&IndexPage {
         chrome: page.chrome(),
-        open: rows(open),
-        decided: rows(decided),
+        sections,
     })
 }

@@ -162,11 +162,7 @@ async fn send(
 }
 
 /// Refuses what comes from an address that sent enough today.
-pub(super) async fn admit(
-    db: &Db,
-    config: &Config,
-    request: &HttpRequest,
-) -> Result<(), AppError> {
+pub(super) async fn admit(db: &Db, config: &Config, request: &HttpRequest) -> Result<(), AppError> {
     let most = config.complaints.per_address_per_day;
     let address = client_address(request, config)
         .ok_or_else(|| AppError::Forbidden(Say::new("complaint-no-address")))?;

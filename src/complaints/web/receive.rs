@@ -52,7 +52,8 @@ pub(super) async fn receive(mut form: Multipart, most_bytes: usize) -> Result<Re
             }
             continue;
         }
-        let too_large = || AppError::TooLarge(Say::new("form-too-large").with("limit", MOST_TEXT / 1024));
+        let too_large =
+            || AppError::TooLarge(Say::new("form-too-large").with("limit", MOST_TEXT / 1024));
         let bytes = read(&mut field, room).await?.ok_or_else(too_large)?;
         room -= bytes.len();
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| unreadable())?;

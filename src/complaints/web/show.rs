@@ -53,6 +53,7 @@ struct LetterRow {
     title: String,
     href: Option<String>,
     when: String,
+    mailed: String,
 }
 
 struct UseRow {
@@ -162,15 +163,23 @@ pub(super) async fn draw(
         status,
         across: across(lang, now, &case, owner),
         side: side(lang, now, &case, sees_contact),
-        request: details.map(|one| paragraphs(&one.request)).unwrap_or_default(),
+        request: details
+            .map(|one| paragraphs(&one.request))
+            .unwrap_or_default(),
         works: details
-            .map(|one| super::super::request::lines(&one.works).map(str::to_owned).collect())
+            .map(|one| {
+                super::super::request::lines(&one.works)
+                    .map(str::to_owned)
+                    .collect()
+            })
             .unwrap_or_default(),
         evidence: details
             .filter(|_| sees_contact)
             .and_then(|one| one.evidence.as_ref())
             .map(|file| file.name.clone()),
-        terms: details.map(|one| one.search_terms.join("\n")).unwrap_or_default(),
+        terms: details
+            .map(|one| one.search_terms.join("\n"))
+            .unwrap_or_default(),
         marked: marked
             .into_iter()
             .map(|one| MarkedRow {
@@ -203,10 +212,16 @@ pub(super) async fn draw(
             .filter(|_| sees_contact)
             .map(|one| LetterRow {
                 title: lang.t(&format!("complaint-letter-{}", one.kind.name())),
-                href: one.body.is_some().then(|| {
-                    page.path(&format!("/complaints/{id}/letters/{}", one.kind.name()))
-                }),
+                href: one
+                    .body
+                    .is_some()
+                    .then(|| page.path(&format!("/complaints/{id}/letters/{}", one.kind.name()))),
                 when: moment(lang, now, one.written_at),
+                mailed: match (&one.mail_refusal, one.mailed_at) {
+                    (Some(_), _) => lang.t("complaint-mail-refused"),
+                    (None, Some(_)) => lang.t("complaint-mailed"),
+                    (None, None) => lang.t("complaint-mail-waits"),
+                },
             })
             .collect(),
         decision: decision(lang, &case).filter(|_| sees_contact || case.decided.is_some()),
@@ -242,8 +257,16 @@ fn across(lang: Lang, now: DateTime<Utc>, case: &Case, owner: Option<String>) ->
     let is_decided = case.status == Status::Decided;
     vec![
         fact(lang, "complaint-received", date(lang, case.received_at)),
-        fact(lang, "complaint-due", due(lang, now, case.due_at, is_decided)),
-        fact(lang, "complaint-owner", owner.unwrap_or_else(|| "–".to_owned())),
+        fact(
+            lang,
+            "complaint-due",
+            due(lang, now, case.due_at, is_decided),
+        ),
+        fact(
+            lang,
+            "complaint-owner",
+            owner.unwrap_or_else(|| "–".to_owned()),
+        ),
     ]
 }
 
@@ -260,7 +283,10 @@ fn side(lang: Lang, now: DateTime<Utc>, case: &Case, sees_contact: bool) -> Vec<
     facts.push(fact(
         lang,
         "complaint-capacity",
-        lang.t(&format!("complaint-capacity-{}", case.capacity.name().replace('_', "-"))),
+        lang.t(&format!(
+            "complaint-capacity-{}",
+            case.capacity.name().replace('_', "-")
+        )),
     ));
     facts.push(fact(
         lang,
@@ -271,19 +297,32 @@ fn side(lang: Lang, now: DateTime<Utc>, case: &Case, sees_contact: bool) -> Vec<
         let text = match &case.identity {
             Some((method, done)) => format!(
                 "{}, {}",
-                lang.t(&format!("complaint-identity-{}", method.name().replace('_', "-"))),
+                lang.t(&format!(
+                    "complaint-identity-{}",
+                    method.name().replace('_', "-")
+                )),
                 moment(lang, now, done.at)
             ),
             None => lang.t("complaint-identity-none"),
         };
         facts.push(fact(lang, "complaint-identity", text));
-        let note = case.details.as_ref().and_then(|one| one.identity_note.clone());
+        let note = case
+            .details
+            .as_ref()
+            .and_then(|one| one.identity_note.clone());
         if let Some(note) = note.filter(|note| sees_contact && !note.is_empty()) {
             facts.push(fact(lang, "complaint-identity-note", note));
         }
     }
     if let Some(done) = case.extended {
         facts.push(fact(lang, "complaint-extended-on", date(lang, done.at)));
+        let reason = case
+            .details
+            .as_ref()
+            .and_then(|one| one.extension_reason.clone());
+        if let Some(reason) = reason.filter(|_| sees_contact) {
+            facts.push(fact(lang, "complaint-extension", reason));
+        }
     }
     facts.push(fact(
         lang,
@@ -301,7 +340,10 @@ fn decision(lang: Lang, case: &Case) -> Option<(String, Vec<Vec<String>>)> {
         .and_then(|one| one.reason.as_deref())
         .map(paragraphs)
         .unwrap_or_default();
-    Some((lang.t(&format!("complaint-outcome-{}", outcome.name())), reason))
+    Some((
+        lang.t(&format!("complaint-outcome-{}", outcome.name())),
+        reason,
+    ))
 }
 
 fn use_rows(lang: Lang, uses: &[store::Use]) -> Vec<UseRow> {
@@ -312,7 +354,10 @@ fn use_rows(lang: Lang, uses: &[store::Use]) -> Vec<UseRow> {
                 job: one.title.clone(),
                 institution: one.institution.clone(),
                 status: lang.t(&format!("jobs-status-{}", one.status)),
-                model: one.model.as_ref().map_or_else(|| "–".to_owned(), |(_, name)| name.clone()),
+                model: one
+                    .model
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |(_, name)| name.clone()),
             };
             rows.push((one.job, row));
         }

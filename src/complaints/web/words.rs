@@ -70,7 +70,9 @@ pub(super) fn badge(
         (Status::Decided, _) => "granted",
     };
     let text = match (status, outcome) {
-        (Status::Decided, Some(outcome)) => lang.t(&format!("complaint-outcome-{}", outcome.name())),
+        (Status::Decided, Some(outcome)) => {
+            lang.t(&format!("complaint-outcome-{}", outcome.name()))
+        }
         _ => lang.t(&format!("complaint-status-{}", status.name())),
     };
     let text = if is_overdue {

@@ -11,8 +11,8 @@ use super::{
     },
     Badge, Fact, Rights, badge,
     parts::{
-        FileRow, Panel, ReviewRow, Station, VersionLine, across, chain, file_row, panels, review_row,
-        side, version_line,
+        FileRow, Panel, ReviewRow, Station, VersionLine, across, chain, file_row, panels,
+        review_row, side, version_line,
     },
 };
 use crate::{
@@ -98,9 +98,8 @@ async fn draw(
     let is_open = versions
         .first()
         .is_some_and(|newest| newest.status.is_editable() || newest.status == Status::Submitted);
-    let may_begin_version = !is_open
-        && dataset.is_published
-        && policy::check(actor, Action::EditDataset, &own).is_ok();
+    let may_begin_version =
+        !is_open && dataset.is_published && policy::check(actor, Action::EditDataset, &own).is_ok();
     // Others see the versions that were approved.
     let sees_all = policy::check(actor, Action::ViewDataset, &own).is_ok();
     let versions: Vec<VersionLine> = versions

@@ -136,9 +136,21 @@ mod tests {
 
     #[test]
     fn one_text_is_the_same_document_in_each_format() {
-        let json = split(Format::Jsonl, b"{\"n\":1,\"text\":\"De raad\\nkwam bijeen.\"}\n", 9);
-        let text = split(Format::Text, b"\xEF\xBB\xBFDe raad\r\n  kwam bijeen.\n\n\n", 2);
-        let csv = split(Format::Csv, b"id,text\r\n7,\"De raad  kwam bijeen.\"\r\n", 3);
+        let json = split(
+            Format::Jsonl,
+            b"{\"n\":1,\"text\":\"De raad\\nkwam bijeen.\"}\n",
+            9,
+        );
+        let text = split(
+            Format::Text,
+            b"\xEF\xBB\xBFDe raad\r\n  kwam bijeen.\n\n\n",
+            2,
+        );
+        let csv = split(
+            Format::Csv,
+            b"id,text\r\n7,\"De raad  kwam bijeen.\"\r\n",
+            3,
+        );
         assert_eq!(json[0].sha256, text[0].sha256);
         assert_eq!(json[0].sha256, csv[0].sha256);
         assert_eq!((json[0].number, text[0].number, csv[0].number), (1, 1, 2));
@@ -148,7 +160,10 @@ mod tests {
     fn fields_that_no_model_reads_are_searched_too() {
         let line = b"{\"text\":\"a\",\"author\":{\"name\":\"Jan Jansen\",\"phone\":612345678}}";
         let text = text_of(Format::Jsonl, line);
-        assert!(text.contains("Jan Jansen") && text.contains("612345678"), "{text}");
+        assert!(
+            text.contains("Jan Jansen") && text.contains("612345678"),
+            "{text}"
+        );
         let csv = text_of(Format::Csv, b"\"Jansen, Jan\",abc\n");
         assert!(csv.contains("Jansen, Jan") && csv.contains("abc"), "{csv}");
     }

@@ -171,6 +171,10 @@ async fn environment(
             folder.join("jobs").display().to_string(),
         ),
         ("FACULTY_TRAINING__PROGRAM", training.display().to_string()),
+        (
+            "FACULTY_MAIL__FOLDER",
+            folder.join("mail").display().to_string(),
+        ),
         ("FACULTY_CACHE", folder.join("cache").display().to_string()),
     ];
     pairs.extend(

@@ -65,3 +65,10 @@ pub(crate) async fn fresh() -> String {
     url.set_path(&name);
     url.into()
 }
+
+/// A connection to a portal's database, to see what it really wrote, and to bring about what takes long.
+pub(crate) async fn connection(app: &super::TestApp) -> PgConnection {
+    use secrecy::ExposeSecret as _;
+    let url = &app.ports.config.database.url;
+    PgConnection::connect(url.expose_secret()).await.unwrap()
+}

@@ -10,6 +10,7 @@ pub(crate) mod visitor;
 
 pub(crate) use self::{
     app::TestApp,
+    database::connection,
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, sdk_pythons},
     upstream::{Plan, Upstream},

@@ -57,7 +57,12 @@ impl Visitor {
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
-        let answer = self.http.get(self.portal.join(path).unwrap()).send().await.unwrap();
+        let answer = self
+            .http
+            .get(self.portal.join(path).unwrap())
+            .send()
+            .await
+            .unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
 
@@ -68,9 +73,17 @@ impl Visitor {
         self.send(path, kind, body.into_bytes()).await
     }
 
-    pub(crate) async fn post_json(&self, path: &str, body: &serde_json::Value) -> (StatusCode, String) {
-        self.send(path, "application/json".to_owned(), body.to_string().into_bytes())
-            .await
+    pub(crate) async fn post_json(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> (StatusCode, String) {
+        self.send(
+            path,
+            "application/json".to_owned(),
+            body.to_string().into_bytes(),
+        )
+        .await
     }
 
     async fn send(&self, path: &str, kind: String, body: Vec<u8>) -> (StatusCode, String) {
@@ -104,7 +117,9 @@ impl Visitor {
         const EDGE: &str = "----edge-of-the-tests";
         let mut body = Vec::new();
         let mut part = |head: String, bytes: &[u8]| {
-            body.extend_from_slice(format!("--{EDGE}\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes());
+            body.extend_from_slice(
+                format!("--{EDGE}\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(),
+            );
             body.extend_from_slice(bytes);
             body.extend_from_slice(b"\r\n");
         };
@@ -114,7 +129,9 @@ impl Visitor {
         }
         if let Some((name, bytes)) = evidence {
             part(
-                format!("name=\"evidence\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream"),
+                format!(
+                    "name=\"evidence\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream"
+                ),
                 bytes,
             );
         }
@@ -133,14 +150,19 @@ impl Visitor {
 
     /// The page of one's own case.
     pub(crate) async fn follow(&self, filed: &Filed) -> (StatusCode, String) {
-        let key = [("number", filed.number.as_str()), ("code", filed.code.as_str())];
+        let key = [
+            ("number", filed.number.as_str()),
+            ("code", filed.code.as_str()),
+        ];
         self.post("/nl/complaints/follow", &key).await
     }
 }
 
 pub(crate) fn filed(page: &str) -> Filed {
     let between = |from: &str| {
-        let (_, rest) = page.split_once(from).unwrap_or_else(|| panic!("{from} in {page}"));
+        let (_, rest) = page
+            .split_once(from)
+            .unwrap_or_else(|| panic!("{from} in {page}"));
         rest.split('<').next().unwrap().to_owned()
     };
     Filed {

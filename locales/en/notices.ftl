@@ -1,0 +1,21 @@
+nav-notices = Notices
+notice-intro = What the portal told you and your colleagues with the same role. You also get it by e-mail.
+notice-none = There are no notices
+notice-none-hint = As soon as something happens that you must know, it is shown here and mailed to you.
+notice-open = View
+notice-read = I have read this
+notice-read-by = read by { $name }, { $when }
+notice-read-before = confirm before { $due } that you have read this
+notice-confirmed = You confirmed that you have read this.
+flash-notice-read = Noted: you have read the notice.
+notice-escalated-title = Not confirmed: { $title }
+notice-escalated-text = The notice "{ $title }" to { $to } was not confirmed in time. The deadline was { $due }. Please contact them yourself.
+mail-greeting = Hello,
+mail-link = See it in the portal:
+mail-acknowledge = Please confirm before { $due } that you have read this. Otherwise we ask your manager:
+mail-closing = Kind regards,
+    GPT-NL virtual faculty
+todo-notice = Confirm that you have read this: { $title }
+todo-read = Read
+event-notices-acknowledged = Notice read
+event-notices-escalated = Notice not read in time

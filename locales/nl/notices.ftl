@@ -1,0 +1,21 @@
+nav-notices = Berichten
+notice-intro = Wat het portaal u en uw collega's met dezelfde rol heeft laten weten. U krijgt het ook per e-mail.
+notice-none = Er zijn geen berichten
+notice-none-hint = Zodra er iets gebeurt dat u moet weten, staat het hier en krijgt u een e-mail.
+notice-open = Bekijken
+notice-read = Ik heb dit gelezen
+notice-read-by = gelezen door { $name }, { $when }
+notice-read-before = bevestig vóór { $due } dat u dit hebt gelezen
+notice-confirmed = U hebt bevestigd dat u dit hebt gelezen.
+flash-notice-read = Genoteerd: u hebt het bericht gelezen.
+notice-escalated-title = Niet bevestigd: { $title }
+notice-escalated-text = Het bericht "{ $title }" aan { $to } is niet op tijd bevestigd. De termijn liep tot { $due }. Neem zelf contact op.
+mail-greeting = Goedendag,
+mail-link = Bekijk het in het portaal:
+mail-acknowledge = Bevestig vóór { $due } dat u dit hebt gelezen. Anders vragen wij het aan uw beheerder:
+mail-closing = Met vriendelijke groet,
+    GPT-NL virtuele faculteit
+todo-notice = Bevestig dat u dit hebt gelezen: { $title }
+todo-read = Lezen
+event-notices-acknowledged = Bericht gelezen
+event-notices-escalated = Bericht niet op tijd gelezen
