@@ -95,7 +95,9 @@ pub(super) async fn retire(tx: &mut WriteTx<'_>, file: FileId) -> Result<(), Sto
     Ok(())
 }
 
-/// The files of a version that hold one of these documents; those not indexed yet may.
+/// The files of a version that hold one of these documents; those not indexed yet may. Files that are on their way
+/// are read later, against all that is excluded then; one that was carried over is made anew, since nobody could send
+/// it again without the documents.
 pub(super) async fn files_with(
     conn: &mut PgConnection,
     version: DatasetVersionId,
@@ -105,7 +107,8 @@ pub(super) async fn files_with(
     let ids = sqlx::query_scalar!(
         "SELECT f.id FROM dataset_files f
          LEFT JOIN indexed_files i ON i.file_id = f.id AND i.indexed_at IS NOT NULL
-         WHERE f.dataset_version_id = $1 AND f.state = 'ready'
+         WHERE f.dataset_version_id = $1
+           AND (f.state = 'ready' OR (f.state = 'verifying' AND f.fingerprint LIKE 'carried:%'))
            AND (i.file_id IS NULL
                 OR EXISTS (SELECT 1 FROM documents d WHERE d.file_id = f.id AND d.sha256 = ANY($2)))
          ORDER BY f.id",

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    abort::Discard,
+    abort::{Discard, discard},
     split::{DocumentHash, Found, Split},
     store::{self, Carried},
     upload::{Upload, part_size_bytes, tree_sha256},
@@ -105,6 +105,10 @@ pub async fn carry(db: &Db, objects: &ObjectStore, task: &CarryFile) -> Result<(
     };
     // Filled already, or taken out of the version again.
     if target.state != FileState::Uploading {
+        if target.state == FileState::Aborted && source.state == FileState::Aborted {
+            let gone = Discard { file: source.id };
+            discard(db, objects, &gone).await?;
+        }
         return Ok(());
     }
     let excluded = datasets::excluded(&mut conn, source.dataset).await?;
@@ -126,6 +130,10 @@ pub async fn carry(db: &Db, objects: &ObjectStore, task: &CarryFile) -> Result<(
     let still = store::find(tx.conn(), target.id).await?;
     if still.is_none_or(|file| file.state != FileState::Uploading) {
         return Ok(());
+    }
+    // Excluded after it was read: it is read again.
+    if datasets::excluded(tx.conn(), source.dataset).await?.len() != excluded.len() {
+        return Err(VerifyError::ExcludedMeanwhile);
     }
     match &written {
         Some(written) => {

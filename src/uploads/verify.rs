@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    abort::Discard,
+    abort::{Discard, DiscardError},
     check::{Check, Counts},
     open::Changed,
     split::{Found, Split},
@@ -49,6 +49,9 @@ pub enum VerifyError {
     /// Documents were excluded while it was read.
     #[error("documents were excluded while the file was read")]
     ExcludedMeanwhile,
+    /// What was replaced could not be freed.
+    #[error(transparent)]
+    Discard(#[from] DiscardError),
     /// The outcome could not be stored.
     #[error(transparent)]
     Commit(#[from] CommitError),

@@ -321,6 +321,102 @@ async fn a_request_goes_from_the_form_to_a_dataset_without_the_documents() {
     }
 }
 
+/// An erasure of Jan-Willem de Vries that was granted, with all that was found; answers the steward's id of it.
+async fn granted_erasure(app: &TestApp, visitor: &Visitor) -> String {
+    let filed = visitor.file(&request(&[])).await;
+    let mut steward = app.browser("steward").await;
+    let id = case(&mut steward, &filed).await;
+    assert_eq!(act(&mut steward, &id, "take", json!({})).await, DONE);
+    let path = format!("/api/v1/complaints/{id}/hits");
+    until(&mut steward, &path, |hits| hits["unindexed_files"] == 0).await;
+    assert_eq!(act(&mut steward, &id, "mark-all", json!({})).await, DONE);
+    assert_eq!(act(&mut steward, &id, "identity", json!({ "method": "shown" })).await, DONE);
+    let decision = json!({ "outcome": "granted", "reason": "Goed." });
+    assert_eq!(act(&mut steward, &id, "decide", decision).await, DONE);
+    id
+}
+
+#[actix_web::test]
+async fn a_submission_that_holds_excluded_documents_goes_back_and_loses_them() {
+    let app = TestApp::start().await;
+    let mut contributor = app.browser("contributor.waterland").await;
+    let dataset = crate::datasets::registered(&mut contributor).await;
+    contributor.upload(dataset, "alles.jsonl", &corpus()).await.unwrap();
+    // Nothing but what has to go.
+    let only = b"Burgemeester J.W. de Vries sprak.\n";
+    contributor.upload(dataset, "een.txt", only).await.unwrap();
+    contributor.upload(dataset, "ander.txt", b"Een ander verhaal.\n").await.unwrap();
+    let submit = format!("/api/v1/datasets/{dataset}/submit");
+    contributor.api(Method::POST, &submit, None).await.unwrap();
+    let path = format!("/api/v1/datasets/{dataset}");
+    let file = |dataset: &Value, name: &str| {
+        let files = dataset["version"]["files"].as_array().unwrap();
+        files.iter().find(|file| file["path"] == name).cloned()
+    };
+    let before = contributor.api(Method::GET, &path, None).await.unwrap();
+    granted_erasure(&app, &Visitor::new(&app)).await;
+    let after = until(&mut contributor, &path, |dataset| {
+        all_ready(dataset) && file(dataset, "een.txt").is_none()
+    })
+    .await;
+    assert_eq!(after["version"]["number"], 1);
+    assert_eq!(after["version"]["status"], "changes_requested");
+    assert_eq!(file(&after, "alles.jsonl").unwrap()["documents"], 24);
+    assert_eq!(file(&after, "ander.txt"), file(&before, "ander.txt"), "what has nothing to do with it stays");
+    // The replaced objects are freed.
+    app.run_tasks().await;
+    let mut conn = database(&app).await;
+    let gone: Vec<(String, String)> = sqlx::query_as(
+        "SELECT object_key, object_version FROM dataset_files WHERE state = 'aborted' AND object_version IS NOT NULL",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(gone.len(), 2);
+    for (key, version) in gone {
+        let read = app.ports.objects.read(&key, &version).await;
+        assert!(read.is_err_and(|error| error.is_missing), "{key} is still there");
+    }
+    contributor.api(Method::POST, &submit, None).await.unwrap();
+}
+
+#[actix_web::test]
+async fn an_institution_looks_into_its_own_documents_only() {
+    let app = TestApp::start().await;
+    given::approved_dataset_of(&app, &corpus()).await;
+    // Another institution has the same text.
+    let mut theirs = app.browser("manager.harderwijk").await;
+    let other = crate::datasets::registered(&mut theirs).await;
+    theirs.upload(other, "notulen.jsonl", &corpus()).await.unwrap();
+    let filed = Visitor::new(&app).file(&request(&[])).await;
+    let mut steward = app.browser("steward").await;
+    let id = case(&mut steward, &filed).await;
+    act(&mut steward, &id, "take", json!({})).await;
+    let hits = format!("/api/v1/complaints/{id}/hits");
+    let all = until(&mut steward, &hits, |hits| hits["unindexed_files"] == 0).await;
+    assert_eq!(all["count"], 4, "{all:#}");
+    let keys = |hits: &Value, of: &str| -> Vec<String> {
+        let hits = hits["hits"].as_array().unwrap().iter();
+        let of = hits.filter(|hit| hit["dataset"] == of || of.is_empty());
+        of.map(|hit| hit["key"].as_str().unwrap().to_owned()).collect()
+    };
+    let foreign = keys(&all, &other.to_string());
+    assert_eq!(foreign.len(), 2);
+    let own: Vec<_> = keys(&all, "").into_iter().filter(|key| !foreign.contains(key)).collect();
+    act(&mut steward, &id, "mark", json!({ "shown": own, "chosen": [own[0]] })).await;
+    let mut manager = app.browser("manager.waterland").await;
+    let seen = manager.api(Method::GET, &hits, None).await.unwrap();
+    assert_eq!(seen["count"], 2, "{seen:#}");
+    let marks = json!({ "shown": foreign, "chosen": foreign });
+    assert_eq!(act(&mut manager, &id, "mark", marks).await, StatusCode::NOT_FOUND);
+    let marks = json!({ "shown": own, "chosen": own });
+    assert_eq!(act(&mut manager, &id, "mark", marks).await, DONE);
+    assert_eq!(theirs.get(&format!("/nl/complaints/{id}")).await.unwrap().status, StatusCode::NOT_FOUND);
+    for (act_on, body) in [("terms", json!({ "terms": "x" })), ("take", json!({})), ("extend", json!({ "extension": "x" }))] {
+        assert_eq!(act(&mut manager, &id, act_on, body).await, StatusCode::NOT_FOUND, "{act_on}");
+    }
+}
+
 #[actix_web::test]
 async fn a_refusal_is_decided_by_another_than_who_wrote_it() {
     let app = TestApp::without_worker(&[]).await;
