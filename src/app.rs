@@ -22,11 +22,12 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys,
-    models::{self, Signer},
+    keys, models,
     notices::{self, Mailer},
     objects::ObjectStore,
-    permissions, tasks, uploads,
+    permissions,
+    signing::{self, Signer},
+    tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
     withdrawals,
     worker::Worker,
@@ -76,7 +77,9 @@ impl Ports {
         Ok(Self {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
-            signer: Data::new(Signer::new(&config.signing_key)?),
+            signer: Data::new(
+                Signer::from_hex(config.signing_key.expose_secret()).context("signing_key")?,
+            ),
             gateway: Data::new(Gateway::new(&config).context("gateway")?),
             compute: Compute::local(&config).context("training")?,
             mailer: Mailer::new(&config).context("mail")?,
@@ -121,6 +124,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(alive)
         .service(ready)
         .service(serve_asset)
+        .configure(signing::web::routes)
         .configure(accounts::web::routes)
         .configure(notices::web::routes)
         .configure(permissions::web::routes)

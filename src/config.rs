@@ -10,6 +10,9 @@ use url::{Host, Url};
 
 const DEFAULTS: &str = include_str!("../config.default.toml");
 
+/// The commit that this program was built from; `development` where it was not built for release.
+pub const BUILT_FROM_COMMIT: &str = env!("BUILT_FROM_COMMIT");
+
 /// Variables with our prefix that are read by the programs of the crates, not here.
 const OTHERS: [&str; 8] = [
     "FACULTY_PORTAL_URL",

@@ -51,6 +51,8 @@ typed_id!(
     ExclusionId,
     /// One request or complaint from outside.
     ComplaintId,
+    /// One run that made a dataset version out of others.
+    CurationRunId,
     /// One permission, in one layer.
     PermissionId,
     /// One withdrawal.

@@ -10,7 +10,7 @@ use super::{
     deadline::{day, due},
     error::ComplaintError,
     happened::Happened,
-    receipt::{Sent, SentFile, statement},
+    receipt::{PAYLOAD_TYPE, Sent, SentFile, statement},
     request::NewRequest,
     store,
 };
@@ -18,9 +18,9 @@ use crate::{
     db::Db,
     documents::{name_variants, parse_terms},
     ids::ComplaintId,
-    models::Signer,
     objects::ObjectStore,
     policy::{self, Action, Actor, Scope},
+    signing::Signer,
 };
 
 /// A file that came with the form.
@@ -107,8 +107,8 @@ async fn write(
     let due_at = due(received_at);
     let number = store::next_number(&mut tx, day(received_at)).await?;
     let statement = statement(&request_sha256, &number, received_at, due_at)?;
-    let (envelope, receipt_sha256) = signer.sign(&statement)?;
-    let receipt = serde_json::to_string(&envelope)?;
+    let receipt_sha256 = HEXLOWER.encode(&Sha256::digest(&statement));
+    let receipt = signer.envelope(PAYLOAD_TYPE, &statement).to_text()?;
     let is_new = store::insert(
         &mut tx,
         &store::NewCase {

@@ -9,8 +9,10 @@ use super::{
     case::Case,
     request::{Capacity, Kind},
 };
-use crate::{models::Statement, web::Lang};
+use crate::web::Lang;
 
+/// What is signed, as a media type.
+pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The name of what is hashed, in the receipt.
 const SUBJECT: &str = "request.json";
 const PREDICATE_TYPE: &str = "https://virtual-faculty.example/complaint-receipt/v1";
@@ -67,14 +69,14 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// What the receipt states.
+/// What the receipt states: an in-toto statement (<https://in-toto.io/Statement/v1>) as JSON.
 pub(super) fn statement(
     request_sha256: &str,
     number: &str,
     received_at: chrono::DateTime<chrono::Utc>,
     due_at: chrono::DateTime<chrono::Utc>,
-) -> Result<Statement, serde_json::Error> {
-    serde_json::from_value(json!({
+) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{ "name": SUBJECT, "digest": { "sha256": request_sha256 } }],
         "predicateType": PREDICATE_TYPE,

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod coverage;
+mod curation;
 mod dataset;
 mod exclude;
 mod file;
@@ -21,6 +22,7 @@ pub mod web;
 pub use self::{
     catalogue::{PublishedVersion, ReadyFile, published, ready_files},
     coverage::{Decision, decide_use, lock_for_use, read as read_policy},
+    curation::{CurationError, CurationKind, NewCuration, record_curation},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
     exclude::{Exclusion, exclude, excluded},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Dataset, Status,
+    curation::{CurationError, CurationKind, NewCuration, record_curation},
     register::{EditError, check_edit},
     store, version_store,
 };
@@ -131,6 +132,20 @@ pub(super) async fn begin(
     for source in &sources {
         place(tx, dataset.id, *source, version).await?;
     }
+    let excluded = version_store::excluded(tx.conn(), dataset.id).await?.len();
+    record_curation(
+        tx,
+        &NewCuration {
+            inputs: &[base],
+            output: version,
+            dataset: dataset.id,
+            institution: dataset.institution,
+            kind: CurationKind::Exclusion,
+            config: r#"{"keeps":"every document that is not excluded from the dataset"}"#,
+            statistics: serde_json::json!({ "files": sources.len(), "documents_excluded_from_dataset": excluded }),
+        },
+    )
+    .await?;
     tx.record(&Begun {
         institution: dataset.institution,
         dataset: dataset.id,
@@ -162,6 +177,15 @@ pub enum CommitOrStore {
     Store(#[from] StoreError),
     #[error(transparent)]
     Commit(#[from] CommitError),
+}
+
+impl From<CurationError> for CommitOrStore {
+    fn from(error: CurationError) -> Self {
+        match error {
+            CurationError::Store(why) => Self::Store(why),
+            CurationError::Commit(why) => Self::Commit(why),
+        }
+    }
 }
 
 impl From<CommitOrStore> for NextVersionError {

@@ -1,6 +1,6 @@
 //! A program ends its attempt: what it made is checked, then the attempt, the job and the model change together.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use job_contract::{FailureCode, JobResult, Outcome};
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use super::{
     internal_error::CallError,
     job::Job,
     made::{self, Checked},
+    reads::{self, Reading},
     spec::{files, live},
     store,
 };
@@ -93,16 +94,20 @@ async fn succeed(
     result: &JobResult,
     mut told: Told,
 ) -> Result<bool, CallError> {
-    let checked = {
+    let (readings, announced) = {
         let mut conn = ports.db.read().await?;
         let (job, _) = live(&mut conn, id).await?;
-        let ready = files(&mut conn, &job).await?;
-        let granted = store::files_granted(&mut conn, id).await?;
-        check_reads(result, &ready, &granted).map_err(CallError::Invalid)?;
-        let announced = store::artifacts_of(&mut conn, id).await?;
-        drop(conn);
-        made::check(&ports.objects, &announced, result).await?
+        let readings = reads::compare(&mut conn, &job, id, &result.files_read).await?;
+        if reads::is_as_verified(&readings) {
+            let ready = files(&mut conn, &job).await?;
+            check_reads(&readings, &ready).map_err(CallError::Invalid)?;
+        }
+        (readings, store::artifacts_of(&mut conn, id).await?)
     };
+    if !reads::is_as_verified(&readings) {
+        return reads::fail(ports, id, &readings, told).await;
+    }
+    let checked = made::check(&ports.objects, &announced, result).await?;
     let actor = Actor::system();
     let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
     let mut tx = ports.db.write(&actor).await?;
@@ -124,6 +129,10 @@ async fn succeed(
         job.cancel_reason = Some(WITHDRAWN.to_owned());
     }
     if job.cancel().is_none() {
+        for reading in &readings {
+            let now = tx.now();
+            store::insert_read(tx.conn(), id, reading, now).await?;
+        }
         keep(&mut tx, id, &versions, result, &checked).await?;
         let made = made::Made {
             job: &job,
@@ -148,28 +157,16 @@ async fn succeed(
     Ok(true)
 }
 
-/// Every file of the datasets was read as it was verified, with leave; nothing else counts as having worked.
+/// Every file of the datasets was read; nothing else counts as having worked.
 fn check_reads(
-    result: &JobResult,
+    readings: &[Reading],
     ready: &[(DatasetVersionId, datasets::ReadyFile)],
-    granted: &[Uuid],
 ) -> Result<(), String> {
-    let read: BTreeMap<Uuid, &str> = result
-        .files_read
-        .iter()
-        .map(|(file, sha256)| (*file, sha256.as_str()))
-        .collect();
-    for (_, file) in ready {
-        match read.get(&file.file.0) {
-            Some(sha256) if *sha256 == file.sha256 => {}
-            Some(_) => return Err(format!("{} was read with another hash", file.path)),
-            None => return Err(format!("{} was not read", file.path)),
-        }
-        if !granted.contains(&file.file.0) {
-            return Err(format!("{} was read without leave", file.path));
-        }
+    let read: BTreeSet<Uuid> = readings.iter().map(|reading| reading.file).collect();
+    match ready.iter().find(|(_, file)| !read.contains(&file.file.0)) {
+        Some((_, file)) => Err(format!("{} was not read", file.path)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The rules that now stand in the way of a use that was allowed at the start.

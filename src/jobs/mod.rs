@@ -21,6 +21,7 @@ mod internal_error;
 mod job;
 mod made;
 mod progress;
+mod reads;
 mod request;
 mod spec;
 mod status;

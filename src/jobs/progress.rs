@@ -54,6 +54,8 @@ impl Progress {
                 return;
             }
             JobEvent::HeldOut { step, loss } => push(&mut self.held_out, *step, *loss),
+            // Kept as a reading; a line for each of thousands says nothing.
+            JobEvent::FileRead { .. } => return,
             JobEvent::Checkpoint { .. } | JobEvent::Note { .. } => {}
         }
         if self.lines.len() < MOST_LINES {

@@ -2,8 +2,8 @@
 
 use job_contract::{EventAnswer, EventBatch, JobEvent, Phase};
 
-use super::{internal_error::CallError, spec::live, store};
-use crate::{db::Db, ids::AttemptId};
+use super::{end::Told, internal_error::CallError, reads, spec::live, store};
+use crate::{app::Ports, ids::AttemptId};
 
 const MOST_IN_BATCH: usize = 1000;
 /// More than any job of the bounds that are taken has to tell.
@@ -12,7 +12,7 @@ const LONGEST_NOTE: usize = 2000;
 
 /// Keeps a batch; an empty one is a heartbeat.
 pub(super) async fn tell(
-    db: &Db,
+    ports: &Ports,
     id: AttemptId,
     mut batch: EventBatch,
 ) -> Result<EventAnswer, CallError> {
@@ -21,9 +21,18 @@ pub(super) async fn tell(
             "at most {MOST_IN_BATCH} events at a time"
         )));
     }
-    let attempt = {
-        let mut conn = db.read().await?;
-        live(&mut conn, id).await?.1
+    let told: Vec<_> = batch
+        .events
+        .iter()
+        .filter_map(|event| match &event.event {
+            JobEvent::FileRead { file, sha256 } => Some((*file, sha256.clone())),
+            _ => None,
+        })
+        .collect();
+    let (attempt, readings) = {
+        let mut conn = ports.db.read().await?;
+        let (job, attempt) = live(&mut conn, id).await?;
+        (attempt, reads::compare(&mut conn, &job, id, &told).await?)
     };
     let mut phase = None;
     for event in &mut batch.events {
@@ -40,15 +49,26 @@ pub(super) async fn tell(
             _ => {}
         }
     }
-    let mut tx = db.meter().await?;
+    let mut tx = ports.db.meter().await?;
     if !store::beat(&mut tx, id, phase).await? {
         return Err(CallError::Ended);
     }
     for event in &batch.events {
         store::insert_event(&mut tx, &attempt, event).await?;
     }
+    let now = tx.now();
+    for reading in &readings {
+        store::insert_read(tx.conn(), id, reading, now).await?;
+    }
     let job = store::find(tx.conn(), attempt.job).await?;
     tx.commit().await?;
+    if !reads::is_as_verified(&readings) {
+        reads::fail(ports, id, &readings, Told::default()).await?;
+        return Ok(EventAnswer {
+            cancel: true,
+            reason: Some(reads::CODE.to_owned()),
+        });
+    }
     let reason = job.as_ref().and_then(|job| job.cancel().map(str::to_owned));
     Ok(EventAnswer {
         cancel: reason.is_some(),

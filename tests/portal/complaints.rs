@@ -5,7 +5,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
-use virtual_faculty::{demo::Browser, models::verify_envelope};
+use virtual_faculty::{
+    demo::Browser,
+    signing::{Envelope, PublishedKeys, verify},
+};
 
 use crate::{
     support::{
@@ -88,19 +91,18 @@ async fn whoever_asks_can_prove_it_and_nothing_of_them_is_in_the_log() {
     assert_eq!(receipt["request"]["evidence"]["name"], "brief.pdf");
     // As anybody can without us: hash the request, read the statement, check the signature.
     let canonical = serde_json::to_vec(&receipt["request"]).unwrap();
-    let (_, public) = app.ports.signer.public_key();
-    let statement = verify_envelope(
-        &receipt["receipt"].to_string(),
-        std::slice::from_ref(&public),
-    )
-    .unwrap();
-    assert_eq!(
-        statement.subject[0].digest.sha256,
-        HEXLOWER.encode(&Sha256::digest(canonical))
-    );
-    assert_eq!(statement.predicate["number"], filed.number.as_str());
-    let altered = receipt["receipt"].to_string().replacen("eyJ", "eyK", 1);
-    assert!(verify_envelope(&altered, &[public]).is_err());
+    let (_, keys) = visitor.get("/.well-known/faculty-keys.json").await;
+    let keys = PublishedKeys::parse(&keys).unwrap();
+    let mut envelope: Envelope = serde_json::from_value(receipt["receipt"].clone()).unwrap();
+    let statement: Value = serde_json::from_slice(&envelope.payload_bytes().unwrap()).unwrap();
+    let received_at = &statement["predicate"]["received_at"];
+    let received_at = received_at.as_str().unwrap().parse().unwrap();
+    verify(&envelope, &keys, received_at).unwrap();
+    let hash = HEXLOWER.encode(&Sha256::digest(canonical));
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], hash.as_str());
+    assert_eq!(statement["predicate"]["number"], filed.number.as_str());
+    envelope.payload = envelope.payload.replacen('J', "K", 1);
+    assert!(verify(&envelope, &keys, received_at).is_err());
 
     let (status, page) = visitor.follow(&filed).await;
     assert_eq!(status, StatusCode::OK);
@@ -330,7 +332,10 @@ async fn granted_erasure(app: &TestApp, visitor: &Visitor) -> String {
     let path = format!("/api/v1/complaints/{id}/hits");
     until(&mut steward, &path, |hits| hits["unindexed_files"] == 0).await;
     assert_eq!(act(&mut steward, &id, "mark-all", json!({})).await, DONE);
-    assert_eq!(act(&mut steward, &id, "identity", json!({ "method": "shown" })).await, DONE);
+    assert_eq!(
+        act(&mut steward, &id, "identity", json!({ "method": "shown" })).await,
+        DONE
+    );
     let decision = json!({ "outcome": "granted", "reason": "Goed." });
     assert_eq!(act(&mut steward, &id, "decide", decision).await, DONE);
     id
@@ -341,11 +346,17 @@ async fn a_submission_that_holds_excluded_documents_goes_back_and_loses_them() {
     let app = TestApp::start().await;
     let mut contributor = app.browser("contributor.waterland").await;
     let dataset = crate::datasets::registered(&mut contributor).await;
-    contributor.upload(dataset, "alles.jsonl", &corpus()).await.unwrap();
+    contributor
+        .upload(dataset, "alles.jsonl", &corpus())
+        .await
+        .unwrap();
     // Nothing but what has to go.
     let only = b"Burgemeester J.W. de Vries sprak.\n";
     contributor.upload(dataset, "een.txt", only).await.unwrap();
-    contributor.upload(dataset, "ander.txt", b"Een ander verhaal.\n").await.unwrap();
+    contributor
+        .upload(dataset, "ander.txt", b"Een ander verhaal.\n")
+        .await
+        .unwrap();
     let submit = format!("/api/v1/datasets/{dataset}/submit");
     contributor.api(Method::POST, &submit, None).await.unwrap();
     let path = format!("/api/v1/datasets/{dataset}");
@@ -362,7 +373,11 @@ async fn a_submission_that_holds_excluded_documents_goes_back_and_loses_them() {
     assert_eq!(after["version"]["number"], 1);
     assert_eq!(after["version"]["status"], "changes_requested");
     assert_eq!(file(&after, "alles.jsonl").unwrap()["documents"], 24);
-    assert_eq!(file(&after, "ander.txt"), file(&before, "ander.txt"), "what has nothing to do with it stays");
+    assert_eq!(
+        file(&after, "ander.txt"),
+        file(&before, "ander.txt"),
+        "what has nothing to do with it stays"
+    );
     // The replaced objects are freed.
     app.run_tasks().await;
     let mut conn = database(&app).await;
@@ -375,7 +390,10 @@ async fn a_submission_that_holds_excluded_documents_goes_back_and_loses_them() {
     assert_eq!(gone.len(), 2);
     for (key, version) in gone {
         let read = app.ports.objects.read(&key, &version).await;
-        assert!(read.is_err_and(|error| error.is_missing), "{key} is still there");
+        assert!(
+            read.is_err_and(|error| error.is_missing),
+            "{key} is still there"
+        );
     }
     contributor.api(Method::POST, &submit, None).await.unwrap();
 }
@@ -387,7 +405,10 @@ async fn an_institution_looks_into_its_own_documents_only() {
     // Another institution has the same text.
     let mut theirs = app.browser("manager.harderwijk").await;
     let other = crate::datasets::registered(&mut theirs).await;
-    theirs.upload(other, "notulen.jsonl", &corpus()).await.unwrap();
+    theirs
+        .upload(other, "notulen.jsonl", &corpus())
+        .await
+        .unwrap();
     let filed = Visitor::new(&app).file(&request(&[])).await;
     let mut steward = app.browser("steward").await;
     let id = case(&mut steward, &filed).await;
@@ -398,22 +419,50 @@ async fn an_institution_looks_into_its_own_documents_only() {
     let keys = |hits: &Value, of: &str| -> Vec<String> {
         let hits = hits["hits"].as_array().unwrap().iter();
         let of = hits.filter(|hit| hit["dataset"] == of || of.is_empty());
-        of.map(|hit| hit["key"].as_str().unwrap().to_owned()).collect()
+        of.map(|hit| hit["key"].as_str().unwrap().to_owned())
+            .collect()
     };
     let foreign = keys(&all, &other.to_string());
     assert_eq!(foreign.len(), 2);
-    let own: Vec<_> = keys(&all, "").into_iter().filter(|key| !foreign.contains(key)).collect();
-    act(&mut steward, &id, "mark", json!({ "shown": own, "chosen": [own[0]] })).await;
+    let own: Vec<_> = keys(&all, "")
+        .into_iter()
+        .filter(|key| !foreign.contains(key))
+        .collect();
+    act(
+        &mut steward,
+        &id,
+        "mark",
+        json!({ "shown": own, "chosen": [own[0]] }),
+    )
+    .await;
     let mut manager = app.browser("manager.waterland").await;
     let seen = manager.api(Method::GET, &hits, None).await.unwrap();
     assert_eq!(seen["count"], 2, "{seen:#}");
     let marks = json!({ "shown": foreign, "chosen": foreign });
-    assert_eq!(act(&mut manager, &id, "mark", marks).await, StatusCode::NOT_FOUND);
+    assert_eq!(
+        act(&mut manager, &id, "mark", marks).await,
+        StatusCode::NOT_FOUND
+    );
     let marks = json!({ "shown": own, "chosen": own });
     assert_eq!(act(&mut manager, &id, "mark", marks).await, DONE);
-    assert_eq!(theirs.get(&format!("/nl/complaints/{id}")).await.unwrap().status, StatusCode::NOT_FOUND);
-    for (act_on, body) in [("terms", json!({ "terms": "x" })), ("take", json!({})), ("extend", json!({ "extension": "x" }))] {
-        assert_eq!(act(&mut manager, &id, act_on, body).await, StatusCode::NOT_FOUND, "{act_on}");
+    assert_eq!(
+        theirs
+            .get(&format!("/nl/complaints/{id}"))
+            .await
+            .unwrap()
+            .status,
+        StatusCode::NOT_FOUND
+    );
+    for (act_on, body) in [
+        ("terms", json!({ "terms": "x" })),
+        ("take", json!({})),
+        ("extend", json!({ "extension": "x" })),
+    ] {
+        assert_eq!(
+            act(&mut manager, &id, act_on, body).await,
+            StatusCode::NOT_FOUND,
+            "{act_on}"
+        );
     }
 }
 

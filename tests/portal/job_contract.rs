@@ -167,6 +167,7 @@ fn result(spec: &JobSpec, artifacts: Vec<StoredArtifact>) -> JobResult {
         // Databases write numbers like this in their own way.
         flop: 2.5e17,
         program: "test 1".into(),
+        code: None,
     }
 }
 

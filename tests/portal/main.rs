@@ -21,6 +21,7 @@ mod journey;
 mod keys;
 mod kills;
 mod notices;
+mod signing;
 mod support;
 mod uploads;
 mod versions;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::StoredArtifact;
 
@@ -70,6 +71,13 @@ pub enum JobEvent {
     Checkpoint {
         step: u32,
         artifact: StoredArtifact,
+    },
+    /// A file was read to its end; told for each, also where it is not what the spec says.
+    FileRead {
+        /// As in the spec.
+        file: Uuid,
+        /// Of the bytes that came, lower-case hexadecimal.
+        sha256: String,
     },
     /// A line worth showing to people; English.
     Note {

@@ -57,6 +57,19 @@ pub struct Result {
     pub flop: f64,
     /// Version of the program, for example `faculty-training 0.1.0`.
     pub program: String,
+    /// Which code that is; none where a program cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+/// The code that ran, so that it can be found and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// The commit that the program was built from; `development` where it was not built for release.
+    pub commit: String,
+    /// SHA-256 of the program's own file, lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// Why a job failed.

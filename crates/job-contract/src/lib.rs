@@ -26,7 +26,7 @@ mod spec;
 pub use self::{
     artifact::{ArtifactKind, ArtifactRequest, ArtifactUpload, StoredArtifact},
     event::{EventAnswer, EventBatch, JobEvent, NumberedEvent, Phase},
-    exit::{ExitCode, FailureCode, Outcome, Result as JobResult},
+    exit::{Code, ExitCode, FailureCode, Outcome, Result as JobResult},
     grant::{GrantRequest, ReadGrant, Refusal},
     serving::{
         Assignment, Assignments, ModelFile, ModelKind, ModelState, ModelStatus, ServingStatus,

@@ -229,7 +229,7 @@ impl Observer for Terminal {
                 ));
             }
             JobEvent::Note { message } => self.say(&message),
-            JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } => {}
+            JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } | JobEvent::FileRead { .. } => {}
         }
         Ok(())
     }

@@ -26,9 +26,9 @@ use crate::{
     db::Db,
     error::{AppError, Say},
     ids::ComplaintId,
-    models::Signer,
     objects::ObjectStore,
     policy::{Action, Visibility, visible},
+    signing::Signer,
     web::{ApiActor, ApiResult, Lang},
 };
 

@@ -17,8 +17,8 @@ use crate::{
     config::Config,
     db::Db,
     error::{AppError, Say},
-    models::Signer,
     objects::ObjectStore,
+    signing::Signer,
     web::{
         Chrome, FieldErrors, PageResult, PublicSender, Visit, check_form_token, client_address,
         filters, form_token,

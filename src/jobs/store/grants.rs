@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::job::BoundVerdict;
+use super::super::{job::BoundVerdict, reads::Reading};
 use crate::{
     datasets::Decision,
     db::{CorruptRow, StoreError, WriteTx},
@@ -102,6 +102,29 @@ pub(in super::super) async fn files_granted(
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// Keeps that a file was read, and what came; the same again changes nothing.
+pub(in super::super) async fn insert_read(
+    conn: &mut PgConnection,
+    attempt: AttemptId,
+    reading: &Reading,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO files_read (id, attempt_id, file_id, dataset_version_id, sha256, expected_sha256, told_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (attempt_id, file_id, sha256) DO NOTHING",
+        Uuid::now_v7(),
+        attempt.0,
+        reading.file,
+        reading.version.map(|version| version.0),
+        reading.sha256,
+        reading.expected,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Keeps how many tokens of a version were read.

@@ -155,7 +155,7 @@ async fn tell_events(
     ports: web::Data<Ports>,
     batch: web::Json<EventBatch>,
 ) -> Answer {
-    let answer = tell::tell(&ports.db, caller.0, batch.into_inner()).await?;
+    let answer = tell::tell(&ports, caller.0, batch.into_inner()).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 

@@ -84,7 +84,7 @@ pub(super) fn line(lang: Lang, event: &JobEvent) -> Option<String> {
             &[("step", count(lang, u64::from(*step)))],
         ),
         JobEvent::Note { message } => message.clone(),
-        JobEvent::Step { .. } => return None,
+        JobEvent::Step { .. } | JobEvent::FileRead { .. } => return None,
     })
 }
 

@@ -9,8 +9,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use job_contract::{
-    ArtifactKind, CONTRACT_VERSION, FailureCode, FileFormat, JobEvent, JobResult, JobSpec, Outcome,
-    Phase, Task,
+    ArtifactKind, CONTRACT_VERSION, Code, FailureCode, FileFormat, InputFile, JobEvent, JobResult,
+    JobSpec, Outcome, Phase, Task,
 };
 use language_model::{ModelFile, OpenError, training_graph::Precision};
 use tokio::{runtime::Handle, sync::watch};
@@ -144,6 +144,18 @@ fn program() -> String {
     format!("faculty-training {}", env!("CARGO_PKG_VERSION"))
 }
 
+/// Which code runs: the commit it was built from, and the hash of the program's own file.
+fn code() -> Option<Code> {
+    let own = std::env::current_exe().ok()?;
+    let sha256 = super::staging::hash_file(&own)
+        .inspect_err(|error| tracing::warn!(%error, "the program cannot read its own file"))
+        .ok()?;
+    Some(Code {
+        commit: env!("BUILT_FROM_COMMIT").to_owned(),
+        sha256,
+    })
+}
+
 /// The work folder's log of events; what another attempt left in the folder goes.
 fn open_work_dir(folder: &Path, attempt: Uuid) -> io::Result<EventLog> {
     fs::create_dir_all(folder)?;
@@ -244,7 +256,7 @@ impl Attempt {
             .cache
             .join("models")
             .join(file_name(&base.file.sha256)?);
-        stage(&self.portal, &self.sign, &base.file, &model_path).await?;
+        self.read(&base.file, &model_path).await?;
         let model = ModelFile::open(&model_path)?;
         validate(&training, &lora, &model.config)?;
         let mut sources = Vec::new();
@@ -254,7 +266,7 @@ impl Attempt {
                 .work_dir
                 .join("inputs")
                 .join(input.file.to_string());
-            stage(&self.portal, &self.sign, input, &path).await?;
+            self.read(input, &path).await?;
             sources.push(Source {
                 path,
                 name: input.name.clone(),
@@ -294,6 +306,25 @@ impl Attempt {
         self.export(trained, started).await
     }
 
+    /// Stages a file and tells what came, whether it is what the spec says or not.
+    async fn read(&self, file: &InputFile, target: &Path) -> Result<(), RunError> {
+        let staged = stage(&self.portal, &self.sign, file, target).await;
+        let found = match &staged {
+            Ok(sha256) => Some(sha256),
+            Err(StagingError::HashMismatch { found, .. }) => Some(found),
+            Err(_) => None,
+        };
+        if let Some(sha256) = found {
+            let event = JobEvent::FileRead {
+                file: file.file,
+                sha256: sha256.clone(),
+            };
+            self.log.append(clock(), event)?;
+        }
+        staged?;
+        Ok(())
+    }
+
     async fn export(&self, trained: Trained, started: Instant) -> Result<JobResult, RunError> {
         self.phase(Phase::Exporting)?;
         let weights = trained.adapter.to_safetensors()?;
@@ -324,6 +355,7 @@ impl Attempt {
             wall_seconds: started.elapsed().as_secs_f64().max(trained.seconds),
             flop: trained.flop,
             program: program(),
+            code: code(),
         })
     }
 

@@ -54,8 +54,8 @@ enum DownloadError {
     Disk(io::Error),
 }
 
-/// Puts `file` at `target` with its hash checked, unless it is there already. Asks for a grant in any case: that is
-/// where the portal decides whether it may be read now.
+/// Puts `file` at `target` with its hash checked, unless it is there already; answers the hash that was found. Asks
+/// for a grant in any case: that is where the portal decides whether it may be read now.
 ///
 /// # Errors
 /// [`StagingError`]; a refusal of the grant comes as [`Stop::Refused`].
@@ -64,14 +64,17 @@ pub(super) async fn stage(
     sign: &StopSign,
     file: &InputFile,
     target: &Path,
-) -> Result<(), StagingError> {
+) -> Result<String, StagingError> {
     let disk = |source| StagingError::Disk {
         path: target.to_owned(),
         source,
     };
     let mut grant = checked_grant(portal, file).await?;
-    if target.exists() && hash_file(target).map_err(disk)? == file.sha256 {
-        return Ok(());
+    if target.exists() {
+        let found = hash_file(target).map_err(disk)?;
+        if found == file.sha256 {
+            return Ok(found);
+        }
     }
     if let Some(folder) = target.parent() {
         std::fs::create_dir_all(folder).map_err(disk)?;
@@ -86,7 +89,7 @@ pub(super) async fn stage(
             match download(portal, &grant, &part).await {
                 Ok(hash) if hash == file.sha256 => {
                     std::fs::rename(&part, target).map_err(disk)?;
-                    return Ok(());
+                    return Ok(hash);
                 }
                 Ok(hash) => {
                     break StagingError::HashMismatch {
