@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::{Program, TestApp, given};
+use crate::support::{Program, TestApp, given, portal_is_up};
 
 /// What is killed, in turn.
 const VICTIMS: [&str; 3] = ["portal", "worker", "trainer"];
@@ -101,21 +101,4 @@ async fn killed_at_random_moments_each_job_still_ends_once() {
             "a job succeeds once and makes one model: {state:#}"
         );
     }
-}
-
-async fn portal_is_up(app: &TestApp) {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(2))
-        .build()
-        .unwrap();
-    for _ in 0..300 {
-        if let Ok(answer) = client.get(app.url.join("/readyz").unwrap()).send().await
-            && answer.status().is_success()
-        {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let log = fs::read_to_string(app.folder.path().join("faculty.log")).unwrap_or_default();
-    panic!("the portal did not come up within half a minute: {log}");
 }

@@ -39,6 +39,34 @@ pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
 }
 
 pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approved {
+    let draft = permitted_draft_of(app, corpus).await;
+    let Approved { dataset, .. } = draft;
+    app.browser("contributor.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/submit"),
+            None,
+        )
+        .await
+        .unwrap();
+    for (login, kind) in [("steward", "data"), ("legal", "legal")] {
+        let answer = app
+            .browser(login)
+            .await
+            .post_form(
+                &format!("/nl/datasets/{dataset}/review"),
+                &[("kind", kind), ("decision", "approved"), ("reason", "")],
+            )
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 303, "{}", answer.text);
+    }
+    draft
+}
+
+/// A dataset with a verified file and a permission, not yet submitted.
+pub(crate) async fn permitted_draft_of(app: &TestApp, corpus: &[u8]) -> Approved {
     let mut contributor = app.browser("contributor.waterland").await;
     let registered = contributor
         .api(
@@ -63,26 +91,6 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
         .await
         .unwrap();
     give_permission(app, dataset).await;
-    contributor
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{dataset}/submit"),
-            None,
-        )
-        .await
-        .unwrap();
-    for (login, kind) in [("steward", "data"), ("legal", "legal")] {
-        let answer = app
-            .browser(login)
-            .await
-            .post_form(
-                &format!("/nl/datasets/{dataset}/review"),
-                &[("kind", kind), ("decision", "approved"), ("reason", "")],
-            )
-            .await
-            .unwrap();
-        assert_eq!(answer.status, 303, "{}", answer.text);
-    }
     Approved { dataset, version }
 }
 

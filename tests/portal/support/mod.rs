@@ -1,6 +1,7 @@
 //! What tests stand on: a portal of their own with its own database, store and identity provider.
 
 mod app;
+pub(crate) mod chromium;
 mod database;
 pub(crate) mod given;
 mod keyholder;
@@ -12,6 +13,6 @@ pub(crate) use self::{
     app::TestApp,
     database::connection,
     keyholder::{Keyholder, new_key},
-    programs::{Program, base_model, sdk_pythons},
+    programs::{Program, base_model, portal_is_up, sdk_pythons},
     upstream::{Plan, Upstream},
 };

@@ -58,6 +58,24 @@ impl Drop for Program {
     }
 }
 
+/// Waits until a portal started as a program answers; its log where it never does.
+pub(crate) async fn portal_is_up(app: &TestApp) {
+    let client = reqwest::Client::builder()
+        .timeout(std::time::Duration::from_secs(2))
+        .build()
+        .unwrap();
+    for _ in 0..300 {
+        if let Ok(answer) = client.get(app.url.join("/readyz").unwrap()).send().await
+            && answer.status().is_success()
+        {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let log = std::fs::read_to_string(app.folder.path().join("faculty.log")).unwrap_or_default();
+    panic!("the portal did not come up within half a minute: {log}");
+}
+
 /// The real base model; `scripts/test` fetches it.
 pub(crate) fn base_model() -> PathBuf {
     let path = std::env::var("FACULTY_TEST_BASE_MODEL")
