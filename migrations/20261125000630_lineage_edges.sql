@@ -55,25 +55,25 @@ $$;
 
 -- An edge says what a row says; there is none that nothing stands behind.
 CREATE FUNCTION lineage_edge_is_founded(e lineage_edges) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT CASE (e.from_kind, e.to_kind)
-        WHEN ('dataset_version', 'curation_run') THEN EXISTS (SELECT 1 FROM curation_run_inputs i
+    SELECT CASE e.from_kind || ' > ' || e.to_kind
+        WHEN 'dataset_version > curation_run' THEN EXISTS (SELECT 1 FROM curation_run_inputs i
             WHERE i.run_id = e.to_id AND i.dataset_version_id = e.from_id)
-        WHEN ('curation_run', 'dataset_version') THEN EXISTS (SELECT 1 FROM curation_runs r
+        WHEN 'curation_run > dataset_version' THEN EXISTS (SELECT 1 FROM curation_runs r
             WHERE r.id = e.from_id AND r.output_version_id = e.to_id)
-        WHEN ('dataset_version', 'job') THEN EXISTS (SELECT 1 FROM attempts a
+        WHEN 'dataset_version > job' THEN EXISTS (SELECT 1 FROM attempts a
             JOIN files_read f ON f.attempt_id = a.id
             WHERE a.job_id = e.to_id AND f.dataset_version_id = e.from_id)
-        WHEN ('model', 'job') THEN EXISTS (SELECT 1 FROM attempts a
+        WHEN 'model > job' THEN EXISTS (SELECT 1 FROM attempts a
             JOIN jobs j ON j.id = a.job_id
             JOIN files_read f ON f.attempt_id = a.id
             WHERE a.job_id = e.to_id AND j.base_model_id = e.from_id AND f.dataset_version_id IS NULL)
-        WHEN ('job', 'model') THEN EXISTS (SELECT 1 FROM models m WHERE m.id = e.to_id AND m.job_id = e.from_id)
-        WHEN ('model', 'model') THEN EXISTS (SELECT 1 FROM models m WHERE m.id = e.to_id AND m.base_model_id = e.from_id)
-        WHEN ('model', 'deployment') THEN EXISTS (SELECT 1 FROM deployments d
+        WHEN 'job > model' THEN EXISTS (SELECT 1 FROM models m WHERE m.id = e.to_id AND m.job_id = e.from_id)
+        WHEN 'model > model' THEN EXISTS (SELECT 1 FROM models m WHERE m.id = e.to_id AND m.base_model_id = e.from_id)
+        WHEN 'model > deployment' THEN EXISTS (SELECT 1 FROM deployments d
             WHERE d.id = e.to_id AND d.model_id = e.from_id)
-        WHEN ('deployment', 'key') THEN EXISTS (SELECT 1 FROM deployments d
+        WHEN 'deployment > key' THEN EXISTS (SELECT 1 FROM deployments d
             JOIN api_key_models k ON k.model_id = d.model_id WHERE d.id = e.from_id AND k.api_key_id = e.to_id)
-        WHEN ('model', 'key') THEN EXISTS (SELECT 1 FROM api_key_models k
+        WHEN 'model > key' THEN EXISTS (SELECT 1 FROM api_key_models k
             WHERE k.model_id = e.from_id AND k.api_key_id = e.to_id)
         ELSE false
     END

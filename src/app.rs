@@ -22,7 +22,7 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys, models,
+    keys, lineage, models,
     notices::{self, Mailer},
     objects::ObjectStore,
     permissions,
@@ -137,6 +137,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(withdrawals::web::routes)
         .configure(complaints::web::routes)
         .configure(audit::web::routes)
+        .configure(lineage::web::routes)
         .configure(home::routes);
 }
 

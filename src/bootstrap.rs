@@ -68,7 +68,14 @@ pub async fn register_base(
         bytes,
         platform: platform.id,
     };
-    Ok(models::register_base(&ports.db, &ports.objects, &Actor::system(), new).await?)
+    Ok(models::register_base(
+        &ports.db,
+        &ports.objects,
+        &ports.signer,
+        &Actor::system(),
+        new,
+    )
+    .await?)
 }
 
 /// Keeps an institution and its members, in one audited change.

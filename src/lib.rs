@@ -33,6 +33,7 @@ pub mod audit;
 pub mod complaints;
 pub mod gateway;
 pub mod home;
+pub mod lineage;
 pub mod withdrawals;
 
 // The composition.

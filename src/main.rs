@@ -35,7 +35,7 @@ enum Command {
     Admin(cli::AdminCommand),
     /// Upload the files of a folder to a draft dataset.
     Upload(cli::UploadOptions),
-    /// Check a receipt without the portal: its signature and, where given, the model's files.
+    /// Check a receipt without the portal: its signature and, where given, the model's files and all that went in.
     VerifyReceipt(cli::VerifyReceiptOptions),
 }
 
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             Command::Config(command) => cli::config(&command),
             Command::Admin(command) => cli::admin(command).await,
             Command::Upload(options) => cli::upload(options).await,
-            Command::VerifyReceipt(options) => cli::verify_receipt(&options),
+            Command::VerifyReceipt(options) => cli::verify_receipt(options),
         }
     });
     match outcome {

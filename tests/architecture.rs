@@ -25,7 +25,7 @@ const ORDER: [&[&str]; 19] = [
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
-    &["withdrawals", "audit", "complaints"],
+    &["withdrawals", "audit", "complaints", "lineage"],
     &["home"],
     &["app", "tasks"],
     &["process", "bootstrap"],

@@ -3,12 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
+use attestation::{Evidence, PublicKey, PublishedKeys, Statement, check};
 use clap::Args;
-
-use crate::{
-    models::{verify_envelope, verify_files},
-    signing::{PublicKey, PublishedKeys},
-};
 
 /// `faculty verify-receipt`
 #[derive(Args)]
@@ -18,23 +14,38 @@ pub struct VerifyReceiptOptions {
     /// The published keys, as from `/.well-known/faculty-keys.json`.
     #[arg(long)]
     keys: Option<PathBuf>,
-    /// One public key, 64 hexadecimal digits.
+    /// One public key that you trust for all time, 64 hexadecimal digits.
     #[arg(long, conflicts_with = "keys")]
     key: Option<String>,
-    /// A folder with the model's files, to be checked against the receipt.
-    #[arg(long)]
-    files: Option<PathBuf>,
+    /// A folder with the model's files.
+    #[arg(long, value_name = "DIR", alias = "files")]
+    model: Option<PathBuf>,
+    /// The manifest of a dataset version, as downloaded; may be repeated.
+    #[arg(long = "manifest", value_name = "FILE")]
+    manifests: Vec<PathBuf>,
+    /// A folder with the files of the datasets.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The terms of a permission, as downloaded; may be repeated.
+    #[arg(long = "permission", value_name = "FILE")]
+    permissions: Vec<PathBuf>,
+    /// A file of the base model; may be repeated.
+    #[arg(long = "base", value_name = "FILE")]
+    base: Vec<PathBuf>,
+    /// The training program.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// Checks it and says what it states.
 ///
 /// # Errors
-/// Where the signature or a file does not hold; the message names which.
+/// Where anything does not hold; each place is named.
 #[expect(clippy::print_stdout, reason = "its output is its purpose")]
-pub fn verify_receipt(options: &VerifyReceiptOptions) -> anyhow::Result<()> {
+pub fn verify_receipt(options: VerifyReceiptOptions) -> anyhow::Result<()> {
     let read =
         |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
-    let envelope = read(&options.file)?;
+    let receipt = read(&options.file)?;
     let keys = match (&options.keys, &options.key) {
         (Some(path), _) => {
             PublishedKeys::parse(&read(path)?).with_context(|| path.display().to_string())?
@@ -46,47 +57,64 @@ pub fn verify_receipt(options: &VerifyReceiptOptions) -> anyhow::Result<()> {
             "whose signature should it be? Give --keys FILE (from /.well-known/faculty-keys.json of the portal you trust) or --key HEX"
         ),
     };
-    let statement = verify_envelope(&envelope, &keys)?;
-    println!("signature: holds");
+    let report = check(
+        &receipt,
+        &keys,
+        &Evidence {
+            model: options.model,
+            manifests: options.manifests,
+            data: options.data,
+            permissions: options.permissions,
+            base: options.base,
+            program: options.program,
+        },
+    );
+    if let Some(statement) = &report.statement {
+        tell(statement);
+    }
+    for sentence in &report.holds {
+        println!("holds:     {sentence}");
+    }
+    for finding in &report.findings {
+        println!("NOT:       {finding}");
+    }
+    let first = report.findings.first().map(ToString::to_string);
+    anyhow::ensure!(
+        report.findings.is_empty(),
+        "the receipt does not hold: {}",
+        first.unwrap_or_default()
+    );
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "its output is its purpose")]
+fn tell(statement: &Statement) {
     let field = |pointer: &str| {
-        statement
-            .predicate
-            .pointer(pointer)
-            .map(|value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            })
-            .unwrap_or_default()
+        let value = statement.predicate.pointer(pointer);
+        value.map_or_else(String::new, |value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
     };
     println!(
         "model:     {}",
         field("/buildDefinition/externalParameters/model")
     );
-    println!(
-        "made by:   {}",
-        field("/runDetails/builder/version/program")
-    );
     println!("finished:  {}", field("/runDetails/metadata/finishedOn"));
-    let inputs = statement
-        .predicate
-        .pointer("/buildDefinition/resolvedDependencies")
-        .and_then(|value| value.as_array())
-        .cloned()
-        .unwrap_or_default();
-    for input in inputs {
-        let text = |pointer: &str| {
-            input
-                .pointer(pointer)
-                .and_then(|value| value.as_str())
-                .unwrap_or_default()
-                .to_owned()
-        };
+    println!("audit log: {}", field("/runDetails/metadata/auditLog"));
+    for material in statement.materials() {
+        let digest: Vec<_> = material
+            .digest
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
         println!(
-            "made from: {} {} (sha256 {})",
-            text("/annotations/kind"),
-            text("/uri"),
-            text("/digest/sha256")
+            "made from: {} {} {} ({})",
+            material.kind,
+            material.name,
+            material.uri,
+            digest.join(", ")
         );
     }
     for subject in &statement.subject {
@@ -95,12 +123,4 @@ pub fn verify_receipt(options: &VerifyReceiptOptions) -> anyhow::Result<()> {
             subject.name, subject.digest.sha256
         );
     }
-    match &options.files {
-        Some(folder) => {
-            verify_files(&statement, folder)?;
-            println!("files:     all as in the receipt");
-        }
-        None => println!("files:     not looked at (give --files DIR to check them)"),
-    }
-    Ok(())
 }

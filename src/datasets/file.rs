@@ -148,14 +148,22 @@ pub struct ManifestEntry {
     pub size: i64,
 }
 
-/// SHA-256, in hexadecimal, over the entries sorted by path, as JSON without white space:
+/// The manifest itself: the entries sorted by path, as JSON without white space:
 /// `[{"path":"a.txt","sha256":"…","size":1}]`.
 ///
 /// # Errors
 /// Where the entries cannot be written as JSON.
-pub fn manifest_sha256(mut entries: Vec<ManifestEntry>) -> Result<String, serde_json::Error> {
+pub fn manifest_text(mut entries: Vec<ManifestEntry>) -> Result<Vec<u8>, serde_json::Error> {
     entries.sort();
-    let canonical = serde_json::to_vec(&entries)?;
+    serde_json::to_vec(&entries)
+}
+
+/// SHA-256 of the manifest, in hexadecimal.
+///
+/// # Errors
+/// Where the entries cannot be written as JSON.
+pub fn manifest_sha256(entries: Vec<ManifestEntry>) -> Result<String, serde_json::Error> {
+    let canonical = manifest_text(entries)?;
     Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical)))
 }
 

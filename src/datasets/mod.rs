@@ -25,7 +25,7 @@ pub use self::{
     curation::{CurationError, CurationKind, NewCuration, record_curation},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
     exclude::{Exclusion, exclude, excluded},
-    file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256},
+    file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256, manifest_text},
     history::{VersionRow, history, is_superseded},
     next_version::{CarryFile, CommitOrStore, NextVersionError, begin_next_version},
     problem::{BadLine, Fault, LineProblem, Problem},

@@ -139,6 +139,7 @@ async fn succeed(
             attempt: &attempt,
             result,
             files: checked,
+            readings: &readings,
         };
         made::register(&mut tx, &ports.signer, &made).await?;
     } else {

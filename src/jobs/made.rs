@@ -1,18 +1,22 @@
 //! What a job made: its files are there as announced, and become a model with a receipt.
 
+use data_encoding::HEXLOWER;
 use job_contract::JobResult;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{
     error::JobError,
     finish::tokens_of,
     internal_error::CallError,
-    job::{Attempt, Job},
+    job::{Attempt, BoundVerdict, Job},
+    reads::Reading,
     store::{self, Artifact},
 };
 use crate::{
     db::{CommitError, WriteTx},
-    models::{self, FromJob, JobInput, NewFile},
+    ids::{DatasetVersionId, PermissionId},
+    models::{self, FromJob, JobFile, JobInput, NewFile},
     objects::ObjectStore,
     signing::Signer,
 };
@@ -87,6 +91,7 @@ pub(super) struct Made<'a> {
     pub(super) attempt: &'a Attempt,
     pub(super) result: &'a JobResult,
     pub(super) files: Vec<Checked>,
+    pub(super) readings: &'a [Reading],
 }
 
 /// Registers the model with what it was made from, in the transaction that ends the job.
@@ -97,25 +102,38 @@ pub(super) async fn register(
 ) -> Result<(), JobError> {
     let (job, attempt) = (made.job, made.attempt);
     let bound = store::bound_verdicts(tx.conn(), attempt.id).await?;
-    let inputs = store::inputs(tx.conn(), job.id)
-        .await?
-        .into_iter()
-        .map(|input| JobInput {
+    let json = |e: serde_json::Error| JobError::from(CommitError::from(e));
+    let mut inputs = Vec::new();
+    for input in store::inputs(tx.conn(), job.id).await? {
+        let verdict = bound.iter().find(|one| one.version == input.version);
+        let permissions = match verdict {
+            Some(verdict) => store::terms_of(tx.conn(), &permissions_of(verdict)).await?,
+            None => Vec::new(),
+        };
+        inputs.push(JobInput {
             dataset: input.dataset,
             version: input.version,
+            title: input.title,
             manifest_sha256: input.manifest_sha256.unwrap_or_default(),
-            policy_sha256: bound
-                .iter()
-                .find(|verdict| verdict.version == input.version)
-                .map(|verdict| verdict.policy_sha256.clone())
+            permissions,
+            verdict_sha256: verdict
+                .map(|one| serde_json::to_vec(&one.verdict))
+                .transpose()
+                .map_err(json)?
+                .map(|text| HEXLOWER.encode(&Sha256::digest(text)))
                 .unwrap_or_default(),
+            decided_at: verdict.map(|one| one.decided_at),
+            policy_sha256: verdict
+                .map(|one| one.policy_sha256.clone())
+                .unwrap_or_default(),
+            files: files_of(made.readings, Some(input.version)),
             tokens_read: tokens_of(made.result, input.version),
-        })
-        .collect();
-    let json = |e: serde_json::Error| JobError::from(CommitError::from(e));
+        });
+    }
     let from_job = FromJob {
         job: job.id,
         attempt: attempt.id,
+        attempt_number: attempt.number,
         institution: job.institution,
         institution_slug: &job.institution_slug,
         suffix: &job.title,
@@ -132,6 +150,7 @@ pub(super) async fn register(
             })
             .collect(),
         inputs,
+        base_files: files_of(made.readings, None),
         wanted: serde_json::to_value(job.wanted()).map_err(json)?,
         task: serde_json::to_value(&job.task).map_err(json)?,
         seed: job.seed,
@@ -140,4 +159,26 @@ pub(super) async fn register(
     };
     models::register_from_job(tx, signer, &from_job).await?;
     Ok(())
+}
+
+/// The permissions that a verdict read.
+fn permissions_of(verdict: &BoundVerdict) -> Vec<PermissionId> {
+    let reasons = verdict.verdict.reasons.iter();
+    reasons.filter_map(|reason| reason.permission).collect()
+}
+
+/// What was read of a version, or of the base model, in the order of the paths.
+fn files_of(readings: &[Reading], version: Option<DatasetVersionId>) -> Vec<JobFile> {
+    let mut files: Vec<_> = readings
+        .iter()
+        .filter(|reading| reading.version == version)
+        .map(|reading| JobFile {
+            id: reading.file,
+            path: reading.path.clone(),
+            sha256: reading.sha256.clone(),
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup_by(|a, b| a.id == b.id);
+    files
 }

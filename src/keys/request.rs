@@ -33,6 +33,8 @@ pub struct NewKey {
 pub enum RequestError {
     #[error("the institution may not use this model")]
     ModelNotUsable,
+    #[error("this model may not be used for profit")]
+    NotCommercial,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -84,6 +86,17 @@ pub async fn request(db: &Db, actor: &Actor, new: NewKey) -> Result<ApiKeyId, Re
     let is_usable = |id: &ModelId| usable.iter().any(|model| model.id == *id);
     if new.models.is_empty() || !new.models.iter().all(is_usable) {
         return Err(RequestError::ModelNotUsable);
+    }
+    if new.is_commercial {
+        let mut conn = db.read().await?;
+        for model in &new.models {
+            if !models::scope(&mut conn, *model)
+                .await?
+                .allows_commercial_use
+            {
+                return Err(RequestError::NotCommercial);
+            }
+        }
     }
     let mut tx = db.write(actor).await?;
     let now = tx.now();

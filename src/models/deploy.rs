@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use super::{
     model::{Kind, Status},
+    receipt::{self, NoReceipt},
     store,
 };
 use crate::{
@@ -28,6 +29,8 @@ pub enum DeployError {
     NotFound(ModelId),
     #[error("a model is deployed once it is released")]
     NotReleased,
+    #[error("it has no receipt that holds")]
+    Receipt(#[from] NoReceipt),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -49,6 +52,11 @@ impl From<DeployError> for AppError {
         match error {
             DeployError::NotFound(_) => Self::NotFound,
             DeployError::NotReleased => Self::conflict("model-not-released"),
+            DeployError::Receipt(NoReceipt::Store(why)) => why.into(),
+            DeployError::Receipt(why) => {
+                tracing::error!(%why, "a receipt does not hold");
+                Self::conflict("model-receipt-bad")
+            }
             DeployError::Denied(why) => why.into(),
             DeployError::Objects(why) => why.into(),
             DeployError::Store(why) => why.into(),
@@ -88,7 +96,8 @@ impl Event for Deployed {
 /// Has a released model served, and its base with it. Deploying what is deployed changes nothing.
 ///
 /// # Errors
-/// [`DeployError::NotReleased`] where it is not released.
+/// [`DeployError::NotReleased`] where it is not released, [`DeployError::Receipt`] where its receipt or that of its
+/// base does not hold.
 pub async fn deploy(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployError> {
     let mut tx = db.write(actor).await?;
     let model = store::lock(&mut tx, id)
@@ -99,8 +108,10 @@ pub async fn deploy(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployErr
         return Err(DeployError::NotReleased);
     }
     if let Kind::Adapter { base, .. } = model.kind {
+        receipt::check(tx.conn(), base).await?;
         want(&mut tx, base).await?;
     }
+    receipt::check(tx.conn(), id).await?;
     want(&mut tx, id).await?;
     tx.record(&Deployed {
         model: id,
@@ -216,6 +227,7 @@ pub(super) async fn assignments(
                 None => ModelKind::Base,
             },
             files,
+            receipt: store::receipt(&mut conn, ModelId(row.model_id)).await?,
         });
     }
     Ok(Assignments { models })

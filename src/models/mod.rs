@@ -2,19 +2,26 @@
 
 mod deploy;
 mod model;
+mod provenance;
 mod receipt;
 mod register;
 mod release;
+mod scope;
 mod store;
 pub mod web;
 
 pub use self::{
     deploy::{DeployError, deploy, stop},
     model::{Kind, Model, ModelFile, ServedModel, Status},
-    receipt::{ReceiptError, Statement, verify_envelope, verify_files},
-    register::{FromJob, JobInput, NewBase, RegisterError, register_base, register_from_job},
-    release::{ReleaseError, release, retire},
+    receipt::NoReceipt,
+    register::{
+        FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError, register_base,
+        register_from_job,
+    },
+    release::{ReleaseError, ReleaseTo, release, retire},
+    scope::{DistributionScope, Limit, LimitKind, binding},
     store::{
-        NewFile, base_models, files_of, find, find_by_name, mark_of_jobs, of_job, served, usable_by,
+        NewFile, base_models, files_of, find, find_by_name, limits, mark_of_jobs, of_job, scope,
+        served, usable_by,
     },
 };

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use attestation::{PAYLOAD_TYPE, Statement};
 use chrono::{DateTime, Utc};
 use job_contract::JobResult;
 use serde::Serialize;
@@ -9,12 +10,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     model::{Kind, Model, Status},
-    receipt::{Digest, PAYLOAD_TYPE, Statement, Subject as StatementSubject},
-    store,
+    provenance, scope, store,
 };
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
-    ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId},
+    ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, PermissionId},
     objects::{ObjectError, ObjectStore},
     policy::{self, Action, Actor, Denied, Scope},
     signing::Signer,
@@ -64,6 +64,8 @@ pub struct NewBase<'a> {
 pub struct FromJob<'a> {
     pub job: JobId,
     pub attempt: AttemptId,
+    /// From 1.
+    pub attempt_number: i32,
     pub institution: InstitutionId,
     pub institution_slug: &'a str,
     /// A short word in the model's name, for people; made safe here.
@@ -71,8 +73,10 @@ pub struct FromJob<'a> {
     pub base: ModelId,
     /// The files of the model: name, size, SHA-256, object key, object version.
     pub files: Vec<store::NewFile>,
-    /// What was read.
+    /// What was read of datasets.
     pub inputs: Vec<JobInput>,
+    /// What was read of the base model.
+    pub base_files: Vec<JobFile>,
     /// `permissions::Use` as decided on.
     pub wanted: serde_json::Value,
     /// `job_contract::Task`.
@@ -87,10 +91,37 @@ pub struct FromJob<'a> {
 pub struct JobInput {
     pub dataset: DatasetId,
     pub version: DatasetVersionId,
+    /// The dataset's title.
+    pub title: String,
     pub manifest_sha256: String,
+    /// What the binding verdict read.
+    pub permissions: Vec<JobPermission>,
+    /// Hash of the binding verdict as JSON.
+    pub verdict_sha256: String,
+    pub decided_at: Option<DateTime<Utc>>,
+    /// As the program found them.
+    pub files: Vec<JobFile>,
     /// Hash of the policy that the binding verdict was read from.
     pub policy_sha256: String,
     pub tokens_read: i64,
+}
+
+/// A permission that a binding verdict read.
+#[derive(Debug, Clone)]
+pub struct JobPermission {
+    pub id: PermissionId,
+    /// `copyright`, `personal_data` or `confidentiality`.
+    pub layer: String,
+    pub terms_sha256: String,
+}
+
+/// A file that a job read.
+#[derive(Debug, Clone)]
+pub struct JobFile {
+    pub id: uuid::Uuid,
+    pub path: String,
+    /// As the program found it.
+    pub sha256: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,32 +148,43 @@ impl Event for Registered {
     }
 }
 
-/// Brings a base model in and releases it. The same name and bytes again change nothing.
+/// Brings a base model in with a receipt of that, and releases it as far as its licence allows. The same name and
+/// bytes again change nothing; one that came in before there were receipts is given its own.
 ///
 /// # Errors
 /// Where the store or the database refuses.
 pub async fn register_base(
     db: &Db,
     objects: &ObjectStore,
+    signer: &Signer,
     actor: &Actor,
     new: NewBase<'_>,
 ) -> Result<ModelId, RegisterError> {
     let sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(&new.bytes));
     let weights = weights_sha256(&[(new.file_name, &sha256)]);
-    {
-        let mut conn = db.read().await?;
-        if let Some(found) = store::find_by_name(&mut conn, new.name).await?
-            && found.weights_sha256 == weights
-        {
-            return Ok(found.id);
-        }
-    }
     let permit = policy::check(actor, Action::RegisterBaseModel, &Scope::of(new.platform))?;
+    let known = {
+        let mut conn = db.read().await?;
+        match store::find_by_name(&mut conn, new.name).await? {
+            Some(found) if found.weights_sha256 == weights => {
+                if store::receipt(&mut conn, found.id).await?.is_some() {
+                    return Ok(found.id);
+                }
+                Some(found)
+            }
+            _ => None,
+        }
+    };
     let size = i64::try_from(new.bytes.len()).unwrap_or(i64::MAX);
     let key = format!("models/base/{sha256}");
-    let version = objects.put(&key, new.bytes).await?;
+    let is_new = known.is_none();
+    let version = if is_new {
+        objects.put(&key, new.bytes).await?
+    } else {
+        String::new()
+    };
     let mut tx = db.write(actor).await?;
-    let model = Model {
+    let model = known.unwrap_or_else(|| Model {
         id: ModelId::fresh(),
         name: new.name.to_owned(),
         kind: Kind::Base,
@@ -153,8 +195,7 @@ pub async fn register_base(
         marked: None,
         weights_sha256: weights.clone(),
         created_at: tx.now(),
-    };
-    store::insert(&mut tx, &model).await?;
+    });
     let file = store::NewFile {
         name: new.file_name.to_owned(),
         size_bytes: size,
@@ -162,12 +203,18 @@ pub async fn register_base(
         object_key: key,
         object_version: version,
     };
-    store::insert_file(&mut tx, model.id, &file).await?;
+    if is_new {
+        store::insert(&mut tx, &model, &scope::of_licence(new.license)).await?;
+        store::insert_file(&mut tx, model.id, &file).await?;
+    }
+    let position = store::audit_position(&mut tx).await?;
+    let statement = provenance::of_base(&model, &[file], &position, tx.now());
+    let receipt_sha256 = sign(&mut tx, signer, model.id, &statement).await?;
     tx.record(&Registered {
         model: model.id,
         name: model.name,
         weights_sha256: weights,
-        receipt_sha256: None,
+        receipt_sha256: Some(receipt_sha256),
         institution: new.platform,
     })?;
     tx.commit(permit).await?;
@@ -207,18 +254,16 @@ pub async fn register_from_job(
         weights_sha256: weights_sha256(&names),
         created_at: tx.now(),
     };
-    let statement = statement(&model, &base, made, tx.now());
-    let body = serde_json::to_vec(&statement).map_err(CommitError::from)?;
-    let statement_sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(&body));
-    let envelope = signer
-        .envelope(PAYLOAD_TYPE, &body)
-        .to_text()
-        .map_err(CommitError::from)?;
-    store::insert(tx, &model).await?;
+    // What it may not is said by its lineage, not by itself.
+    store::insert(tx, &model, &scope::DistributionScope::unlimited()).await?;
     for file in &made.files {
         store::insert_file(tx, model.id, file).await?;
     }
-    store::insert_receipt(tx, model.id, &envelope, &statement_sha256).await?;
+    let scope = store::scope(tx.conn(), model.id).await?;
+    let position = store::audit_position(tx).await?;
+    let at = (&position, tx.now());
+    let statement = provenance::of_job(&model, &base, made, &scope, at);
+    let statement_sha256 = sign(tx, signer, model.id, &statement).await?;
     tx.record(&Registered {
         model: model.id,
         name: model.name,
@@ -227,6 +272,23 @@ pub async fn register_from_job(
         institution: made.institution,
     })?;
     Ok(model.id)
+}
+
+/// Signs a statement and keeps it as the model's receipt; answers the SHA-256 of the statement's bytes.
+async fn sign(
+    tx: &mut WriteTx<'_>,
+    signer: &Signer,
+    model: ModelId,
+    statement: &Statement,
+) -> Result<String, RegisterError> {
+    let body = serde_json::to_vec(statement).map_err(CommitError::from)?;
+    let sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(&body));
+    let envelope = signer
+        .envelope(PAYLOAD_TYPE, &body)
+        .to_text()
+        .map_err(CommitError::from)?;
+    store::insert_receipt(tx, model, (&envelope, &sha256), &signer.keyid()).await?;
+    Ok(sha256)
 }
 
 /// `ft:{base}:{institution}:{word}:{end of the job's id}`, as OpenAI names them.
@@ -250,72 +312,4 @@ fn weights_sha256(files: &[(&str, &str)]) -> String {
         hash.update(format!("{sha256}  {name}\n"));
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
-}
-
-fn statement(model: &Model, base: &Model, made: &FromJob<'_>, now: DateTime<Utc>) -> Statement {
-    let mut dependencies = vec![serde_json::json!({
-        "name": base.name,
-        "uri": format!("urn:uuid:{}", base.id),
-        "digest": { "sha256": base.weights_sha256 },
-        "annotations": { "kind": "base_model", "license": base.license },
-    })];
-    dependencies.extend(made.inputs.iter().map(|input| {
-        serde_json::json!({
-            "uri": format!("urn:uuid:{}", input.version),
-            "digest": { "sha256": input.manifest_sha256 },
-            "annotations": {
-                "kind": "dataset_version",
-                "dataset": input.dataset,
-                "permission_policy_sha256": input.policy_sha256,
-                "tokens_read": input.tokens_read,
-            },
-        })
-    }));
-    Statement {
-        statement_type: "https://in-toto.io/Statement/v1".into(),
-        subject: made
-            .files
-            .iter()
-            .map(|file| StatementSubject {
-                name: file.name.clone(),
-                digest: Digest {
-                    sha256: file.sha256.clone(),
-                },
-            })
-            .collect(),
-        predicate_type: "https://slsa.dev/provenance/v1".into(),
-        predicate: serde_json::json!({
-            "buildDefinition": {
-                "buildType": "urn:gptnl:virtual-faculty:fine-tuning:1",
-                "externalParameters": { "model": model.name, "task": made.task, "use": made.wanted },
-                "internalParameters": { "seed": made.seed },
-                "resolvedDependencies": dependencies,
-            },
-            "runDetails": {
-                "builder": {
-                    "id": "urn:gptnl:virtual-faculty",
-                    "version": {
-                        "portal": env!("CARGO_PKG_VERSION"),
-                        "program": made.result.program,
-                    },
-                },
-                "metadata": {
-                    "invocationId": format!("urn:uuid:{}", made.attempt),
-                    "startedOn": made.started_at,
-                    "finishedOn": now,
-                },
-                "byproducts": [{
-                    "name": "metrics",
-                    "annotations": {
-                        "held_out_loss_before": made.result.held_out_loss_before,
-                        "held_out_loss_after": made.result.held_out_loss_after,
-                        "steps": made.result.steps,
-                        "tokens_trained": made.result.tokens_trained,
-                        "files_read": made.result.files_read,
-                        "flop": made.result.flop,
-                    },
-                }],
-            },
-        }),
-    }
 }

@@ -1,15 +1,18 @@
 //! How far a model may go: released, retired.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    model::{Model, Status},
+    model::Status,
+    receipt::{self, NoReceipt},
+    scope::DistributionScope,
     store,
 };
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject},
     error::AppError,
     ids::{InstitutionId, ModelId},
+    permissions::Recipients,
     policy::{self, Action, Actor, Denied},
 };
 
@@ -22,6 +25,10 @@ pub enum ReleaseError {
     WrongStatus(Status),
     #[error("data in its lineage was withdrawn")]
     Marked,
+    #[error("the release is wider than its lineage allows")]
+    Wider,
+    #[error("it has no receipt that holds")]
+    Receipt(#[from] NoReceipt),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -42,6 +49,12 @@ impl From<ReleaseError> for AppError {
             ReleaseError::NotFound(_) => Self::NotFound,
             ReleaseError::WrongStatus(_) => Self::conflict("model-wrong-status"),
             ReleaseError::Marked => Self::conflict("model-marked-not-released"),
+            ReleaseError::Wider => Self::conflict("model-release-wider"),
+            ReleaseError::Receipt(NoReceipt::Store(why)) => why.into(),
+            ReleaseError::Receipt(why) => {
+                tracing::error!(%why, "a receipt does not hold");
+                Self::conflict("model-receipt-bad")
+            }
             ReleaseError::Denied(why) => why.into(),
             ReleaseError::Store(why) => why.into(),
             ReleaseError::Commit(why) => why.into(),
@@ -53,6 +66,9 @@ impl From<ReleaseError> for AppError {
 struct StatusChanged {
     model: ModelId,
     name: String,
+    /// How far, where it was released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<DistributionScope>,
     #[serde(skip)]
     status: Status,
     #[serde(skip)]
@@ -77,21 +93,69 @@ impl Event for StatusChanged {
     }
 }
 
-/// Lets a registered model be deployed.
+/// To whom a model is released; what is left out is as wide as its lineage allows.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ReleaseTo {
+    #[serde(default)]
+    pub recipients: Option<Recipients>,
+    /// Whether it may be used for profit: `yes` or `no`.
+    #[serde(default)]
+    pub commercial: Option<YesNo>,
+}
+
+/// An answer in a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum YesNo {
+    Yes,
+    No,
+}
+
+/// Lets a registered model be deployed and handed on, within its scope and with a receipt that holds.
 ///
 /// # Errors
-/// [`ReleaseError::Marked`] where data in its lineage was withdrawn.
-pub async fn release(db: &Db, actor: &Actor, id: ModelId) -> Result<(), ReleaseError> {
-    change(db, actor, id, |model| {
-        if model.marked.is_some() {
-            return Err(ReleaseError::Marked);
-        }
-        model
-            .status
-            .release()
-            .ok_or(ReleaseError::WrongStatus(model.status))
-    })
-    .await
+/// [`ReleaseError::Wider`] where its lineage does not allow that, [`ReleaseError::Marked`] where data in it was
+/// withdrawn, [`ReleaseError::Receipt`] where the receipt does not hold.
+pub async fn release(
+    db: &Db,
+    actor: &Actor,
+    id: ModelId,
+    to: &ReleaseTo,
+) -> Result<(), ReleaseError> {
+    let mut tx = db.write(actor).await?;
+    let model = store::lock(&mut tx, id)
+        .await?
+        .ok_or(ReleaseError::NotFound(id))?;
+    let permit = policy::check(actor, Action::ReleaseModel, &model.scope())?;
+    if model.marked.is_some() {
+        return Err(ReleaseError::Marked);
+    }
+    let status = model
+        .status
+        .release()
+        .ok_or(ReleaseError::WrongStatus(model.status))?;
+    receipt::check(tx.conn(), id).await?;
+    let scope = store::scope(tx.conn(), id).await?;
+    let wanted = DistributionScope {
+        recipients: to.recipients.unwrap_or(scope.recipients),
+        allows_commercial_use: to
+            .commercial
+            .map_or(scope.allows_commercial_use, |answer| answer == YesNo::Yes),
+        ..scope.clone()
+    };
+    if !scope.covers(&wanted) {
+        return Err(ReleaseError::Wider);
+    }
+    store::save_release(&mut tx, id, &wanted).await?;
+    tx.record(&StatusChanged {
+        model: id,
+        name: model.name,
+        scope: Some(wanted),
+        status,
+        institution: model.institution,
+    })?;
+    tx.commit(permit).await?;
+    Ok(())
 }
 
 /// Ends a model's use: its deployments stop, the gateway refuses it.
@@ -99,34 +163,21 @@ pub async fn release(db: &Db, actor: &Actor, id: ModelId) -> Result<(), ReleaseE
 /// # Errors
 /// [`ReleaseError::WrongStatus`] where it is retired already.
 pub async fn retire(db: &Db, actor: &Actor, id: ModelId) -> Result<(), ReleaseError> {
-    change(db, actor, id, |model| {
-        model
-            .status
-            .retire()
-            .ok_or(ReleaseError::WrongStatus(model.status))
-    })
-    .await
-}
-
-async fn change(
-    db: &Db,
-    actor: &Actor,
-    id: ModelId,
-    next: impl FnOnce(&Model) -> Result<Status, ReleaseError>,
-) -> Result<(), ReleaseError> {
     let mut tx = db.write(actor).await?;
     let model = store::lock(&mut tx, id)
         .await?
         .ok_or(ReleaseError::NotFound(id))?;
     let permit = policy::check(actor, Action::ReleaseModel, &model.scope())?;
-    let status = next(&model)?;
-    if status == Status::Retired {
-        super::deploy::stop_in(&mut tx, id).await?;
-    }
+    let status = model
+        .status
+        .retire()
+        .ok_or(ReleaseError::WrongStatus(model.status))?;
+    super::deploy::stop_in(&mut tx, id).await?;
     store::save_status(&mut tx, id, status).await?;
     tx.record(&StatusChanged {
         model: id,
         name: model.name,
+        scope: None,
         status,
         institution: model.institution,
     })?;

@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::model::{Kind, Model, ModelFile, ServedModel, Status};
+use super::{
+    model::{Kind, Model, ModelFile, ServedModel, Status},
+    provenance::AuditPosition,
+    scope::{DistributionScope, Limit, LimitKind},
+};
 use crate::{
     db::{CorruptRow, Db, StoreError, WriteTx},
     ids::{InstitutionId, JobId, ModelId},
@@ -218,15 +222,21 @@ pub async fn served(db: &Db) -> Result<Vec<ServedModel>, StoreError> {
         .collect()
 }
 
-pub(super) async fn insert(tx: &mut WriteTx<'_>, model: &Model) -> Result<(), StoreError> {
+/// `own` is what the model's own licence allows.
+pub(super) async fn insert(
+    tx: &mut WriteTx<'_>,
+    model: &Model,
+    own: &DistributionScope,
+) -> Result<(), StoreError> {
     let (kind, base, job) = match &model.kind {
         Kind::Base => ("base", None, None),
         Kind::Adapter { base, job } => ("adapter", Some(base.0), Some(job.0)),
     };
+    let own_territories = territories(own);
     sqlx::query!(
         "INSERT INTO models (id, name, kind, family, license, base_model_id, job_id, institution_id, status,
-             weights_sha256, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             weights_sha256, created_at, own_recipients, own_commercial, own_territories, own_share_alike)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         model.id.0,
         model.name,
         kind,
@@ -238,6 +248,10 @@ pub(super) async fn insert(tx: &mut WriteTx<'_>, model: &Model) -> Result<(), St
         model.status.name(),
         model.weights_sha256,
         model.created_at,
+        own.recipients.name(),
+        own.allows_commercial_use,
+        own_territories.as_deref(),
+        own.is_share_alike,
     )
     .execute(tx.conn())
     .await?;
@@ -278,16 +292,17 @@ pub(super) async fn insert_file(
 pub(super) async fn insert_receipt(
     tx: &mut WriteTx<'_>,
     model: ModelId,
-    envelope: &str,
-    statement_sha256: &str,
+    (envelope, statement_sha256): (&str, &str),
+    keyid: &str,
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
-        "INSERT INTO receipts (model_id, envelope, statement_sha256, created_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO receipts (model_id, envelope, statement_sha256, created_at, keyid) VALUES ($1, $2, $3, $4, $5)",
         model.0,
         envelope,
         statement_sha256,
         now,
+        keyid,
     )
     .execute(tx.conn())
     .await?;
@@ -304,20 +319,149 @@ pub(super) async fn receipt(
     Ok(row)
 }
 
+/// A receipt with the moment at which it was signed.
+pub(super) async fn receipt_row(
+    conn: &mut PgConnection,
+    model: ModelId,
+) -> Result<Option<(String, DateTime<Utc>)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT envelope, created_at FROM receipts WHERE model_id = $1",
+        model.0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.envelope, row.created_at)))
+}
+
+/// How far the audit log is.
+pub(super) async fn audit_position(tx: &mut WriteTx<'_>) -> Result<AuditPosition, StoreError> {
+    let row = sqlx::query!("SELECT seq, hash FROM audit_head")
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(AuditPosition {
+        seq: row.seq,
+        hash: data_encoding::HEXLOWER.encode(&row.hash),
+    })
+}
+
+/// The terms of a permission, as the text that was hashed.
+pub(super) async fn terms(
+    conn: &mut PgConnection,
+    permission: uuid::Uuid,
+) -> Result<Option<String>, StoreError> {
+    let terms = sqlx::query_scalar!("SELECT terms FROM permissions WHERE id = $1", permission)
+        .fetch_optional(conn)
+        .await?;
+    Ok(terms)
+}
+
+fn territories(scope: &DistributionScope) -> Option<Vec<String>> {
+    let codes = scope.territories.as_ref();
+    codes.map(|codes| codes.iter().cloned().collect())
+}
+
+/// How far a model may go, by the database's own rule.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn scope(
+    conn: &mut PgConnection,
+    model: ModelId,
+) -> Result<DistributionScope, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT recipients AS "recipients!", allows_commercial AS "allows_commercial!", territories,
+                  share_alike AS "share_alike!"
+           FROM model_scope($1)"#,
+        model.0,
+    )
+    .fetch_one(conn)
+    .await?;
+    let recipients = row.recipients.parse().map_err(|_| CorruptRow {
+        table: "models",
+        id: model.0,
+        problem: "unknown recipients",
+    })?;
+    Ok(DistributionScope {
+        recipients,
+        allows_commercial_use: row.allows_commercial,
+        territories: row.territories.map(|codes| codes.into_iter().collect()),
+        is_share_alike: row.share_alike,
+    })
+}
+
+/// Everything in the lineage of a model that limits how far it may go.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn limits(conn: &mut PgConnection, model: ModelId) -> Result<Vec<Limit>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT kind AS "kind!", id AS "id!", label AS "label!", recipients AS "recipients!",
+                  allows_commercial AS "allows_commercial!", territory_codes(territories) AS territories,
+                  share_alike AS "share_alike!"
+           FROM model_limits($1) ORDER BY kind, id"#,
+        model.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let corrupt = |problem| CorruptRow {
+                table: "models",
+                id: model.0,
+                problem,
+            };
+            Ok(Limit {
+                kind: LimitKind::parse(&row.kind).ok_or_else(|| corrupt("unknown limit"))?,
+                id: row.id,
+                label: row.label,
+                scope: DistributionScope {
+                    recipients: row
+                        .recipients
+                        .parse()
+                        .map_err(|_| corrupt("unknown recipients"))?,
+                    allows_commercial_use: row.allows_commercial,
+                    territories: row.territories.map(|codes| codes.into_iter().collect()),
+                    is_share_alike: row.share_alike,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Releases a model as far as `to`; the database refuses what is wider than its lineage.
+pub(super) async fn save_release(
+    tx: &mut WriteTx<'_>,
+    model: ModelId,
+    to: &DistributionScope,
+) -> Result<(), StoreError> {
+    let (now, actor) = (tx.now(), tx.actor());
+    let to_territories = territories(to);
+    sqlx::query!(
+        "UPDATE models SET status = 'released', released_by = $2, released_at = $3, release_recipients = $4,
+             release_commercial = $5, release_territories = $6, release_share_alike = $7
+         WHERE id = $1",
+        model.0,
+        actor.user.0,
+        now,
+        to.recipients.name(),
+        to.allows_commercial_use,
+        to_territories.as_deref(),
+        to.is_share_alike,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn save_status(
     tx: &mut WriteTx<'_>,
     model: ModelId,
     status: Status,
 ) -> Result<(), StoreError> {
-    let (now, actor) = (tx.now(), tx.actor());
     sqlx::query!(
-        "UPDATE models SET status = $2, released_by = CASE WHEN $2 = 'released' THEN $3 ELSE released_by END,
-             released_at = CASE WHEN $2 = 'released' THEN $4 ELSE released_at END
-         WHERE id = $1",
+        "UPDATE models SET status = $2 WHERE id = $1",
         model.0,
         status.name(),
-        actor.user.0,
-        now,
     )
     .execute(tx.conn())
     .await?;

@@ -363,3 +363,109 @@ async fn a_job_succeeds_once_with_files_that_are_there_and_data_that_was_granted
         (1, 2, 1, 1000)
     );
 }
+
+#[actix_web::test]
+async fn a_file_that_is_not_as_it_was_verified_ends_the_attempt_and_is_in_the_log() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let spec = program.spec().await;
+    let file = spec.inputs[0].file;
+    let told = |number, file, sha256: &str| EventBatch {
+        events: vec![NumberedEvent {
+            number,
+            at: app.ports.db.now(),
+            event: JobEvent::FileRead {
+                file,
+                sha256: sha256.to_owned(),
+            },
+        }],
+    };
+    let right = spec.inputs[0].sha256.clone();
+    let (status, text) = program
+        .call(Method::POST, "events", &told(1, file, &right))
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+    assert!(text.contains("without leave"), "{text}");
+    assert_eq!(program.grant(file).await.0, StatusCode::OK);
+    for (file, sha256) in [(Uuid::now_v7(), right.as_str()), (file, "no hash")] {
+        let (status, text) = program
+            .call(Method::POST, "events", &told(1, file, sha256))
+            .await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+    }
+    let (status, text) = program
+        .call(Method::POST, "events", &told(1, file, &"0".repeat(64)))
+        .await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let answer: EventAnswer = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (answer.cancel, answer.reason.as_deref()),
+        (true, Some("hash_mismatch"))
+    );
+    let state = given::job_until(&app, program.job, given::is_over).await;
+    assert_eq!(
+        (&state["status"], &state["status_code"]),
+        (&json!("failed"), &json!("hash_mismatch"))
+    );
+    let log = app
+        .browser("auditor")
+        .await
+        .get("/nl/audit")
+        .await
+        .unwrap()
+        .text;
+    assert!(
+        log.contains("jobs.read_mismatch"),
+        "the incident is not in the log"
+    );
+    let mut conn = app.ports.db.read().await.unwrap();
+    let kept = sqlx::query_scalar::<_, bool>(
+        "SELECT is_as_verified FROM files_read r JOIN attempts a ON a.id = r.attempt_id WHERE a.job_id = $1",
+    )
+    .bind(program.job)
+    .fetch_all(&mut *conn)
+    .await
+    .unwrap();
+    assert_eq!(
+        kept,
+        [false],
+        "what was really read is kept, also where it was wrong"
+    );
+}
+
+#[actix_web::test]
+async fn a_result_on_other_bytes_is_no_success() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let spec = program.spec().await;
+    assert_eq!(program.grant(spec.inputs[0].file).await.0, StatusCode::OK);
+    let weights = program
+        .put("adapter_model.safetensors", b"weights of a test")
+        .await;
+    let config = program.put("adapter_config.json", b"{}").await;
+    let mut made = result(&spec, vec![weights, config]);
+    // The right hash as well: every word of the program counts.
+    made.files_read
+        .insert(0, (spec.inputs[0].file, "0".repeat(64)));
+    let outcome = Outcome::Succeeded(made);
+    assert_eq!(program.finish(&outcome).await, StatusCode::NO_CONTENT);
+    let state = given::job_until(&app, program.job, given::is_over).await;
+    assert_eq!(
+        (&state["status"], &state["status_code"]),
+        (&json!("failed"), &json!("hash_mismatch"))
+    );
+    assert_eq!(
+        program.finish(&outcome).await,
+        StatusCode::NO_CONTENT,
+        "twice is fine"
+    );
+    let mut conn = app.ports.db.read().await.unwrap();
+    let models = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM models WHERE job_id = $1")
+        .bind(program.job)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(models, 0);
+}

@@ -10,9 +10,9 @@
 
 mod accounts;
 mod browser;
+mod browser_work;
 mod complaints;
 mod complaints_forms;
-mod browser_work;
 mod datasets;
 mod gateway;
 mod gateway_cuts;
@@ -22,7 +22,10 @@ mod jobs;
 mod journey;
 mod keys;
 mod kills;
+mod lineage;
 mod notices;
+mod prov;
+mod scope;
 mod signing;
 mod support;
 mod uploads;

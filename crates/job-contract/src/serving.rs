@@ -16,6 +16,9 @@ pub struct Assignment {
     pub model: String,
     pub kind: ModelKind,
     pub files: Vec<ModelFile>,
+    /// The signed receipt that names exactly these files; without one that holds, nothing is loaded.
+    #[serde(default)]
+    pub receipt: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

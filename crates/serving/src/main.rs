@@ -2,12 +2,13 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use anyhow::{Context, bail};
+use attestation::PublishedKeys;
 use clap::Parser;
 use job_contract::ENV_SERVING_TOKEN;
 use language_model::inference::Adapter;
@@ -115,6 +116,11 @@ fn load_local(registry: &Registry, settings: &Serve) -> anyhow::Result<()> {
 }
 
 /// Follows the portal for good where there is one; returns only errors.
+fn read_keys(path: &Path) -> anyhow::Result<PublishedKeys> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    PublishedKeys::parse(&text).with_context(|| path.display().to_string())
+}
+
 fn follow(
     settings: &Serve,
     bound: SocketAddr,
@@ -135,6 +141,7 @@ fn follow(
                     token,
                     address: address.trim_end_matches('/').to_owned(),
                     cache: cache(settings)?.join("models"),
+                    keys: settings.keys.as_deref().map(read_keys).transpose()?,
                 },
                 registry,
             )?)

@@ -42,6 +42,10 @@ pub struct Serve {
     /// Where fetched model files are kept, by their hash [default: ~/.cache/virtual-faculty].
     #[arg(long, env = "FACULTY_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// The keys that receipts may be signed with, as from the portal's /.well-known/faculty-keys.json
+    /// [default: asked of the portal].
+    #[arg(long, env = "FACULTY_SERVING_KEYS", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
     /// Bits of the activations in products: 16, or 8 for more speed where answers may drift a little.
     #[arg(long, env = "FACULTY_SERVING_ACTIVATION_BITS", default_value = "16", value_parser = activations)]
     pub activation_bits: Activations,

@@ -8,7 +8,8 @@ use super::super::{job::BoundVerdict, reads::Reading};
 use crate::{
     datasets::Decision,
     db::{CorruptRow, StoreError, WriteTx},
-    ids::{AttemptId, DatasetVersionId, GrantId},
+    ids::{AttemptId, DatasetVersionId, GrantId, PermissionId},
+    models::JobPermission,
 };
 
 /// Binds a verdict to an attempt.
@@ -62,6 +63,28 @@ pub(in super::super) async fn bound_verdicts(
             })
         })
         .collect()
+}
+
+/// The permissions of these ids with the hashes of their terms.
+pub(in super::super) async fn terms_of(
+    conn: &mut PgConnection,
+    ids: &[PermissionId],
+) -> Result<Vec<JobPermission>, StoreError> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "SELECT id, layer, terms_sha256 FROM permissions WHERE id = ANY($1) ORDER BY id",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| JobPermission {
+            id: PermissionId(row.id),
+            layer: row.layer,
+            terms_sha256: row.terms_sha256,
+        })
+        .collect())
 }
 
 /// Keeps a leave to read, or its refusal.

@@ -15,6 +15,7 @@ pub(super) use self::{
     },
     grants::{
         bind_use, bound_verdicts, files_granted, insert_grant, insert_read, insert_tokens_read,
+        terms_of,
     },
     inputs::{input_versions, inputs, owner_of},
     jobs::{claim, find, insert, lock, next_approved, save, slots_lock},

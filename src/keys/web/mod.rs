@@ -26,6 +26,7 @@ impl From<RequestError> for AppError {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::ModelNotUsable => Self::invalid("key-model-not-usable"),
+            RequestError::NotCommercial => Self::invalid("key-model-not-commercial"),
             RequestError::Denied(why) => why.into(),
             RequestError::Store(why) => why.into(),
             RequestError::Commit(why) => why.into(),

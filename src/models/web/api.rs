@@ -10,7 +10,7 @@ use crate::{
     models::{
         deploy,
         model::{Kind, Model},
-        store,
+        release, store,
     },
     policy::{self, Action, visible},
     web::{ApiActor, ApiResult},
@@ -29,9 +29,15 @@ async fn act_json(
     actor: ApiActor,
     db: web::Data<Db>,
     path: web::Path<(ModelId, String)>,
+    body: web::Bytes,
 ) -> ApiResult {
     let (model, act) = path.into_inner();
-    perform(&db, &actor.0, model, &act).await?;
+    let to = if body.is_empty() {
+        release::ReleaseTo::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|_| AppError::invalid("model-release-unclear"))?
+    };
+    perform(&db, &actor.0, model, &act, &to).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

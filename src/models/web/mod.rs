@@ -1,6 +1,7 @@
 //! The pages and API of models, and what serving programs ask.
 
 mod api;
+mod evidence;
 mod pages;
 mod serving;
 
@@ -14,6 +15,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(pages::routes)
         .configure(api::routes)
+        .configure(evidence::routes)
         .configure(serving::routes);
 }
 
@@ -23,10 +25,11 @@ async fn perform(
     actor: &Actor,
     model: ModelId,
     act: &str,
+    to: &release::ReleaseTo,
 ) -> Result<&'static str, AppError> {
     match act {
         "release" => {
-            release::release(db, actor, model).await?;
+            release::release(db, actor, model, to).await?;
             Ok("flash-model-released")
         }
         "deploy" => {

@@ -2,9 +2,8 @@
 
 use actix_web::{get, post, web};
 use askama::Template;
-use serde::Deserialize;
 
-use super::perform;
+use super::{evidence, perform};
 use crate::{
     config::Config,
     db::Db,
@@ -13,8 +12,11 @@ use crate::{
     models::{
         deploy,
         model::{Kind, Model, Status},
+        release,
+        scope::{DistributionScope, Limit, LimitKind, binding},
         store,
     },
+    permissions::Recipients,
     policy::{self, Action, visible},
     web::{Chrome, Page, PageResult, ProtectedForm, back_with, bytes, filters, moment, short_hash},
 };
@@ -90,6 +92,33 @@ struct FileRow {
     sha256: String,
 }
 
+/// A file that the receipt names, to download.
+struct Evidence {
+    label: String,
+    href: String,
+}
+
+/// How far the model may go, and what keeps it there.
+struct ScopeBox {
+    sentences: Vec<String>,
+    limits: Vec<LimitRow>,
+    recipients: Vec<Choice>,
+    allows_commercial_use: bool,
+}
+
+struct LimitRow {
+    by: String,
+    label: String,
+    href: Option<String>,
+    says: String,
+}
+
+struct Choice {
+    value: &'static str,
+    label: String,
+    is_chosen: bool,
+}
+
 struct Station {
     what: String,
     label: String,
@@ -112,6 +141,9 @@ struct ShowPage {
     files: Vec<FileRow>,
     stations: Vec<Station>,
     receipt: Option<String>,
+    evidence: Vec<Evidence>,
+    scope: ScopeBox,
+    lineage: String,
     can_release: bool,
     can_deploy: bool,
     can_stop: bool,
@@ -163,6 +195,23 @@ async fn show(
         });
     }
     let stations = stations(&page, &model);
+    let scope = scope_box(&page, &store::limits(&mut conn, model.id).await?);
+    let evidence = evidence::materials(&mut conn, model.id)
+        .await?
+        .into_iter()
+        .filter(|one| matches!(one.kind.as_str(), "dataset_version" | "permission"))
+        .map(|one| {
+            let id = one.uri.trim_start_matches("urn:uuid:");
+            let label = if one.kind == "permission" {
+                let layer = lang.t(&format!("layer-{}", one.name.replace('_', "-")));
+                lang.t_with("model-evidence-terms", &[("layer", layer)])
+            } else {
+                lang.t_with("model-evidence-manifest", &[("title", one.name.clone())])
+            };
+            let href = format!("/api/v1/models/{}/evidence/{id}", model.id);
+            Evidence { label, href }
+        })
+        .collect();
     let example = format!(
         "from openai import OpenAI\n\nclient = OpenAI(base_url=\"{}/v1\", api_key=\"gptnl_…\")\nanswer = client.chat.completions.create(\n    model=\"{}\",\n    messages=[{{\"role\": \"user\", \"content\": \"Hallo!\"}}],\n)\nprint(answer.choices[0].message.content)",
         config.origin(),
@@ -189,6 +238,9 @@ async fn show(
             })
             .collect(),
         stations,
+        evidence,
+        scope,
+        lineage: page.path(&format!("/lineage/model/{}", model.id)),
         receipt: receipt.map(|_| format!("/api/v1/models/{}/receipt", model.id)),
         can_release: operates && model.status == Status::Registered && model.marked.is_none(),
         can_deploy: operates && model.status == Status::Released && deployment.is_none(),
@@ -205,6 +257,68 @@ fn fact(name: String, value: String) -> Fact {
         value,
         href: None,
     }
+}
+
+fn scope_box(page: &Page, limits: &[Limit]) -> ScopeBox {
+    let lang = page.lang();
+    let scope = DistributionScope::of(limits);
+    let rows = binding(limits)
+        .into_iter()
+        .map(|limit| LimitRow {
+            by: lang.t(&format!("scope-by-{}", limit.kind.name())),
+            label: limit.label.clone(),
+            href: match limit.kind {
+                LimitKind::Model => Some(page.path(&format!("/models/{}", limit.id))),
+                LimitKind::Job => Some(page.path(&format!("/jobs/{}", limit.id))),
+                LimitKind::Licence => Some(page.path(&format!("/datasets/{}", limit.id))),
+                LimitKind::Permission => None,
+            },
+            says: sentences(page, &limit.scope).join(" "),
+        })
+        .collect();
+    ScopeBox {
+        sentences: sentences(page, &scope),
+        limits: rows,
+        recipients: Recipients::ALL
+            .iter()
+            .filter(|one| **one <= scope.recipients)
+            .map(|one| Choice {
+                value: one.name(),
+                label: lang.t(&format!("recipients-{}", one.name().replace('_', "-"))),
+                is_chosen: *one == scope.recipients,
+            })
+            .collect(),
+        allows_commercial_use: scope.allows_commercial_use,
+    }
+}
+
+/// A scope in words, a sentence each.
+fn sentences(page: &Page, scope: &DistributionScope) -> Vec<String> {
+    let lang = page.lang();
+    let recipients = lang.t(&format!(
+        "recipients-{}",
+        scope.recipients.name().replace('_', "-")
+    ));
+    let mut sentences = vec![
+        lang.t_with("scope-recipients", &[("recipients", recipients)]),
+        lang.t(if scope.allows_commercial_use {
+            "scope-commercial"
+        } else {
+            "scope-not-commercial"
+        }),
+    ];
+    if let Some(territories) = &scope.territories {
+        let codes: Vec<_> = territories.iter().map(String::as_str).collect();
+        sentences.push(if codes.is_empty() {
+            lang.t("scope-nowhere")
+        } else {
+            lang.t_with("scope-territories", &[("codes", codes.join(", "))])
+        });
+    }
+    if scope.is_share_alike {
+        sentences.push(lang.t("scope-share-alike"));
+    }
+    sentences
 }
 
 fn stations(page: &Page, model: &Model) -> Vec<Station> {
@@ -240,19 +354,16 @@ fn stations(page: &Page, model: &Model) -> Vec<Station> {
     stations
 }
 
-#[derive(Deserialize)]
-struct Nothing {}
-
 /// Release, deploy, stop or retire, by name; each a POST from the model's page.
 #[post("/{lang:nl|en}/models/{model}/{act:release|deploy|stop|retire}")]
 async fn act(
     page: Page,
     db: web::Data<Db>,
     path: web::Path<(String, ModelId, String)>,
-    _form: ProtectedForm<Nothing>,
+    form: ProtectedForm<release::ReleaseTo>,
 ) -> PageResult {
     let (_, model, act) = path.into_inner();
-    let flash = perform(&db, page.actor(), model, &act).await?;
+    let flash = perform(&db, page.actor(), model, &act, &form.0).await?;
     Ok(back_with(
         &page.path(&format!("/models/{model}")),
         "good",

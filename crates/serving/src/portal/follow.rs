@@ -4,6 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use attestation::PublishedKeys;
 use job_contract::{Assignment, Assignments, ModelKind, ModelState, ModelStatus, ServingStatus};
 use reqwest::StatusCode;
 use tokio::{task::JoinSet, time::MissedTickBehavior};
@@ -33,6 +34,8 @@ pub struct FollowerSettings {
     pub address: String,
     /// Folder for model files.
     pub cache: std::path::PathBuf,
+    /// The keys that receipts may be signed with; where none are given, those that the portal publishes.
+    pub keys: Option<PublishedKeys>,
 }
 
 /// Asks the portal what to serve, and does so.
@@ -44,6 +47,7 @@ pub struct Follower {
     models: HashMap<Uuid, Model>,
     loads: JoinSet<(Uuid, Result<(), LoadError>)>,
     is_portal_away: bool,
+    keys: Arc<PublishedKeys>,
 }
 
 /// Why following cannot start or go on.
@@ -106,6 +110,7 @@ impl Follower {
             .map_err(FollowError::Client)?;
         Ok(Self {
             store: Store::open(&settings.cache)?,
+            keys: Arc::new(settings.keys.clone().unwrap_or_default()),
             settings,
             client,
             registry,
@@ -146,6 +151,7 @@ impl Follower {
     async fn round(&mut self) -> Result<(), CallError> {
         let answer = self.call(self.client.get(self.url("assignments"))).await?;
         let assignments: Assignments = serde_json::from_slice(&answer)?;
+        self.learn_keys(&assignments).await?;
         self.reconcile(assignments.models);
         let status = serde_json::to_vec(&self.status())?;
         let request = self
@@ -154,6 +160,30 @@ impl Follower {
             .header("content-type", "application/json")
             .body(status);
         self.call(request).await?;
+        Ok(())
+    }
+
+    /// Fetches the published keys where a receipt is signed by one that is not known, unless they were given.
+    async fn learn_keys(&mut self, assignments: &Assignments) -> Result<(), CallError> {
+        let is_known = |receipt: &str| {
+            attestation::Envelope::parse(receipt).is_ok_and(|envelope| {
+                envelope
+                    .signatures
+                    .iter()
+                    .all(|s| self.keys.keys.iter().any(|key| key.keyid == s.keyid))
+            })
+        };
+        let mut receipts = assignments
+            .models
+            .iter()
+            .filter_map(|m| m.receipt.as_deref());
+        if self.settings.keys.is_some() || receipts.all(is_known) {
+            return Ok(());
+        }
+        let mut url = self.settings.portal.clone();
+        url.set_path("/.well-known/faculty-keys.json");
+        let answer = self.call(self.client.get(url)).await?;
+        self.keys = Arc::new(serde_json::from_slice(&answer)?);
         Ok(())
     }
 
@@ -245,8 +275,9 @@ impl Follower {
             model.stage = Stage::Loading;
             let (deployment, assignment) = (*deployment, model.assignment.clone());
             let (store, registry) = (self.store.clone(), Arc::clone(&self.registry));
+            let keys = Arc::clone(&self.keys);
             self.loads
-                .spawn(async move { (deployment, load(store, registry, assignment).await) });
+                .spawn(async move { (deployment, load(store, registry, assignment, keys).await) });
         }
     }
 
@@ -313,7 +344,7 @@ fn is_same(a: &Assignment, b: &Assignment) -> bool {
             .map(|file| (file.name.clone(), file.sha256.clone()))
             .collect()
     };
-    a.model == b.model && a.kind == b.kind && files(a) == files(b)
+    a.model == b.model && a.kind == b.kind && a.receipt == b.receipt && files(a) == files(b)
 }
 
 /// The error with its causes, without those that its text repeats.

@@ -1,5 +1,6 @@
 use std::{io, path::PathBuf, sync::Arc};
 
+use attestation::{PublishedKeys, ReceiptError, verify_receipt};
 use job_contract::{Assignment, ModelKind};
 use language_model::inference::{Adapter, CONFIG_FILE, WEIGHTS_FILE};
 
@@ -22,19 +23,32 @@ pub(super) enum LoadError {
     MissingFile(&'static str),
     #[error("the cache folder cannot be used")]
     Io(#[from] io::Error),
+    #[error("there is no receipt, so nobody can tell where the model comes from")]
+    NoReceipt,
+    #[error("the receipt does not hold")]
+    Receipt(#[from] ReceiptError),
     #[error("loading was broken off")]
     BrokenOff,
 }
 
-/// Fetches the files of an assigned model, opens it, and adds it to the registry.
+/// Checks the receipt of an assigned model, fetches the files that it names, opens it, and adds it to the registry.
 pub(super) async fn load(
     store: Store,
     registry: Arc<Registry>,
     assignment: Assignment,
+    keys: Arc<PublishedKeys>,
 ) -> Result<(), LoadError> {
     if assignment.files.is_empty() || assignment.files.len() > MOST_FILES {
         return Err(LoadError::FileCount(assignment.files.len()));
     }
+    // Each file is fetched by this hash and refused where it differs: with the hashes, the bytes are checked.
+    let named: Vec<_> = assignment
+        .files
+        .iter()
+        .map(|file| (file.name.as_str(), file.sha256.as_str()))
+        .collect();
+    let receipt = assignment.receipt.as_deref().ok_or(LoadError::NoReceipt)?;
+    verify_receipt(receipt, &keys, &named)?;
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for file in &assignment.files {
         files.push((file.name.clone(), store.get(file).await?));

@@ -8,6 +8,7 @@ use std::{
 };
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use attestation::{PublishedKeys, Signer};
 use data_encoding::HEXLOWER;
 use job_contract::{Assignment, Assignments, ModelFile, ModelKind, ModelState, ServingStatus};
 use serde_json::json;
@@ -51,6 +52,7 @@ impl Portal {
                             web::get().to(assignments),
                         )
                         .route("/internal/v1/serving/status", web::post().to(status))
+                        .route("/.well-known/faculty-keys.json", web::get().to(keys))
                         .route("/files/{name}", web::get().to(file))
                 };
                 HttpServer::new(app)
@@ -87,6 +89,7 @@ impl Portal {
             token: token.to_owned(),
             address: server.url.clone(),
             cache: server.folder.path().join("cache"),
+            keys: None,
         };
         tokio::spawn(
             Follower::new(settings, Arc::clone(&server.registry))
@@ -156,6 +159,36 @@ async fn file(portal: web::Data<Portal>, name: web::Path<String>) -> HttpRespons
     }
 }
 
+async fn keys() -> HttpResponse {
+    HttpResponse::Ok().json(PublishedKeys::trusting(&signer("07").public_key()))
+}
+
+fn signer(byte: &str) -> Signer {
+    Signer::from_hex(&byte.repeat(32)).unwrap()
+}
+
+/// A receipt about these files, signed by `signer`.
+fn receipt(files: &[ModelFile], signer: &Signer) -> String {
+    let subject =
+        |file: &ModelFile| json!({ "name": file.name, "digest": { "sha256": file.sha256 } });
+    let statement = json!({
+        "_type": attestation::STATEMENT_TYPE,
+        "subject": files.iter().map(subject).collect::<Vec<_>>(),
+        "predicateType": attestation::PREDICATE_TYPE,
+        "predicate": { "runDetails": { "metadata": { "finishedOn": "2026-11-25T00:00:00Z" } } },
+    });
+    signer
+        .envelope(attestation::PAYLOAD_TYPE, statement.to_string().as_bytes())
+        .to_text()
+        .unwrap()
+}
+
+/// The assignment with a receipt that holds.
+fn with_receipt(mut assignment: Assignment) -> Assignment {
+    assignment.receipt = Some(receipt(&assignment.files, &signer("07")));
+    assignment
+}
+
 fn empty_server() -> Server {
     server(Options {
         has_model: false,
@@ -165,17 +198,18 @@ fn empty_server() -> Server {
 
 fn base(portal: &Portal, server: &Server) -> Assignment {
     let bytes = std::fs::read(model_file(server.folder.path())).unwrap();
-    Assignment {
+    with_receipt(Assignment {
         deployment: Uuid::now_v7(),
         model: "tiny".to_owned(),
         kind: ModelKind::Base,
         files: vec![portal.file("tiny.gguf", bytes)],
-    }
+        receipt: None,
+    })
 }
 
 fn adapter(portal: &Portal) -> Assignment {
     let (config, weights) = adapter_files(0.4);
-    Assignment {
+    with_receipt(Assignment {
         deployment: Uuid::now_v7(),
         model: "ft:tiny:archief".to_owned(),
         kind: ModelKind::Adapter {
@@ -185,7 +219,8 @@ fn adapter(portal: &Portal) -> Assignment {
             portal.file("adapter_config.json", config),
             portal.file("adapter_model.safetensors", weights),
         ],
-    }
+        receipt: None,
+    })
 }
 
 #[tokio::test]
@@ -243,7 +278,7 @@ async fn altered_missing_and_ill_named_files_are_reported_and_not_served() {
         let mut assignment = base(&portal, &server);
         assignment.model = model.to_owned();
         change(&mut assignment.files[0]);
-        assignment
+        with_receipt(assignment)
     };
     portal.assign(vec![
         assignment("altered", &|file| file.sha256 = "0".repeat(64)),
@@ -288,6 +323,56 @@ async fn altered_missing_and_ill_named_files_are_reported_and_not_served() {
         .unwrap()
         .count();
     assert_eq!(kept, 0, "nothing that is not as promised is kept");
+    following.abort();
+}
+
+#[tokio::test]
+async fn weights_without_a_receipt_that_holds_are_not_even_fetched() {
+    let (portal, server) = (Portal::start(), empty_server());
+    let assignment = |model: &str, change: &dyn Fn(&mut Assignment)| {
+        let mut assignment = base(&portal, &server);
+        assignment.model = model.to_owned();
+        change(&mut assignment);
+        assignment
+    };
+    portal.assign(vec![
+        assignment("none", &|one| one.receipt = None),
+        assignment("foreign-key", &|one| {
+            one.receipt = Some(receipt(&one.files, &signer("08")));
+        }),
+        assignment("forged", &|one| {
+            let held = one.receipt.take().unwrap();
+            one.receipt = Some(held.replacen('A', "B", 1));
+        }),
+        // The portal's word for the hash was changed, the receipt was not.
+        assignment("swapped", &|one| one.files[0].sha256 = "0".repeat(64)),
+        assignment("added", &|one| {
+            one.files.push(portal.file("more.bin", vec![1]))
+        }),
+    ]);
+    let following = portal.follow(&server, "right");
+    let has_failed = |state: &(ModelState, Option<String>)| state.0 == ModelState::Failed;
+    let status = portal
+        .hears(|models| models.len() == 5 && models.values().all(has_failed))
+        .await;
+    let messages: HashMap<&str, &str> = status
+        .models
+        .iter()
+        .map(|model| (model.model.as_str(), model.message.as_deref().unwrap()))
+        .collect();
+    assert!(messages["none"].contains("no receipt"), "{messages:?}");
+    assert!(
+        messages["foreign-key"].contains("not among the published"),
+        "{messages:?}"
+    );
+    assert!(messages["forged"].contains("receipt"), "{messages:?}");
+    assert!(messages["swapped"].contains("tiny.gguf"), "{messages:?}");
+    assert!(messages["added"].contains("more.bin"), "{messages:?}");
+    assert_eq!(
+        portal.inner.lock().unwrap().fetches,
+        0,
+        "nothing was fetched"
+    );
     following.abort();
 }
 
