@@ -15,6 +15,7 @@ use crate::{
     accounts::{self, Oidc},
     agreements, audit,
     clock::{Clock, SystemClock},
+    complaints,
     config::Config,
     datasets,
     db::Db,
@@ -149,6 +150,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(withdrawals::web::routes)
         .configure(ledger::web::routes)
         .configure(disclosures::web::routes)
+        .configure(complaints::web::routes)
         .configure(audit::web::routes)
         .configure(lineage::web::routes)
         .configure(home::routes);

@@ -35,11 +35,13 @@ pub struct Config {
     pub secret: SecretString,
     pub signing_key: SecretString,
     pub demo: bool,
+    pub client_address_header: String,
     pub database: Database,
     pub oidc: Oidc,
     pub s3: S3,
     pub limits: Limits,
     pub documents: Documents,
+    pub complaints: Complaints,
     pub serving: Serving,
     pub training: Training,
     pub rights_checks: RightsChecks,
@@ -98,6 +100,14 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct Documents {
     pub reader: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Complaints {
+    pub per_address_per_day: i32,
+    pub evidence_bytes: usize,
+    pub keep_personal_details_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -26,6 +26,9 @@ pub enum AppError {
     /// Sent more than is taken.
     #[error("{0}")]
     TooLarge(Say),
+    /// Asked more often than is taken.
+    #[error("{0}")]
+    TooMany(Say),
     /// A part that this needs is away; trying later may help.
     #[error("{what} cannot be reached")]
     Unavailable {
@@ -96,6 +99,7 @@ impl AppError {
             Self::Invalid(_) => 422,
             Self::Conflict(_) => 409,
             Self::TooLarge(_) => 413,
+            Self::TooMany(_) => 429,
             Self::Unavailable { .. } => 503,
             Self::Internal(_) => 500,
         }
@@ -110,7 +114,8 @@ impl AppError {
             Self::Forbidden(say)
             | Self::Invalid(say)
             | Self::Conflict(say)
-            | Self::TooLarge(say) => say.clone(),
+            | Self::TooLarge(say)
+            | Self::TooMany(say) => say.clone(),
             Self::NotFound => Say::new("error-not-found"),
             Self::SignInFirst => Say::new("error-sign-in"),
             Self::Unavailable { what, .. } => Say::new("error-unavailable").with("what", what),
@@ -132,7 +137,8 @@ impl AppError {
             | Self::Forbidden(_)
             | Self::Invalid(_)
             | Self::Conflict(_)
-            | Self::TooLarge(_) => {}
+            | Self::TooLarge(_)
+            | Self::TooMany(_) => {}
         }
     }
 }

@@ -48,6 +48,10 @@ typed_id!(
     DatasetVersionId,
     /// One file of a dataset version; also the id of its upload.
     FileId,
+    /// One decision that keeps documents out of a dataset.
+    ExclusionId,
+    /// One request or complaint from outside.
+    ComplaintId,
     /// One run that made a dataset version out of others.
     CurationRunId,
     /// One look at the source of a dataset.

@@ -20,6 +20,7 @@ pub mod worker;
 pub mod accounts;
 pub mod agreements;
 pub mod datasets;
+pub mod documents;
 pub mod institutions;
 pub mod jobs;
 pub mod keys;
@@ -33,6 +34,7 @@ pub mod uploads;
 
 // Processes over the subjects.
 pub mod audit;
+pub mod complaints;
 pub mod disclosures;
 pub mod gateway;
 pub mod home;

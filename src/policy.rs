@@ -122,6 +122,16 @@ impl Actor {
         }
     }
 
+    /// Somebody who is not signed in, where that is no matter.
+    #[must_use]
+    pub fn visitor() -> Self {
+        Self {
+            user: UserId(Uuid::max()),
+            institution: InstitutionId(Uuid::max()),
+            roles: Vec::new(),
+        }
+    }
+
     /// Whether the actor holds `role`.
     #[must_use]
     pub fn is(&self, role: Role) -> bool {
@@ -201,13 +211,25 @@ pub enum Action {
     /// Say that a notice was read that is for oneself or one's role.
     ReadNotice,
     ManageInstitutions,
+    /// Send a request or complaint from outside.
+    FileComplaint,
+    /// See that there are cases.
+    ListComplaints,
+    /// Handle what people ask about their own data.
+    HandlePrivacyRequest,
+    /// Handle what right holders complain about.
+    HandleRightsComplaint,
+    /// Be the second person for an answer that is not a full yes.
+    DecideOnRefusal,
+    /// Look at, and remark on, a case that touches one's own data.
+    AdviseOnComplaint,
     /// What the worker does by itself: verify, dispatch, follow, settle.
     RunSystem,
 }
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 11] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -251,6 +273,12 @@ impl Action {
         Self::ViewAudit,
         Self::ReadNotice,
         Self::ManageInstitutions,
+        Self::FileComplaint,
+        Self::ListComplaints,
+        Self::HandlePrivacyRequest,
+        Self::HandleRightsComplaint,
+        Self::DecideOnRefusal,
+        Self::AdviseOnComplaint,
         Self::RunSystem,
     ];
 }
@@ -387,6 +415,16 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         }),
         Action::ReadNotice => here(&Role::ALL),
         Action::ManageInstitutions => platform(&[Admin]),
+        // Nobody has to sign in to say that something is wrong.
+        Action::FileComplaint => Ok(()),
+        Action::ListComplaints => here(&[PrivacyOfficer, Manager])
+            .or_else(|denied| platform(&[Steward, LegalReviewer]).map_err(|_| denied)),
+        Action::HandlePrivacyRequest => platform(&[Steward]),
+        Action::HandleRightsComplaint => platform(&[LegalReviewer]),
+        Action::DecideOnRefusal => {
+            platform(&[Steward, LegalReviewer]).and_then(|()| not_own(actor, scope))
+        }
+        Action::AdviseOnComplaint => here(&[PrivacyOfficer, Manager]),
         Action::RunSystem => platform(&[System]),
     }
     .map(|()| Permit(PhantomData))

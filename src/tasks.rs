@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::{
     agreements,
     app::Ports,
+    complaints, datasets,
     db::Task as _,
-    disclosures, gateway, jobs, ledger, notices, rights_checks, uploads, withdrawals,
+    disclosures, documents, gateway, jobs, ledger, notices, rights_checks, uploads, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -38,6 +39,24 @@ pub fn handlers() -> Vec<Handler<Ports>> {
                 Box::pin(async move {
                     let task = serde_json::from_value(task)?;
                     Ok(uploads::verify(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: datasets::CarryFile::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(uploads::carry(&ports.db, &ports.objects, &task).await?)
+                })
+            },
+        },
+        Handler {
+            kind: complaints::MailLetter::KIND,
+            run: |ports, task| {
+                Box::pin(async move {
+                    let task = serde_json::from_value(task)?;
+                    Ok(complaints::mail(&ports.db, &ports.mailer, &task).await?)
                 })
             },
         },
@@ -98,6 +117,23 @@ pub fn chores() -> Vec<Chore<Ports>> {
                 Box::pin(async {
                     let (db, objects) = (&ports.db, &ports.objects);
                     Ok(rights_checks::recheck_due(db, objects, &ports.fetcher).await?)
+                })
+            },
+        },
+        Chore {
+            name: "index verified files",
+            every: Duration::from_secs(5),
+            run: |ports| {
+                Box::pin(async { Ok(documents::catch_up(&ports.db, &ports.objects).await?) })
+            },
+        },
+        Chore {
+            name: "delete personal details of decided cases",
+            every: Duration::from_secs(3600),
+            run: |ports| {
+                Box::pin(async {
+                    let keep_days = ports.config.complaints.keep_personal_details_days;
+                    Ok(complaints::forget(&ports.db, &ports.objects, keep_days).await?)
                 })
             },
         },

@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 21] = [
+const ORDER: [&[&str]; 22] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
@@ -22,11 +22,12 @@ const ORDER: [&[&str]; 21] = [
     &["datasets"],
     &["agreements"],
     &["uploads"],
+    &["documents"],
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
     &["licensees"],
-    &["withdrawals", "audit", "ledger", "lineage"],
+    &["withdrawals", "audit", "complaints", "ledger", "lineage"],
     &["disclosures"],
     &["home"],
     &["app", "tasks"],

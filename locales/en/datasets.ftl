@@ -183,3 +183,20 @@ problem-line-field-count = { $found ->
 }
 problem-line-after-quote = there is text after the closing quote
 datasets-review-not-assessed = There are personal data in this version and no signed privacy assessment that allows their use. Without it the version cannot be approved.
+datasets-versions = Versions
+datasets-version-since = Since
+datasets-version-left-out = Left out
+datasets-version-next = Next version
+datasets-version-next-text = The next version begins with the files of this one. You can add files or take some out. It is reviewed afresh; until then this version holds.
+datasets-version-begin = Begin the next version
+datasets-version-open = A next version is being made already.
+datasets-version-none-approved = No version was approved yet to begin with.
+datasets-facts-relied-on = Licence, right holder, personal data and confidentiality were reviewed for an earlier version and cannot change here. Register a new dataset if they are different.
+flash-datasets-version-begun = The next version has begun. Its files are being taken over.
+event-datasets-version-begun = Next version begun
+event-datasets-documents-excluded = Documents excluded
+problem-excluded-documents = { $count ->
+    [one] It holds one document that stays out of this dataset, after a request or complaint. Take it out and send the file again.
+   *[other] It holds { $count } documents that stay out of this dataset, after a request or complaint. Take them out and send the file again.
+}
+problem-line-excluded = this document is excluded

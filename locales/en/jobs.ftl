@@ -177,3 +177,4 @@ jobs-field-territory-hint = A permission may say in which countries that is allo
 jobs-territory = Used in
 jobs-duties = In return:
 jobs-runs-in = The data are processed in { $place }.
+jobs-version-superseded = There is a newer version of this dataset, without documents that had to go. Choose that version.

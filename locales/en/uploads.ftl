@@ -32,3 +32,4 @@ event-uploads-verified = File checked and good
 event-uploads-rejected = File checked and not accepted
 event-uploads-removed = File removed
 event-uploads-expired = Unfinished upload cleared away
+event-uploads-carried = File carried over into a next version

@@ -183,3 +183,20 @@ problem-line-field-count = { $found ->
 }
 problem-line-after-quote = na het sluitende aanhalingsteken staat nog tekst
 datasets-review-not-assessed = Er staan persoonsgegevens in deze versie en er is geen ondertekende privacybeoordeling die het gebruik toestaat. Zonder die beoordeling kan de versie niet worden goedgekeurd.
+datasets-versions = Versies
+datasets-version-since = Sinds
+datasets-version-left-out = Weggelaten
+datasets-version-next = Volgende versie
+datasets-version-next-text = De volgende versie begint met de bestanden van deze versie. U kunt er bestanden aan toevoegen of uit halen. Zij wordt opnieuw beoordeeld; tot dan blijft deze versie gelden.
+datasets-version-begin = Volgende versie beginnen
+datasets-version-open = Er wordt al aan een volgende versie gewerkt.
+datasets-version-none-approved = Er is nog geen goedgekeurde versie om mee te beginnen.
+datasets-facts-relied-on = Licentie, rechthebbende, persoonsgegevens en vertrouwelijkheid zijn al beoordeeld voor een eerdere versie en kunnen hier niet veranderen. Registreer een nieuwe dataset als ze anders zijn.
+flash-datasets-version-begun = De volgende versie is begonnen. De bestanden worden nu overgenomen.
+event-datasets-version-begun = Volgende versie begonnen
+event-datasets-documents-excluded = Documenten uitgesloten
+problem-excluded-documents = { $count ->
+    [one] Er staat één document in dat uit deze dataset moet blijven, na een verzoek of klacht. Haal het weg en verstuur het bestand opnieuw.
+   *[other] Er staan { $count } documenten in die uit deze dataset moeten blijven, na een verzoek of klacht. Haal ze weg en verstuur het bestand opnieuw.
+}
+problem-line-excluded = dit document is uitgesloten

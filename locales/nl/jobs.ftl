@@ -177,3 +177,4 @@ jobs-field-territory-hint = Een toestemming kan zeggen in welke landen dat mag.
 jobs-territory = Gebruikt in
 jobs-duties = Daar staat tegenover:
 jobs-runs-in = De data wordt verwerkt in { $place }.
+jobs-version-superseded = Van deze dataset is er een nieuwere versie, zonder documenten die weg moesten. Kies die versie.

@@ -32,3 +32,4 @@ event-uploads-verified = Bestand gecontroleerd en goed
 event-uploads-rejected = Bestand gecontroleerd en niet goed
 event-uploads-removed = Bestand verwijderd
 event-uploads-expired = Onvoltooide upload opgeruimd
+event-uploads-carried = Bestand overgenomen in een volgende versie

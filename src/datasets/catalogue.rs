@@ -53,6 +53,11 @@ pub async fn published(db: &Db) -> Result<Vec<PublishedVersion>, StoreError> {
            JOIN datasets d ON d.id = v.dataset_id
            JOIN institutions i ON i.id = d.institution_id
            WHERE v.status = 'approved'
+             -- Nothing new is made from a version whose successor is without documents that had to go.
+             AND NOT EXISTS (
+                 SELECT 1 FROM dataset_versions l
+                 JOIN exclusions x ON x.dataset_id = v.dataset_id AND x.documents > 0 AND x.made_at > v.submitted_at
+                 WHERE l.dataset_id = v.dataset_id AND l.number > v.number AND l.status = 'approved')
            ORDER BY v.id DESC LIMIT 500"#
     )
     .fetch_all(&mut *conn)

@@ -172,6 +172,15 @@ impl Facts {
         })
     }
 
+    /// Whether the facts that rights and privacy are decided upon are those of `before`.
+    #[must_use]
+    pub(super) fn keeps_what_reviews_rely_on(&self, before: &Self) -> bool {
+        self.license == before.license
+            && self.right_holder == before.right_holder
+            && self.personal_data_basis == before.personal_data_basis
+            && self.confidentiality == before.confidentiality
+    }
+
     /// As it stands in the form.
     #[must_use]
     pub fn to_raw(&self) -> RawFacts {

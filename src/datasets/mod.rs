@@ -5,7 +5,10 @@ mod catalogue;
 mod coverage;
 mod curation;
 mod dataset;
+mod exclude;
 mod file;
+mod history;
+mod next_version;
 mod problem;
 mod public_facts;
 mod public_store;
@@ -16,6 +19,7 @@ mod status;
 mod store;
 mod submit;
 mod supply;
+mod version_store;
 mod waiting;
 pub mod web;
 
@@ -24,10 +28,13 @@ pub use self::{
     coverage::{Decision, decide_use, decide_use_without, lock_for_use, read as read_policy},
     curation::{CurationError, CurationKind, NewCuration, record_curation},
     dataset::{Confidentiality, Dataset, Facts, RawFacts, Version},
+    exclude::{Exclusion, exclude, excluded},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256, manifest_text},
+    history::{VersionRow, history, is_superseded},
+    next_version::{CarryFile, CommitOrStore, NextVersionError, begin_next_version},
     problem::{BadLine, Fault, LineProblem, Problem},
     public_facts::{CONTENT_TYPES, PublicFacts, RawPublicFacts, SourceCategory, UnknownCategory},
-    register::{EditError, check_edit, describe, lock_editable, register},
+    register::{EditError, check_edit, describe, lock, lock_editable, register},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
     status::{Status, Step, WrongStatus},
     submit::{SubmitError, submit},
@@ -37,7 +44,7 @@ pub use self::{
 use crate::{
     db::{Db, StoreError},
     ids::{DatasetId, DatasetVersionId},
-    policy::{self, Action, Actor},
+    policy::{self, Action, Actor, Scope},
 };
 
 /// One dataset with its newest version, whoever asks.
@@ -49,7 +56,8 @@ pub async fn find(db: &Db, id: DatasetId) -> Result<Option<Dataset>, StoreError>
     store::find(&mut conn, id).await
 }
 
-/// One dataset, where `actor` may see it.
+/// One dataset, where `actor` may see it: with its newest version for its own people and the platform, with its
+/// newest approved version for everybody else.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
@@ -58,8 +66,18 @@ pub async fn find_visible(
     actor: &Actor,
     id: DatasetId,
 ) -> Result<Option<Dataset>, StoreError> {
-    let found = find(db, id).await?;
-    Ok(found.filter(|dataset| policy::check(actor, Action::ViewDataset, &dataset.scope()).is_ok()))
+    let Some(found) = find(db, id).await? else {
+        return Ok(None);
+    };
+    let unpublished = Scope::of(found.institution);
+    if policy::check(actor, Action::ViewDataset, &unpublished).is_ok() {
+        Ok(Some(found))
+    } else if policy::check(actor, Action::ViewDataset, &found.scope()).is_ok() {
+        let mut conn = db.read().await?;
+        store::find_approved(&mut conn, id).await
+    } else {
+        Ok(None)
+    }
 }
 
 /// The files of a version by path, without those given up; of a path sent more than once, the newest.

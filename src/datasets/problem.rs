@@ -55,6 +55,8 @@ pub enum Fault {
     NoDocuments,
     /// Single lines are wrong.
     BadLines,
+    /// Documents that stay out of this dataset.
+    ExcludedDocuments,
 }
 
 /// A line that is wrong.
@@ -103,6 +105,8 @@ pub enum LineProblem {
     },
     /// Text after the quote that ends a field.
     AfterQuote,
+    /// A document that stays out of this dataset, after a request or complaint.
+    Excluded,
 }
 
 impl Fault {
@@ -126,6 +130,7 @@ impl Fault {
             Self::CsvOpenQuote { line } => Say::new("problem-csv-open-quote").with("line", line),
             Self::NoDocuments => Say::new("problem-no-documents"),
             Self::BadLines => Say::new("problem-bad-lines"),
+            Self::ExcludedDocuments => Say::new("problem-excluded-documents"),
         }
     }
 }
@@ -163,6 +168,7 @@ impl LineProblem {
                 .with("expected", expected)
                 .with("found", found),
             Self::AfterQuote => Say::new("problem-line-after-quote"),
+            Self::Excluded => Say::new("problem-line-excluded"),
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum EditError {
     NotFound(DatasetId),
     #[error("a version that is {} cannot be changed", .0.name())]
     Frozen(Status),
+    #[error("what an approved version relies on cannot be changed")]
+    ReliedOn,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -37,6 +39,7 @@ impl From<EditError> for AppError {
         match error {
             EditError::NotFound(_) => Self::NotFound,
             EditError::Frozen(_) => Self::conflict("datasets-frozen"),
+            EditError::ReliedOn => Self::conflict("datasets-facts-relied-on"),
             EditError::Denied(why) => why.into(),
             EditError::Store(why) => why.into(),
             EditError::Commit(why) => why.into(),
@@ -100,7 +103,8 @@ pub async fn register(
 /// Replaces the facts of a dataset whose newest version is a draft or was returned.
 ///
 /// # Errors
-/// [`EditError::Frozen`] where it was submitted.
+/// [`EditError::Frozen`] where it was submitted; [`EditError::ReliedOn`] where an earlier version was approved on
+/// a fact that would be another.
 pub async fn describe(
     db: &Db,
     actor: &Actor,
@@ -110,6 +114,9 @@ pub async fn describe(
 ) -> Result<(), EditError> {
     let mut tx = db.write(actor).await?;
     let (found, permit) = lock_editable(&mut tx, dataset).await?;
+    if found.is_published && !facts.keeps_what_reviews_rely_on(&found.facts) {
+        return Err(EditError::ReliedOn);
+    }
     rights_checks::note_licence(&mut tx, dataset, &facts.license, "").await?;
     store::update_facts(&mut tx, dataset, facts).await?;
     tx.record(&Said {
@@ -121,6 +128,15 @@ pub async fn describe(
     })?;
     supply_in(&mut tx, dataset, found.institution, public).await?;
     tx.commit(permit).await?;
+    Ok(())
+}
+
+/// Keeps every other change of a dataset waiting until the caller's transaction ends.
+///
+/// # Errors
+/// Where the database refuses.
+pub async fn lock(tx: &mut WriteTx<'_>, dataset: DatasetId) -> Result<(), StoreError> {
+    store::lock(tx, dataset).await?;
     Ok(())
 }
 

@@ -81,6 +81,22 @@ pub(super) async fn find(
     conn: &mut PgConnection,
     id: DatasetId,
 ) -> Result<Option<Dataset>, StoreError> {
+    find_with(conn, id, false).await
+}
+
+/// The dataset with its newest approved version.
+pub(super) async fn find_approved(
+    conn: &mut PgConnection,
+    id: DatasetId,
+) -> Result<Option<Dataset>, StoreError> {
+    find_with(conn, id, true).await
+}
+
+async fn find_with(
+    conn: &mut PgConnection,
+    id: DatasetId,
+    is_approved: bool,
+) -> Result<Option<Dataset>, StoreError> {
     sqlx::query_as!(
         Row,
         r#"SELECT d.id, d.institution_id, i.name AS institution, d.title, d.description, d.language, d.license,
@@ -92,9 +108,10 @@ pub(super) async fn find(
            FROM datasets d
            JOIN institutions i ON i.id = d.institution_id
            JOIN dataset_versions v ON v.dataset_id = d.id
-           WHERE d.id = $1
+           WHERE d.id = $1 AND (v.status = 'approved' OR NOT $2)
            ORDER BY v.number DESC LIMIT 1"#,
         id.0,
+        is_approved,
     )
     .fetch_optional(conn)
     .await?
@@ -139,7 +156,9 @@ pub(super) async fn list(
            FROM datasets d
            JOIN institutions i ON i.id = d.institution_id
            JOIN dataset_versions v ON v.dataset_id = d.id
-               AND v.number = (SELECT max(n.number) FROM dataset_versions n WHERE n.dataset_id = d.id)
+               -- Of others' datasets, what is being made next is not shown.
+               AND v.number = (SELECT max(n.number) FROM dataset_versions n WHERE n.dataset_id = d.id
+                   AND ($1::uuid IS NULL OR d.institution_id = $1 OR n.status = 'approved'))
            CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM dataset_versions a
                WHERE a.dataset_id = d.id AND 'approved' IN (a.status, a.withdrawn_from)) AS is_published) p
            WHERE ($1::uuid IS NULL OR d.institution_id = $1 OR p.is_published)

@@ -19,6 +19,8 @@ struct AboutPage {
     chrome: Chrome,
     title: String,
     paragraphs: Vec<String>,
+    /// Leads to the form for requests and complaints.
+    shows_rights: bool,
 }
 
 fn about(visit: &Visit, name: &str, paragraphs: u32) -> PageResult {
@@ -29,6 +31,7 @@ fn about(visit: &Visit, name: &str, paragraphs: u32) -> PageResult {
         paragraphs: (1..=paragraphs)
             .map(|n| lang.t(&format!("{name}-{n}")))
             .collect(),
+        shows_rights: name == "privacy",
     })
 }
 
@@ -39,7 +42,7 @@ async fn accessibility(visit: Visit) -> PageResult {
 
 #[get("/{lang:nl|en}/privacy")]
 async fn privacy(visit: Visit) -> PageResult {
-    about(&visit, "privacy", 4)
+    about(&visit, "privacy", 6)
 }
 
 #[get("/{lang:nl|en}/docs")]

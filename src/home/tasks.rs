@@ -5,7 +5,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    agreements,
+    agreements, complaints,
     datasets::{self, WaitsFor},
     db::{Db, StoreError},
     disclosures,
@@ -148,6 +148,26 @@ pub async fn todo(db: &Db, actor: &Actor, lang: Lang) -> Result<Vec<Todo>, Store
             from: String::new(),
             path: format!("/withdrawals/{}", duty.withdrawal),
             action: "todo-see",
+        });
+    }
+    for case in complaints::waiting_for(db, actor).await? {
+        let (sentence, action) = match case.waits_for {
+            complaints::WaitsFor::Handler => ("todo-complaint-take", "todo-take"),
+            complaints::WaitsFor::Decision => ("todo-complaint-decide", "todo-decide"),
+            complaints::WaitsFor::Second => ("todo-complaint-confirm", "todo-decide"),
+            complaints::WaitsFor::Institution => ("todo-complaint-remark", "todo-show"),
+        };
+        let due = case.due_at.with_timezone(&chrono_tz::Europe::Amsterdam);
+        let is_overdue = if db.now() > case.due_at { "yes" } else { "no" };
+        list.push(Todo {
+            since: case.since,
+            sentence: Say::new(sentence)
+                .with("number", case.number)
+                .with("due", due.format("%d-%m-%Y"))
+                .with("overdue", is_overdue),
+            from: String::new(),
+            path: format!("/complaints/{}", case.id),
+            action,
         });
     }
     for notice in notices::waiting_for(db, actor).await? {

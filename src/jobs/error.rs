@@ -18,6 +18,9 @@ pub enum JobError {
     NotFound(JobId),
     #[error("there is no dataset version {0}")]
     UnknownVersion(DatasetVersionId),
+    /// Documents had to go; the next version is without them.
+    #[error("dataset version {0} has a successor without documents that had to go")]
+    Superseded(DatasetVersionId),
     #[error("the base model is not known or not released")]
     UnknownBase,
     /// What the rules say to each dataset version; at least one of them no.
@@ -53,6 +56,7 @@ impl From<JobError> for AppError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::NotFound(_) | JobError::UnknownVersion(_) => Self::NotFound,
+            JobError::Superseded(_) => Self::conflict("jobs-version-superseded"),
             JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
             JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
             JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),

@@ -136,6 +136,9 @@ pub(super) async fn verdicts(
             ..Scope::of(owner.institution)
         };
         let _permit = policy::check(actor, Action::ViewDataset, &scope).map_err(|_| unknown())?;
+        if datasets::is_superseded(conn, *version).await? {
+            return Err(JobError::Superseded(*version));
+        }
         let decision = datasets::decide_use(conn, *version, wanted, at)
             .await?
             .ok_or_else(unknown)?;

@@ -43,6 +43,21 @@ pub enum MailError {
     Away(String),
 }
 
+/// A letter to somebody outside.
+#[derive(Clone, Copy)]
+pub struct Letter<'a> {
+    /// Letters, digits and dashes; the same for every try, so that a repetition is known as one.
+    pub name: &'a str,
+    /// Where to.
+    pub to: &'a str,
+    /// The line above it.
+    pub subject: &'a str,
+    /// The text.
+    pub body: &'a str,
+    /// When it was written.
+    pub written_at: chrono::DateTime<chrono::Utc>,
+}
+
 /// A mail that is ready to go.
 pub(super) struct Mail {
     pub(super) message_id: String,
@@ -143,6 +158,33 @@ impl Mailer {
     fn confirm_path(&self, notice: NoticeId) -> String {
         let token = confirm_token::token(&self.secret, notice);
         format!("/notices/{notice}/confirm/{token}")
+    }
+
+    /// Sends a letter to somebody who need not have an account. Of its address nothing is kept here.
+    ///
+    /// # Errors
+    /// [`MailError`].
+    pub async fn send_letter(&self, letter: &Letter<'_>) -> Result<(), MailError> {
+        let to: Mailbox = letter
+            .to
+            .parse()
+            .map_err(|error| MailError::Refused(format!("{error}")))?;
+        let message_id = format!("<{}@{}>", letter.name, self.host);
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(one_line(letter.subject))
+            .message_id(Some(message_id.clone()))
+            .date(letter.written_at.into())
+            .header(ContentType::TEXT_PLAIN)
+            .body(letter.body.to_owned())
+            .map_err(|error| MailError::Refused(error.to_string()))?;
+        self.send(Mail {
+            message_id,
+            message,
+            file: format!("{}.eml", letter.name),
+        })
+        .await
     }
 
     /// Hands a mail over.

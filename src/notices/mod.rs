@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use self::{
     acknowledge::{AcknowledgeError, acknowledge},
     deliver::{Deliver, DeliverError, deliver},
-    mail::{MailError, Mailer},
+    mail::{Letter, MailError, Mailer},
     notice::{About, Notice, Recipient, Shown, Value},
     store::{Filter, list, waiting_for},
     tell::{tell, tell_all},

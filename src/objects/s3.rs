@@ -321,6 +321,34 @@ impl ObjectStore {
         }
     }
 
+    /// Reads `size` bytes of one exact version from `offset` on; fewer where it ends before.
+    ///
+    /// # Errors
+    /// Where it is not there or the store is away.
+    pub async fn read_range(
+        &self,
+        key: &str,
+        version: &str,
+        (offset, size): (u64, u64),
+    ) -> Result<bytes::Bytes, ObjectError> {
+        if size == 0 {
+            return Ok(bytes::Bytes::new());
+        }
+        let found = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .version_id(version)
+            .range(format!("bytes={offset}-{}", offset + size - 1))
+            .send()
+            .await
+            .map_err(|e| ObjectError::new("get part of object", &e))?;
+        let body = found.body.collect().await;
+        body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
+            .map_err(|e| ObjectError::broken_off("get part of object", &e))
+    }
+
     /// Removes one exact version. Once gone, doing it again is fine.
     ///
     /// # Errors
@@ -389,6 +417,15 @@ impl ObjectStore {
 }
 
 impl ObjectError {
+    fn broken_off(operation: &'static str, error: &dyn std::error::Error) -> Self {
+        Self {
+            operation,
+            message: error.to_string(),
+            is_missing: false,
+            is_refused: false,
+        }
+    }
+
     pub(super) fn bad_request(operation: &'static str, error: &dyn std::error::Error) -> Self {
         Self {
             operation,

@@ -4,12 +4,14 @@
 //! is verified is `tree`: the SHA-256 over the digests of the parts. Nothing is readable before it is ready.
 
 mod abort;
+mod carry;
 mod check;
 mod complete;
 mod find;
 mod form;
 mod open;
 mod parts;
+mod split;
 mod store;
 mod upload;
 mod verify;
@@ -17,6 +19,8 @@ pub mod web;
 
 pub use self::{
     abort::{Discard, DiscardError, discard, sweep},
+    carry::carry,
+    split::{Document, DocumentHash, Found, Split, text_of},
     upload::{InvalidPath, Upload, parse_path, part_size_bytes},
     verify::{Verify, VerifyError, verify},
 };

@@ -296,6 +296,59 @@ pub(super) async fn set_aborted(tx: &mut WriteTx<'_>, id: FileId) -> Result<(), 
     Ok(())
 }
 
+/// A file that was carried over, as it is in the object store.
+pub(super) struct Carried {
+    pub(super) size_bytes: i64,
+    pub(super) part_size_bytes: i64,
+    pub(super) tree_sha256: String,
+    pub(super) object_version: String,
+}
+
+/// The place of a carried file has its bytes now, to be verified.
+pub(super) async fn set_carried(
+    tx: &mut WriteTx<'_>,
+    id: FileId,
+    carried: &Carried,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE dataset_files SET state = 'verifying', size_bytes = $2, part_size_bytes = $3, tree_sha256 = $4,
+             object_version = $5, s3_upload_id = NULL
+         WHERE id = $1",
+        id.0,
+        carried.size_bytes,
+        carried.part_size_bytes,
+        carried.tree_sha256,
+        carried.object_version,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps what went along and what did not.
+pub(super) async fn insert_carried(
+    tx: &mut WriteTx<'_>,
+    (source, file): (FileId, FileId),
+    kept: i64,
+    dropped: &[[u8; 32]],
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    let hashes: Vec<Vec<u8>> = dropped.iter().map(|hash| hash.to_vec()).collect();
+    sqlx::query!(
+        "INSERT INTO carried_files (source_file_id, file_id, documents_kept, documents_dropped, dropped_sha256,
+             carried_at)
+         VALUES ($1, $2, $3, cardinality($4::bytea[]), $4, $5)",
+        source.0,
+        file.0,
+        kept,
+        &hashes,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Uploads that nothing came in for until `now`, oldest first.
 pub(super) async fn expired(
     conn: &mut PgConnection,

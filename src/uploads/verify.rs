@@ -1,17 +1,20 @@
 //! Reading a file from end to end, once: the bytes, the format, how much text there is.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    abort::Discard,
+    abort::{Discard, DiscardError},
     check::{Check, Counts},
     open::Changed,
+    split::{Found, Split},
     store::{self, Verified},
     upload::Upload,
 };
 use crate::{
-    datasets::{self, EditError, Fault, FileState, Format, Problem},
+    datasets::{self, BadLine, EditError, Fault, FileState, Format, LineProblem, Problem},
     db::{CommitError, Db, StoreError, Task},
     ids::FileId,
     objects::{ObjectError, ObjectStore},
@@ -43,6 +46,12 @@ pub enum VerifyError {
     /// The database is away, or a row makes no sense.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Documents were excluded while it was read.
+    #[error("documents were excluded while the file was read")]
+    ExcludedMeanwhile,
+    /// What was replaced could not be freed.
+    #[error(transparent)]
+    Discard(#[from] DiscardError),
     /// The outcome could not be stored.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -63,11 +72,12 @@ pub async fn verify(db: &Db, objects: &ObjectStore, task: &Verify) -> Result<(),
     let Some(upload) = store::find(&mut conn, task.file).await? else {
         return Ok(());
     };
-    drop(conn);
     if upload.state != FileState::Verifying {
         return Ok(());
     }
-    let outcome = read(objects, &upload).await?;
+    let excluded = datasets::excluded(&mut conn, upload.dataset).await?;
+    drop(conn);
+    let outcome = read(objects, &upload, &excluded).await?;
     let actor = Actor::system();
     let mut tx = db.write(&actor).await?;
     let (dataset, permit) = match datasets::lock_editable(&mut tx, upload.dataset).await {
@@ -81,6 +91,9 @@ pub async fn verify(db: &Db, objects: &ObjectStore, task: &Verify) -> Result<(),
     };
     if upload.state != FileState::Verifying {
         return Ok(());
+    }
+    if datasets::excluded(tx.conn(), upload.dataset).await?.len() != excluded.len() {
+        return Err(VerifyError::ExcludedMeanwhile);
     }
     let (kind, sha256, problem) = match &outcome {
         Ok(verified) => {
@@ -110,6 +123,7 @@ pub async fn verify(db: &Db, objects: &ObjectStore, task: &Verify) -> Result<(),
 async fn read(
     objects: &ObjectStore,
     upload: &Upload,
+    excluded: &HashSet<[u8; 32]>,
 ) -> Result<Result<Verified, Problem>, VerifyError> {
     // Opening refuses every other ending.
     let format = upload.format().unwrap_or(Format::Text);
@@ -122,15 +136,81 @@ async fn read(
         Err(error) => return Err(error.into()),
     };
     let mut reading = Reading::new(format, upload.part_size_bytes);
+    let mut sieve = (!excluded.is_empty()).then(|| Sieve::new(format, excluded));
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(VerifyError::Reading)?;
         for piece in chunk.chunks(64 * 1024) {
             reading.feed(piece);
+            if let Some(sieve) = &mut sieve {
+                sieve.feed(piece);
+            }
             // Other tasks of the worker go on while a large file is read.
             tokio::task::yield_now().await;
         }
     }
-    Ok(reading.finish(upload.size_bytes, upload.tree_sha256.as_deref()))
+    let verified = reading.finish(upload.size_bytes, upload.tree_sha256.as_deref());
+    Ok(
+        verified.and_then(|verified| match sieve.and_then(Sieve::finish) {
+            Some(problem) => Err(problem),
+            None => Ok(verified),
+        }),
+    )
+}
+
+/// Finds the documents that stay out of the dataset.
+struct Sieve<'a> {
+    split: Split,
+    excluded: &'a HashSet<[u8; 32]>,
+    lines: Vec<BadLine>,
+    count: u64,
+}
+
+/// How many of them are named, as for other bad lines.
+const MOST_LINES_SHOWN: usize = 100;
+
+impl<'a> Sieve<'a> {
+    fn new(format: Format, excluded: &'a HashSet<[u8; 32]>) -> Self {
+        Self {
+            split: Split::of(format),
+            excluded,
+            lines: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        let mut found = Vec::new();
+        self.split.feed(bytes, &mut found);
+        self.take(found);
+    }
+
+    fn take(&mut self, found: Vec<Found>) {
+        for one in found {
+            if let Found::Document(document) = one
+                && self.excluded.contains(&document.sha256)
+            {
+                self.count += 1;
+                if self.lines.len() < MOST_LINES_SHOWN {
+                    self.lines.push(BadLine {
+                        line: document.number.unsigned_abs(),
+                        problem: LineProblem::Excluded,
+                    });
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Option<Problem> {
+        let split = std::mem::replace(&mut self.split, Split::of(Format::Text));
+        let mut found = Vec::new();
+        split.finish(&mut found);
+        self.take(found);
+        (self.count > 0).then_some(Problem {
+            fault: Fault::ExcludedDocuments,
+            lines: self.lines,
+            bad_lines: self.count,
+        })
+    }
 }
 
 /// One pass over the bytes of a file.

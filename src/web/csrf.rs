@@ -155,7 +155,7 @@ pub(super) fn ports(request: &HttpRequest) -> Result<(web::Data<Db>, web::Data<C
 }
 
 /// Refuses what another site's page sent (Fetch Metadata, else Origin).
-fn same_origin(request: &HttpRequest) -> Result<(), AppError> {
+pub(super) fn same_origin(request: &HttpRequest) -> Result<(), AppError> {
     let (_, config) = ports(request)?;
     let header = |name: header::HeaderName| {
         request
@@ -183,7 +183,7 @@ fn token_matches(token: Option<&str>, session: &Session) -> Result<(), AppError>
     }
 }
 
-async fn read(
+pub(super) async fn read(
     request: &HttpRequest,
     payload: &mut Payload,
     limit: usize,

@@ -10,6 +10,7 @@ mod headers;
 mod lang;
 mod page;
 mod page_error;
+mod public_form;
 mod session;
 mod words;
 
@@ -23,6 +24,7 @@ pub use self::{
     lang::Lang,
     page::{Page, Visit, back_with, see_other},
     page_error::{PageError, PageResult},
+    public_form::{PublicForm, PublicSender, check_form_token, client_address, form_token},
     session::{SESSION_LIFETIME, Session, cookie_name, end_session, read_session, start_session},
     words::{bytes, day, moment, number, short_hash},
 };

@@ -128,6 +128,20 @@ impl Visit {
     pub fn show(&self, page: &impl Template) -> PageResult {
         html(StatusCode::OK, page)
     }
+
+    /// Answers with `page`, a form that was not taken (422).
+    ///
+    /// # Errors
+    /// Where the template fails.
+    pub fn show_invalid(&self, page: &impl Template) -> PageResult {
+        html(StatusCode::UNPROCESSABLE_ENTITY, page)
+    }
+
+    /// A path of the pages in this language.
+    #[must_use]
+    pub fn path(&self, rest: &str) -> String {
+        format!("/{}{rest}", self.lang)
+    }
 }
 
 impl Page {
@@ -233,6 +247,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("usage", Some(Action::ViewUsage)),
         ("contributions", Some(Action::GivePermission)),
         ("statements", Some(Action::ViewStatements)),
+        ("complaints", Some(Action::ListComplaints)),
         ("notices", None),
         ("admin/licensees", Some(Action::ViewLicensees)),
         ("audit", Some(Action::ViewAudit)),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        Dataset, Facts, File, FileState, Format, RawFacts, Status, files, find_visible, store,
+        Dataset, Facts, File, FileState, Format, RawFacts, Status, begin_next_version, files,
+        find_visible, history, store,
     },
     form,
     list::{pattern, seen_by},
@@ -15,6 +16,7 @@ use crate::{
     db::Db,
     error::{AppError, Say},
     ids::{DatasetId, DatasetVersionId, FileId},
+    policy::{self, Action, Scope},
     web::{ApiActor, ApiResult, FieldErrors, Lang, ProtectedJson},
 };
 
@@ -171,4 +173,42 @@ pub(super) async fn submit(
         "status": Status::Submitted,
         "manifest_sha256": manifest,
     })))
+}
+
+/// Begins the next version.
+#[post("/api/v1/datasets/{id}/versions")]
+pub(super) async fn begin_version(
+    db: web::Data<Db>,
+    ApiActor(actor): ApiActor,
+    id: web::Path<DatasetId>,
+) -> ApiResult {
+    let version = begin_next_version(&db, &actor, *id).await?;
+    Ok(HttpResponse::Created().json(serde_json::json!({ "id": version })))
+}
+
+/// The versions that the caller may see, newest first.
+#[get("/api/v1/datasets/{id}/versions")]
+pub(super) async fn list_versions(
+    db: web::Data<Db>,
+    ApiActor(actor): ApiActor,
+    id: web::Path<DatasetId>,
+) -> ApiResult {
+    let dataset = find_visible(&db, &actor, *id)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let own = Scope::of(dataset.institution);
+    let sees_all = policy::check(&actor, Action::ViewDataset, &own).is_ok();
+    let versions: Vec<_> = history(&db, dataset.id)
+        .await?
+        .into_iter()
+        .filter(|one| sees_all || one.status == Status::Approved)
+        .map(|one| {
+            serde_json::json!({
+                "id": one.id, "number": one.number, "status": one.status, "since": one.since,
+                "documents": one.documents, "documents_left_out": one.dropped,
+                "manifest_sha256": one.manifest_sha256,
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "versions": versions })))
 }

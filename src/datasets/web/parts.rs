@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::{
-        Dataset, File, FileState, Review, ReviewDecision, ReviewKind, Status,
+        Dataset, File, FileState, Review, ReviewDecision, ReviewKind, Status, VersionRow,
         agreement_store::Covering, review as reviewing,
     },
-    Badge, Fact,
+    Badge, Fact, badge,
 };
 use crate::{
     policy,
@@ -64,6 +64,39 @@ pub(super) struct Panel {
     pub(super) kind: &'static str,
     pub(super) title: String,
     pub(super) hint: String,
+}
+
+/// A line of the history of versions.
+pub(super) struct VersionLine {
+    pub(super) number: String,
+    pub(super) badge: Badge,
+    pub(super) when: String,
+    pub(super) exact: String,
+    pub(super) documents: String,
+    /// Documents left out of it; empty for none.
+    pub(super) dropped: String,
+    pub(super) hash: String,
+    pub(super) manifest: String,
+}
+
+pub(super) fn version_line(lang: Lang, now: DateTime<Utc>, version: &VersionRow) -> VersionLine {
+    VersionLine {
+        number: version.number.to_string(),
+        badge: badge(lang, version.status, false),
+        when: moment(lang, now, version.since),
+        exact: version.since.to_rfc3339(),
+        documents: number(lang, version.documents),
+        dropped: if version.dropped > 0 {
+            number(lang, version.dropped)
+        } else {
+            String::new()
+        },
+        hash: version
+            .manifest_sha256
+            .as_deref()
+            .map_or_else(|| "–".to_owned(), short_hash),
+        manifest: version.manifest_sha256.clone().unwrap_or_default(),
+    }
 }
 
 pub(super) struct Station {

@@ -6,13 +6,13 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Dataset, FileState, Status, agreement_store, files, find_visible, review::Verdict,
-        review_store,
+        Dataset, FileState, Status, agreement_store, begin_next_version, files, find_visible,
+        history, review::Verdict, review_store,
     },
     Badge, Fact, PermissionLink, Rights, badge,
     parts::{
-        AgreementRow, FileRow, Panel, ReviewRow, Station, across, agreement_row, chain, file_row,
-        panels, proof, review_row, side,
+        AgreementRow, FileRow, Panel, ReviewRow, Station, VersionLine, across, agreement_row,
+        chain, file_row, panels, proof, review_row, side, version_line,
     },
     past,
 };
@@ -51,6 +51,9 @@ struct ShowPage {
     may_submit: bool,
     /// Whether the reader may state what public summaries say of it.
     may_state: bool,
+    /// Every version; empty while there is only one.
+    versions: Vec<VersionLine>,
+    may_begin_version: bool,
     reviews: Vec<ReviewRow>,
     panels: Vec<Panel>,
     /// None: the reader may not see them.
@@ -123,6 +126,19 @@ async fn draw(
         proof_label,
         proof_href,
     };
+    let versions = history(db, dataset.id).await?;
+    let is_open = versions
+        .first()
+        .is_some_and(|newest| newest.status.is_editable() || newest.status == Status::Submitted);
+    let may_begin_version =
+        !is_open && dataset.is_published && policy::check(actor, Action::EditDataset, &own).is_ok();
+    // Others see the versions that were approved.
+    let sees_all = policy::check(actor, Action::ViewDataset, &own).is_ok();
+    let versions: Vec<VersionLine> = versions
+        .into_iter()
+        .filter(|one| sees_all || one.status == Status::Approved)
+        .map(|one| version_line(lang, now, &one))
+        .collect();
     let panels = panels(lang, actor, &dataset, &reviews);
     let privacy = dataset.facts.personal_data_basis.as_ref().map(|_| {
         let moments = (dataset.version.id, now, now);
@@ -163,6 +179,12 @@ async fn draw(
         room: may_edit.then(|| room.min(config.limits.file_bytes)),
         may_submit: may_edit && is_complete,
         may_state: policy::check(actor, Action::EditDataset, &own).is_ok(),
+        versions: if versions.len() > 1 {
+            versions
+        } else {
+            Vec::new()
+        },
+        may_begin_version,
         reviews: reviews
             .iter()
             .rev()
@@ -222,6 +244,21 @@ pub(super) async fn submit(
         &page.path(&format!("/datasets/{}", path.1)),
         "good",
         "flash-datasets-submitted",
+    ))
+}
+
+#[post("/{lang:nl|en}/datasets/{id}/versions")]
+pub(super) async fn next_version(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, DatasetId)>,
+    _form: ProtectedForm<Nothing>,
+) -> PageResult {
+    begin_next_version(&db, page.actor(), path.1).await?;
+    Ok(back_with(
+        &page.path(&format!("/datasets/{}", path.1)),
+        "good",
+        "flash-datasets-version-begun",
     ))
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod pdf;
 mod programs;
 mod source;
 mod upstream;
+pub(crate) mod visitor;
 
 pub(crate) use self::{
     app::TestApp,
