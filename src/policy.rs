@@ -229,7 +229,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 50] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     super::{
         Dataset, FileState, Status, agreement_store, begin_next_version, files, find_visible,
-        history, review::Verdict, review_store,
+        history as versions_of, review::Verdict, review_store,
     },
     Badge, Fact, PermissionLink, Rights, badge,
     parts::{
@@ -126,7 +126,7 @@ async fn draw(
         proof_label,
         proof_href,
     };
-    let versions = history(db, dataset.id).await?;
+    let versions = versions_of(db, dataset.id).await?;
     let is_open = versions
         .first()
         .is_some_and(|newest| newest.status.is_editable() || newest.status == Status::Submitted);
