@@ -13,6 +13,7 @@ use crate::{
     institutions::{self, NewInstitution},
     models::{self, NewBase},
     policy::{self, Action, Actor, Role, Scope},
+    signing,
 };
 
 #[derive(Serialize)]
@@ -55,6 +56,8 @@ pub async fn register_base(
     let platform = institutions::find_platform(&ports.db)
         .await?
         .context("there is no platform yet: run `faculty admin bootstrap` first")?;
+    // It comes in with a receipt, perhaps before any program was started that takes up the key.
+    signing::adopt(&ports.db, &ports.signer).await?;
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     let file_name = file
         .file_name()

@@ -13,7 +13,11 @@ use virtual_faculty::{
     signing::{self, Signer},
 };
 
-use crate::support::{TestApp, given};
+use crate::support::{
+    TestApp,
+    chromium::{Driver, picture, see, sign_in},
+    given,
+};
 
 /// What a trained model stands on.
 struct Trained {
@@ -713,5 +717,90 @@ async fn in_a_graph_of_ten_thousand_nodes_the_database_walks_as_another_hand_doe
             }
             assert_eq!(found, expected, "{function} of {root}");
         }
+    }
+}
+
+#[actix_web::test]
+async fn the_picture_fits_a_desk_and_a_telephone_in_both_languages() {
+    let made = trained().await;
+    let (app, model) = (&made.app, made.model);
+    let driver = Driver::start().await;
+    let client = driver.window(390).await;
+    sign_in(&client, app, "operator").await;
+    see(&client, app, &format!("/nl/models/{model}")).await;
+    picture(&client, "model-release-nl-390").await;
+    client.close().await.unwrap();
+    assert_eq!(
+        act(app, model, "release", None).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        act(app, model, "deploy", None).await.0,
+        StatusCode::NO_CONTENT
+    );
+    let source = given::approved_dataset(app).await;
+    let run = Uuid::now_v7();
+    sql(
+        app,
+        &format!(
+            "INSERT INTO curation_runs (id, output_version_id, kind, config, config_sha256, code_commit, statistics, created_at)
+             VALUES ('{run}', '{}', 'exclusion', '{{}}', encode(sha256('{{}}'), 'hex'), 'development', '{{}}', now());
+             INSERT INTO curation_run_inputs (run_id, dataset_version_id) VALUES ('{run}', '{}')",
+            made.version, source.version
+        ),
+    )
+    .await
+    .unwrap();
+    for name in ["samenvatter", "vraagbaak", "nachtdienst"] {
+        let asked = json!({
+            "name": name, "purpose": "een test", "models": [model], "tokens_per_day": 1000, "requests_per_minute": 10,
+        });
+        app.browser("developer.harderwijk")
+            .await
+            .api(Method::POST, "/api/v1/keys", Some(asked))
+            .await
+            .unwrap();
+    }
+    for width in [1280, 390] {
+        let client = driver.window(width).await;
+        for (login, lang, path, name) in [
+            (
+                "researcher.harderwijk",
+                "nl",
+                format!("lineage/model/{model}"),
+                "lineage-model",
+            ),
+            (
+                "researcher.harderwijk",
+                "en",
+                format!("lineage/model/{model}"),
+                "lineage-model",
+            ),
+            (
+                "contributor.waterland",
+                "nl",
+                format!("lineage/dataset/{}", made.dataset),
+                "lineage-dataset",
+            ),
+            ("operator", "nl", format!("models/{model}"), "model-scope"),
+            ("operator", "en", format!("models/{model}"), "model-scope"),
+        ] {
+            sign_in(&client, app, login).await;
+            see(&client, app, &format!("/{lang}/{path}")).await;
+            picture(&client, &format!("{name}-{lang}-{width}")).await;
+            let wide = client
+                .execute(
+                    "return document.documentElement.scrollWidth > window.innerWidth",
+                    Vec::new(),
+                )
+                .await
+                .unwrap();
+            assert_eq!(
+                wide,
+                json!(false),
+                "{name}-{lang}-{width} scrolls sideways as a whole"
+            );
+        }
+        client.close().await.unwrap();
     }
 }

@@ -347,7 +347,7 @@ async fn weights_without_a_receipt_that_holds_are_not_even_fetched() {
         // The portal's word for the hash was changed, the receipt was not.
         assignment("swapped", &|one| one.files[0].sha256 = "0".repeat(64)),
         assignment("added", &|one| {
-            one.files.push(portal.file("more.bin", vec![1]))
+            one.files.push(portal.file("more.bin", vec![1]));
         }),
     ]);
     let following = portal.follow(&server, "right");
