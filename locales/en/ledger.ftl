@@ -46,5 +46,5 @@ statement-month-9 = September { $year }
 statement-month-10 = October { $year }
 statement-month-11 = November { $year }
 statement-month-12 = December { $year }
-event-ledger-month_closed = Month closed
-event-ledger-statement_made = Monthly statement made
+event-ledger-month-closed = Month closed
+event-ledger-statement-made = Monthly statement made

@@ -46,5 +46,5 @@ statement-month-9 = september { $year }
 statement-month-10 = oktober { $year }
 statement-month-11 = november { $year }
 statement-month-12 = december { $year }
-event-ledger-month_closed = Maand afgesloten
-event-ledger-statement_made = Maandoverzicht gemaakt
+event-ledger-month-closed = Maand afgesloten
+event-ledger-statement-made = Maandoverzicht gemaakt

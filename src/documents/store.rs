@@ -23,7 +23,7 @@ pub(super) struct Claimed {
     pub(super) object_version: String,
 }
 
-/// Claims a verified file that is not indexed, and empties what an earlier try left of it.
+/// Claims a verified file of a version that was not withdrawn and is not indexed, and empties what an earlier try left of it.
 pub(super) async fn claim(
     tx: &mut MeterTx,
     left_before: DateTime<Utc>,
@@ -31,8 +31,10 @@ pub(super) async fn claim(
     let now = tx.now();
     let row = sqlx::query!(
         r#"SELECT f.id, f.format, f.object_key, f.object_version FROM dataset_files f
+           JOIN dataset_versions v ON v.id = f.dataset_version_id
            LEFT JOIN indexed_files i ON i.file_id = f.id
-           WHERE f.state = 'ready' AND (i.file_id IS NULL OR (i.indexed_at IS NULL AND i.claimed_at < $1))
+           WHERE f.state = 'ready' AND v.status <> 'withdrawn'
+             AND (i.file_id IS NULL OR (i.indexed_at IS NULL AND i.claimed_at < $1))
            ORDER BY f.id LIMIT 1 FOR UPDATE OF f SKIP LOCKED"#,
         left_before,
     )
@@ -81,11 +83,13 @@ pub(super) async fn unclaim(tx: &mut MeterTx, file: FileId) -> Result<(), StoreE
     Ok(())
 }
 
-/// Takes files out of the index that are no longer verified files.
+/// Takes files out of the index that are no longer verified files, or whose version was withdrawn: the index holds
+/// their words, so it is a copy that has to go too.
 pub(super) async fn drop_unready(tx: &mut MeterTx, limit: i64) -> Result<(), StoreError> {
     let files = sqlx::query_scalar!(
         "SELECT i.file_id FROM indexed_files i JOIN dataset_files f ON f.id = i.file_id
-         WHERE f.state <> 'ready' ORDER BY i.file_id LIMIT $1",
+         JOIN dataset_versions v ON v.id = f.dataset_version_id
+         WHERE f.state <> 'ready' OR v.status = 'withdrawn' ORDER BY i.file_id LIMIT $1",
         limit,
     )
     .fetch_all(tx.conn())
@@ -310,7 +314,7 @@ pub(super) async fn unindexed(
            JOIN dataset_versions v ON v.id = f.dataset_version_id
            JOIN datasets s ON s.id = v.dataset_id
            LEFT JOIN indexed_files i ON i.file_id = f.id
-           WHERE f.state = 'ready' AND i.indexed_at IS NULL
+           WHERE f.state = 'ready' AND v.status <> 'withdrawn' AND i.indexed_at IS NULL
              AND ($1::uuid[] IS NULL OR s.institution_id = ANY($1))"#,
         within.as_deref(),
     )

@@ -146,7 +146,8 @@ async fn served_by(
     })
 }
 
-/// When permission for these versions was first withdrawn after the model was made.
+/// When permission for these versions was first withdrawn after the model was made: of the whole dataset, of the
+/// version, or so much of it that the version fell or the model was touched.
 async fn withdrawn_since(
     conn: &mut PgConnection,
     model: ModelId,
@@ -155,7 +156,13 @@ async fn withdrawn_since(
     let versions: Vec<Uuid> = versions.map(|version| version.0).collect();
     let rows = sqlx::query!(
         r#"SELECT v.id, min(w.withdrawn_at) AS "at!"
-           FROM dataset_versions v JOIN withdrawals w ON w.dataset_id = v.dataset_id
+           FROM dataset_versions v
+           JOIN withdrawals w ON (w.dataset_id = v.dataset_id AND w.scope = 'dataset')
+               OR EXISTS (SELECT 1 FROM withdrawal_versions x
+                          WHERE x.withdrawal_id = w.id AND x.dataset_version_id = v.id)
+               OR (w.dataset_id = v.dataset_id AND w.scope IN ('layer', 'permission')
+                   AND EXISTS (SELECT 1 FROM withdrawal_models x
+                               WHERE x.withdrawal_id = w.id AND x.model_id = $2))
            JOIN models m ON m.id = $2
            WHERE v.id = ANY($1) AND w.withdrawn_at > m.created_at GROUP BY v.id"#,
         &versions,

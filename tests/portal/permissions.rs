@@ -435,7 +435,7 @@ async fn every_verdict_can_be_made_again_and_one_that_was_changed_is_named() {
         "{found:?}"
     );
     // The licence changes at the source after training: what was decided stays what it was.
-    let mut conn = app.ports.db.read().await.unwrap();
+    let mut conn = app.pool().await.acquire().await.unwrap();
     sqlx::query("UPDATE datasets SET license = 'unknown'")
         .execute(&mut *conn)
         .await
@@ -464,7 +464,7 @@ async fn every_verdict_can_be_made_again_and_one_that_was_changed_is_named() {
 #[actix_web::test]
 async fn a_policy_is_kept_under_the_hash_of_its_text_and_never_changes() {
     let app = TestApp::without_worker(&[]).await;
-    let mut conn = app.ports.db.read().await.unwrap();
+    let mut conn = app.pool().await.acquire().await.unwrap();
     let forged = sqlx::query(
         "INSERT INTO policies (sha256, rule_set, canonical, kept_at) VALUES (repeat('0', 64), 2, '{}', now())",
     )

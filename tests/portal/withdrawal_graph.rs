@@ -37,10 +37,10 @@ async fn generate(conn: &mut PgConnection, version: Uuid, base: Uuid, name: &str
         .unwrap();
     for (layer, count) in LAYERS.iter().enumerate() {
         sqlx::query(
-            "INSERT INTO made SELECT $1, $2, n, gen_random_uuid(), gen_random_uuid(), coalesce(
+            "INSERT INTO made SELECT $1, $2, k, gen_random_uuid(), gen_random_uuid(), coalesce(
                  (SELECT m.model FROM made m WHERE m.name = $1 AND m.layer = $2 - 1
-                  AND m.n = 1 + (n * 7) % (SELECT count(*) FROM made c WHERE c.name = $1 AND c.layer = $2 - 1)), $4)
-             FROM generate_series(1, $3) n",
+                  AND m.n = 1 + (k * 7) % (SELECT count(*) FROM made c WHERE c.name = $1 AND c.layer = $2 - 1)), $4)
+             FROM generate_series(1, $3) AS wanted (k)",
         )
         .bind(name)
         .bind(layer as i32)
@@ -86,16 +86,16 @@ async fn generate(conn: &mut PgConnection, version: Uuid, base: Uuid, name: &str
         "WITH waiting AS (
              INSERT INTO jobs (id, institution_id, title, motivation, purpose, is_commercial, recipients, base_model_id,
                  task, seed, status, requested_by, requested_at, approved_by, approved_at, ended_at)
-             SELECT gen_random_uuid(), $3, $1 || n, '', 'fine_tuning', false, 'consortium',
-                 CASE WHEN n % 3 = 0 THEN (SELECT model FROM made WHERE name = $1 AND layer = 2 AND made.n = n % 500 + 1)
+             SELECT gen_random_uuid(), $3, $1 || k, '', 'fine_tuning', false, 'consortium',
+                 CASE WHEN k % 3 = 0 THEN (SELECT model FROM made WHERE name = $1 AND layer = 2 AND made.n = k % 500 + 1)
                       ELSE $6 END,
                  '{\"kind\": \"fine_tune_lora\", \"lora\": {\"rank\": 4, \"alpha\": 8, \"target_modules\": [\"q_proj\"]},
               \"training\": {\"epochs\": 1, \"max_steps\": null, \"batch_size\": 4, \"sequence_length\": 64,
                   \"learning_rate\": 0.001, \"warmup_steps\": 0, \"held_out_share\": 0.1, \"checkpoint_every_steps\": 10}}',
-                 n, (ARRAY['submitted', 'approved', 'running', 'failed'])[n % 4 + 1], $4, now(),
-                 CASE WHEN n % 4 = 0 THEN NULL ELSE $5 END, CASE WHEN n % 4 = 0 THEN NULL ELSE now() END,
-                 CASE WHEN n % 4 = 3 THEN now() END
-             FROM generate_series(1, $7) n RETURNING id, base_model_id)
+                 k, (ARRAY['submitted', 'approved', 'running', 'failed'])[k % 4 + 1], $4, now(),
+                 CASE WHEN k % 4 = 0 THEN NULL ELSE $5 END, CASE WHEN k % 4 = 0 THEN NULL ELSE now() END,
+                 CASE WHEN k % 4 = 3 THEN now() END
+             FROM generate_series(1, $7) AS wanted (k) RETURNING id, base_model_id)
          INSERT INTO job_datasets SELECT id, $2 FROM waiting WHERE base_model_id = $6",
     )
     .bind(name)

@@ -159,10 +159,15 @@ async fn datasets_of(
         // What was said when the files were frozen; what is said of a later version is not of this one.
         let said_at = row.submitted_at.map_or(at, |submitted| submitted.min(at));
         let withdrawn = sqlx::query!(
-            "SELECT id, withdrawn_at FROM withdrawals WHERE dataset_id = $1 AND withdrawn_at <= $2
-             ORDER BY withdrawn_at DESC, id DESC LIMIT 1",
+            "SELECT w.id, w.withdrawn_at FROM withdrawals w
+             WHERE w.withdrawn_at <= $2
+               AND ((w.dataset_id = $1 AND w.scope = 'dataset')
+                    OR EXISTS (SELECT 1 FROM withdrawal_versions x
+                               WHERE x.withdrawal_id = w.id AND x.dataset_version_id = $3))
+             ORDER BY w.withdrawn_at DESC, w.id DESC LIMIT 1",
             dataset.0,
             at,
+            row.dataset_version_id,
         )
         .fetch_optional(&mut *conn)
         .await?;
