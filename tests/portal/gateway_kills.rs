@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Connection as _;
+use virtual_faculty::app::Ports;
 
 use crate::support::{Keyholder, Plan, Program, portal_is_up};
 
@@ -46,7 +47,8 @@ async fn killed_while_answers_stream_no_token_is_unaccounted() {
         }
         if round % 2 == 0 {
             // A worker that sweeps while nothing serves must not settle what is still held.
-            let ports = &holder.app.ports;
+            // Its own connections: those of the test's portal belong to threads that stopped with it.
+            let ports = Ports::new((**holder.app.ports.config).clone()).unwrap();
             virtual_faculty::gateway::sweep(&ports.db, &ports.gateway)
                 .await
                 .unwrap();

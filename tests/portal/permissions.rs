@@ -435,9 +435,13 @@ async fn every_verdict_can_be_made_again_and_one_that_was_changed_is_named() {
         "{found:?}"
     );
     // The licence changes at the source after training: what was decided stays what it was.
-    let mut conn = app.pool().await.acquire().await.unwrap();
-    sqlx::query("UPDATE datasets SET license = 'unknown'")
-        .execute(&mut *conn)
+    app.browser("legal")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/rights/licence", data.dataset),
+            Some(json!({ "license": "unknown", "reason": "de uitgever haalde de licentie weg" })),
+        )
         .await
         .unwrap();
     let again = jobs::verify_verdicts(&app.ports.db).await.unwrap();
@@ -449,6 +453,7 @@ async fn every_verdict_can_be_made_again_and_one_that_was_changed_is_named() {
         json!(["licence-unknown"]),
         "{body:#}"
     );
+    let mut conn = app.pool().await.acquire().await.unwrap();
     // Somebody with the database in their hands turns a verdict around.
     for statement in [
         "ALTER TABLE dataset_uses DISABLE TRIGGER ALL",
