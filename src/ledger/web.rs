@@ -346,7 +346,7 @@ async fn show_json(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) 
 #[get("/api/v1/statements/{institution}/{month}/csv")]
 async fn download(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) -> ApiResult {
     let (_, shown) = find(&db, &actor.0, &which).await?;
-    let text = table(&shown.statement).map_err(|e| AppError::Internal(e.into()))?;
+    let text = table(&shown.statement).map_err(AppError::Internal)?;
     let name = format!("{}-{}.csv", which.institution, shown.statement.month);
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
@@ -400,5 +400,5 @@ fn table(statement: &Statement) -> anyhow::Result<Vec<u8>> {
             )?;
         }
     }
-    Ok(file.into_inner().map_err(|error| error.into_error())?)
+    Ok(file.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }

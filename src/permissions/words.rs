@@ -514,26 +514,26 @@ mod tests {
             ("allows_commercial_use", |t| t.allows_commercial_use = true),
             ("territories", |t| t.territories.push(Territory::Eu)),
             ("processing_locations", |t| {
-                t.processing_locations.push(Territory::NETHERLANDS)
+                t.processing_locations.push(Territory::NETHERLANDS);
             }),
             ("model_families", |t| t.model_families.push("gpt-nl".into())),
             ("valid_from", |t| {
-                t.valid_from = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap()
+                t.valid_from = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap();
             }),
             ("valid_until", |t| {
-                t.valid_until = NaiveDate::from_ymd_opt(2027, 12, 31).unwrap()
+                t.valid_until = NaiveDate::from_ymd_opt(2027, 12, 31).unwrap();
             }),
             ("evidence.note", |t| t.evidence.note = "CCA 12".into()),
             ("evidence.document_sha256", |t| {
-                t.evidence.document_sha256 = Some("ab".repeat(32))
+                t.evidence.document_sha256 = Some("ab".repeat(32));
             }),
             ("duties.attribution", |t| {
-                t.duties.attribution = Some("Archief".into())
+                t.duties.attribution = Some("Archief".into());
             }),
             ("duties.report_use", |t| t.duties.report_use = true),
             ("duties.compensate", |t| t.duties.compensate = true),
             ("duties.delete_within_days", |t| {
-                t.duties.delete_within_days = 61
+                t.duties.delete_within_days = 61;
             }),
             ("on_withdrawal", |t| t.on_withdrawal = OnWithdrawal::Keep),
             ("needs_human", |t| t.needs_human.push("zie bijlage".into())),

@@ -118,7 +118,7 @@ async fn confirm(
 
 fn notice(told: &Shown) -> serde_json::Value {
     serde_json::json!({
-        "kind": told.kind, "to": told.to, "to_role": told.to_role.map(|role| role.name()), "mails": told.mails,
+        "kind": told.kind, "to": told.to, "to_role": told.to_role.map(crate::policy::Role::name), "mails": told.mails,
         "created_at": told.created_at, "acknowledge_by": told.acknowledge_by,
         "acknowledged_at": told.acknowledged_at, "escalated_at": told.escalated_at,
     })

@@ -150,7 +150,7 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         Action::ReleaseModel,
         &Scope::of(withdrawal.institution),
     );
-    let may_decide = decides.is_ok() && found.models.iter().any(|model| waits_for_decision(model));
+    let may_decide = decides.is_ok() && found.models.iter().any(waits_for_decision);
     let ends = policy::check(actor, Action::EndDuty, &Scope::of(withdrawal.institution));
     let is_open = |kind: Kind| {
         found
