@@ -215,7 +215,7 @@ async fn another_institution_sees_no_permission_of_a_draft_and_cannot_give_one()
 
 #[actix_web::test]
 async fn exports_come_back_as_the_terms_they_were_made_of() {
-    let app = TestApp::without_worker(&[]).await;
+    let app = TestApp::start().await;
     let data = given::approved_dataset(&app).await;
     let id = give(
         &app,

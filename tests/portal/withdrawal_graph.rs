@@ -311,6 +311,11 @@ async fn a_withdrawal_of_ten_thousand_nodes_touches_what_an_independent_walk_fin
     for statement in untouched {
         assert_eq!(count(&mut conn, statement).await, 0, "{statement}");
     }
+    // These models have no receipts, which another trigger refuses before this one is asked.
+    sqlx::query("ALTER TABLE deployments DISABLE TRIGGER deployments_fit")
+        .execute(&mut conn)
+        .await
+        .unwrap();
     let kept = sqlx::query("UPDATE deployments SET status = 'wanted', stopped_at = NULL WHERE model_id IN (SELECT id FROM models WHERE name = 'a:0:1')")
         .execute(&mut conn)
         .await;
