@@ -21,6 +21,8 @@ fn rounds() -> usize {
 async fn killed_while_answers_stream_no_token_is_unaccounted() {
     let holder = Keyholder::start(200_000, 1_000).await;
     holder.app.stop_serving().await;
+    // Connections of its own: those of the test's portal belong to threads that stopped with it.
+    let ports = Ports::new((**holder.app.ports.config).clone()).unwrap();
     let mut portal = Program::start(&holder.app, "faculty", &["serve"]);
     portal_is_up(&holder.app).await;
     for round in 0..rounds() {
@@ -47,8 +49,6 @@ async fn killed_while_answers_stream_no_token_is_unaccounted() {
         }
         if round % 2 == 0 {
             // A worker that sweeps while nothing serves must not settle what is still held.
-            // Its own connections: those of the test's portal belong to threads that stopped with it.
-            let ports = Ports::new((**holder.app.ports.config).clone()).unwrap();
             virtual_faculty::gateway::sweep(&ports.db, &ports.gateway)
                 .await
                 .unwrap();
@@ -63,7 +63,6 @@ async fn killed_while_answers_stream_no_token_is_unaccounted() {
         .await
         .unwrap();
     database.close().await.unwrap();
-    let ports = &holder.app.ports;
     for _ in 0..100 {
         let both = tokio::join!(
             virtual_faculty::gateway::sweep(&ports.db, &ports.gateway),
