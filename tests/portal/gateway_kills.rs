@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Connection as _;
+use virtual_faculty::app::Ports;
 
 use crate::support::{Keyholder, Plan, Program, portal_is_up};
 
@@ -20,6 +21,8 @@ fn rounds() -> usize {
 async fn killed_while_answers_stream_no_token_is_unaccounted() {
     let holder = Keyholder::start(200_000, 1_000).await;
     holder.app.stop_serving().await;
+    // Connections of its own: those of the test's portal belong to threads that stopped with it.
+    let ports = Ports::new((**holder.app.ports.config).clone()).unwrap();
     let mut portal = Program::start(&holder.app, "faculty", &["serve"]);
     portal_is_up(&holder.app).await;
     for round in 0..rounds() {
@@ -46,7 +49,6 @@ async fn killed_while_answers_stream_no_token_is_unaccounted() {
         }
         if round % 2 == 0 {
             // A worker that sweeps while nothing serves must not settle what is still held.
-            let ports = &holder.app.ports;
             virtual_faculty::gateway::sweep(&ports.db, &ports.gateway)
                 .await
                 .unwrap();
@@ -61,7 +63,6 @@ async fn killed_while_answers_stream_no_token_is_unaccounted() {
         .await
         .unwrap();
     database.close().await.unwrap();
-    let ports = &holder.app.ports;
     for _ in 0..100 {
         let both = tokio::join!(
             virtual_faculty::gateway::sweep(&ports.db, &ports.gateway),
