@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     datasets,
-    db::Db,
+    db::{Db, changeable_tables},
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
@@ -62,13 +62,7 @@ impl Ports {
     /// # Errors
     /// Where an address makes no sense.
     pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        use secrecy::ExposeSecret as _;
-        let db = Db::connect(
-            config.database.url.expose_secret(),
-            config.database.connections,
-            clock,
-        )
-        .context("database.url")?;
+        let db = Db::connect(&config.database, clock).context("database.url")?;
         Ok(Self {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
@@ -164,10 +158,26 @@ async fn ready(ports: Data<Ports>) -> impl Responder {
         missing.push("object store");
     }
     if missing.is_empty() {
-        actix_web::HttpResponse::Ok().body("ready\n")
+        actix_web::HttpResponse::Ok().body(format!("ready\n{}", warning(&ports).await))
     } else {
         actix_web::HttpResponse::ServiceUnavailable()
             .insert_header(("retry-after", "5"))
             .body(format!("missing: {}\n", missing.join(", ")))
+    }
+}
+
+/// A line about a role that may change what is append-only; empty where roles are apart.
+async fn warning(ports: &Ports) -> String {
+    let tables = async {
+        let mut conn = ports.db.read().await?;
+        changeable_tables(&mut conn).await
+    };
+    match tables.await {
+        Ok(tables) if tables.is_empty() => String::new(),
+        Ok(tables) => format!(
+            "warning: the portal's database role may change append-only tables ({}); see docs/operations.md\n",
+            tables.join(", ")
+        ),
+        Err(error) => format!("warning: {error}\n"),
     }
 }

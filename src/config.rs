@@ -44,6 +44,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: SecretString,
+    pub migration_url: SecretString,
     pub connections: u32,
 }
 
@@ -203,6 +204,15 @@ impl Config {
             "database.url: needs a postgres:// address",
         );
         must(
+            !set(&self.database.migration_url)
+                || self
+                    .database
+                    .migration_url
+                    .expose_secret()
+                    .starts_with("postgres"),
+            "database.migration_url: is empty or a postgres:// address",
+        );
+        must(
             Url::parse(&self.oidc.issuer).is_ok(),
             "oidc.issuer: needs the address of an OpenID provider",
         );
@@ -234,6 +244,24 @@ impl Config {
         problems
     }
 
+    /// What works but should not stay so, a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let user = |url: &SecretString| {
+            Url::parse(url.expose_secret())
+                .map(|url| url.username().to_owned())
+                .unwrap_or_default()
+        };
+        let (own, owner) = (user(&self.database.url), user(&self.database.migration_url));
+        let mut warnings = Vec::new();
+        if !own.is_empty() && own == owner {
+            warnings.push(format!(
+                "database: the portal connects as {own}, which also owns the tables, so it could change append-only tables; give database.url a role of its own"
+            ));
+        }
+        warnings
+    }
+
     /// Where the OpenID provider sends people back to.
     #[must_use]
     pub fn callback_url(&self) -> String {
@@ -263,7 +291,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 18] = [
+        let rows: [(&str, String); 19] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -271,6 +299,10 @@ impl Config {
             ("secret", secret(&self.secret).into()),
             ("signing_key", secret(&self.signing_key).into()),
             ("database.url", secret(&self.database.url).into()),
+            (
+                "database.migration_url",
+                secret(&self.database.migration_url).into(),
+            ),
             (
                 "database.connections",
                 self.database.connections.to_string(),
@@ -357,5 +389,28 @@ mod tests {
         let config = read(&[("FACULTY_SECRET", "very-secret-indeed-0123456789abcdef")]).unwrap();
         assert!(!config.redacted().contains("very-secret"));
         assert!(!format!("{config:?}").contains("very-secret"));
+    }
+
+    #[test]
+    fn one_role_for_everything_is_warned_of() {
+        let urls = |own, owner| {
+            read(&[
+                ("FACULTY_DATABASE__URL", own),
+                ("FACULTY_DATABASE__MIGRATION_URL", owner),
+            ])
+            .unwrap()
+            .warnings()
+        };
+        assert_eq!(
+            urls("postgres://app@h/d", "postgres://owner@h/d"),
+            Vec::<String>::new()
+        );
+        assert!(urls("postgres://owner@h/d", "postgres://owner@h/d")[0].contains("owner"));
+    }
+
+    #[test]
+    fn a_role_without_the_owners_address_is_not_warned_of() {
+        let config = read(&[("FACULTY_DATABASE__URL", "postgres://app@h/d")]).unwrap();
+        assert_eq!(config.warnings(), Vec::<String>::new());
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     issuer: String,
     s3_endpoint: String,
     database_url: String,
+    /// For `faculty migrate` and whoever looks after the database; no part that serves is told it.
+    database_owner_url: String,
     serving_address: String,
     kept: Kept,
     environment: BTreeMap<String, String>,
@@ -53,6 +55,8 @@ struct Beside {
     started: Instant,
 }
 
+/// As whom portal and worker connect: it owns no table.
+const DATABASE_ROLE: &str = "faculty_app";
 const S3_ACCESS_KEY: &str = "faculty-demo";
 const REGION: &str = "eu-west-1";
 
@@ -98,7 +102,13 @@ impl Parts {
         })
         .await
         .context("the identity provider")?;
-        let settings = Settings::new(folder, port, url, &kept, postgres.url(), &provider, &s3);
+        let application_url = postgres
+            .role(DATABASE_ROLE)
+            .await
+            .context("the database's role")?;
+        let database = (application_url.as_str(), postgres.url());
+        let settings = Settings::new(folder, port, url, &kept, database, &provider, &s3);
+        migrate(&settings).await.context("the database's schema")?;
         let supervised = Supervised::start(folder, settings, postgres.pid())?;
         Ok(Self {
             postgres: Some(postgres),
@@ -142,7 +152,7 @@ impl Settings {
         port: u16,
         url: String,
         kept: &Kept,
-        database_url: &str,
+        (database_url, database_owner_url): (&str, &str),
         provider: &demo_idp::Provider,
         s3: &embedded_s3::Server,
     ) -> Self {
@@ -178,6 +188,7 @@ impl Settings {
             issuer,
             s3_endpoint,
             database_url: database_url.to_owned(),
+            database_owner_url: database_owner_url.to_owned(),
             serving_address,
             kept: kept.clone(),
             environment: pairs
@@ -188,9 +199,23 @@ impl Settings {
     }
 }
 
+/// Brings the schema up to this version as its owner, before anything serves.
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let mut environment = settings.environment.clone();
+    environment.insert(
+        "FACULTY_DATABASE__MIGRATION_URL".into(),
+        settings.database_owner_url.clone(),
+    );
+    Ok(read_ports(environment)?.db.migrate().await?)
+}
+
 /// The portal's ports with these settings, for what is done from here: seeding.
 pub(super) fn ports(settings: &Settings) -> anyhow::Result<Ports> {
-    let config = Config::read(settings.environment.clone().into_iter())?;
+    read_ports(settings.environment.clone())
+}
+
+fn read_ports(environment: BTreeMap<String, String>) -> anyhow::Result<Ports> {
+    let config = Config::read(environment.into_iter())?;
     let problems = config.problems();
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ports::new(config)
@@ -325,6 +350,7 @@ impl Supervised {
             ("issuer", json!(settings.issuer)),
             ("base_model", json!(super::BASE_MODEL)),
             ("database_url", json!(settings.database_url)),
+            ("database_owner_url", json!(settings.database_owner_url)),
             (
                 "s3",
                 json!({

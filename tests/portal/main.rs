@@ -18,6 +18,7 @@ mod jobs;
 mod journey;
 mod keys;
 mod kills;
+mod roles;
 mod support;
 mod uploads;
 mod withdrawals;
