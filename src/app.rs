@@ -21,10 +21,11 @@ use crate::{
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
-    keys,
-    models::{self, Signer},
+    keys, models,
     objects::ObjectStore,
-    permissions, tasks, uploads,
+    permissions,
+    signing::{self, Signer},
+    tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
     withdrawals,
     worker::Worker,
@@ -66,7 +67,9 @@ impl Ports {
         Ok(Self {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
-            signer: Data::new(Signer::new(&config.signing_key)?),
+            signer: Data::new(
+                Signer::from_hex(config.signing_key.expose_secret()).context("signing_key")?,
+            ),
             gateway: Data::new(Gateway::new(&config).context("gateway")?),
             compute: Compute::local(&config).context("training")?,
             db,
@@ -110,6 +113,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(alive)
         .service(ready)
         .service(serve_asset)
+        .configure(signing::web::routes)
         .configure(accounts::web::routes)
         .configure(permissions::web::routes)
         .configure(models::web::routes)

@@ -12,6 +12,7 @@ pub mod policy;
 // The ground floor, with effects: database, object store, background work, pages.
 pub mod db;
 pub mod objects;
+pub mod signing;
 pub mod web;
 pub mod worker;
 

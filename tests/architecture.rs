@@ -14,7 +14,7 @@ const ORDER: [&[&str]; 17] = [
     &["policy"],
     &["config"],
     &["error", "db", "objects", "web"],
-    &["worker"],
+    &["worker", "signing"],
     &["institutions"],
     &["accounts"],
     &["permissions"],

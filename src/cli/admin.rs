@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
 use crate::{
@@ -11,8 +12,9 @@ use crate::{
     config::Config,
     db::verify_chain,
     institutions::{self, NewInstitution},
-    policy::Role,
+    policy::{Actor, Role},
     process::start_logging,
+    signing,
 };
 
 /// `faculty admin …`
@@ -77,9 +79,32 @@ pub enum AdminCommand {
         /// The GGUF file.
         file: PathBuf,
     },
+    /// Look after the key that receipts, checkpoints and statements are signed with.
+    #[command(subcommand)]
+    SigningKey(SigningKeyCommand),
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+/// `faculty admin signing-key …`
+#[derive(Subcommand)]
+pub enum SigningKeyCommand {
+    /// Print the published keys with the time in which each holds.
+    List,
+    /// Make the configured `signing_key` the active one and close the one before; its signatures stay valid.
+    Rotate,
+    /// Declare that nothing holds which a key signed from a moment on.
+    Revoke {
+        /// The key's id, as in the list.
+        keyid: String,
+        /// From when on, for example 2026-11-25T08:00:00Z; now where it is left out.
+        #[arg(long)]
+        since: Option<DateTime<Utc>>,
+        /// Why, for everybody to read.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// `faculty admin audit …`
@@ -158,11 +183,33 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             let id = register_base(&ports, &name, &family, &license, &file).await?;
             println!("{name} is registered as {id}.");
         }
+        AdminCommand::SigningKey(command) => signing_key(&ports, command).await?,
         AdminCommand::Audit(AuditCommand::Verify) => {
             let mut conn = ports.db.read().await?;
             let lines = verify_chain(&mut conn).await??;
             println!("The audit log holds: {lines} lines, none changed.");
         }
     }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "its output is its purpose")]
+async fn signing_key(ports: &Ports, command: SigningKeyCommand) -> anyhow::Result<()> {
+    let system = Actor::system();
+    match command {
+        SigningKeyCommand::List => {}
+        SigningKeyCommand::Rotate => signing::rotate(&ports.db, &system, &ports.signer).await?,
+        SigningKeyCommand::Revoke {
+            keyid,
+            since,
+            reason,
+        } => {
+            let since = since.unwrap_or_else(|| ports.db.now());
+            signing::revoke(&ports.db, &system, &keyid, since, &reason).await?;
+        }
+    }
+    let mut conn = ports.db.read().await?;
+    let keys = signing::published(&mut conn).await?;
+    println!("{}", serde_json::to_string_pretty(&keys)?);
     Ok(())
 }

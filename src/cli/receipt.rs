@@ -5,7 +5,10 @@ use std::{fs, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::models::{verify_envelope, verify_files};
+use crate::{
+    models::{verify_envelope, verify_files},
+    signing::{PublicKey, PublishedKeys},
+};
 
 /// `faculty verify-receipt`
 #[derive(Args)]
@@ -23,16 +26,6 @@ pub struct VerifyReceiptOptions {
     files: Option<PathBuf>,
 }
 
-#[derive(serde::Deserialize)]
-struct PublishedKeys {
-    keys: Vec<PublishedKey>,
-}
-
-#[derive(serde::Deserialize)]
-struct PublishedKey {
-    public_key: String,
-}
-
 /// Checks it and says what it states.
 ///
 /// # Errors
@@ -43,13 +36,12 @@ pub fn verify_receipt(options: &VerifyReceiptOptions) -> anyhow::Result<()> {
         |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
     let envelope = read(&options.file)?;
     let keys = match (&options.keys, &options.key) {
-        (Some(path), _) => serde_json::from_str::<PublishedKeys>(&read(path)?)
-            .with_context(|| path.display().to_string())?
-            .keys
-            .into_iter()
-            .map(|key| key.public_key)
-            .collect(),
-        (None, Some(key)) => vec![key.to_ascii_lowercase()],
+        (Some(path), _) => {
+            PublishedKeys::parse(&read(path)?).with_context(|| path.display().to_string())?
+        }
+        (None, Some(key)) => {
+            PublishedKeys::trusting(&PublicKey::from_hex(&key.to_ascii_lowercase())?)
+        }
         (None, None) => anyhow::bail!(
             "whose signature should it be? Give --keys FILE (from /.well-known/faculty-keys.json of the portal you trust) or --key HEX"
         ),

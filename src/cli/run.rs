@@ -10,6 +10,7 @@ use crate::{
     app::{self, Ports},
     config::Config,
     process::{start_logging, stop_signal},
+    signing,
 };
 
 /// `faculty config …`
@@ -74,6 +75,9 @@ async fn prepare(ports: &Ports) -> anyhow::Result<()> {
         .prepare(&ports.config.origin())
         .await
         .context("the object store")?;
+    signing::adopt(&ports.db, &ports.signer)
+        .await
+        .context("signing_key")?;
     Ok(())
 }
 

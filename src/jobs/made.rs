@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     db::{CommitError, WriteTx},
-    models::{self, FromJob, JobInput, NewFile, Signer},
+    models::{self, FromJob, JobInput, NewFile},
     objects::ObjectStore,
+    signing::Signer,
 };
 
 /// PEFT's names: without both there is no adapter.

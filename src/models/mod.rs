@@ -11,7 +11,7 @@ pub mod web;
 pub use self::{
     deploy::{DeployError, deploy, stop},
     model::{Kind, Model, ModelFile, ServedModel, Status},
-    receipt::{Envelope, ReceiptError, Signer, Statement, verify_envelope, verify_files},
+    receipt::{ReceiptError, Statement, verify_envelope, verify_files},
     register::{FromJob, JobInput, NewBase, RegisterError, register_base, register_from_job},
     release::{ReleaseError, release, retire},
     store::{

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     model::{Kind, Model, Status},
-    receipt::{Digest, Signer, Statement, Subject as StatementSubject},
+    receipt::{Digest, PAYLOAD_TYPE, Statement, Subject as StatementSubject},
     store,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId},
     objects::{ObjectError, ObjectStore},
     policy::{self, Action, Actor, Denied, Scope},
+    signing::Signer,
 };
 
 /// Why a model was not registered.
@@ -207,8 +208,12 @@ pub async fn register_from_job(
         created_at: tx.now(),
     };
     let statement = statement(&model, &base, made, tx.now());
-    let (envelope, statement_sha256) = signer.sign(&statement).map_err(CommitError::from)?;
-    let envelope = serde_json::to_string(&envelope).map_err(CommitError::from)?;
+    let body = serde_json::to_vec(&statement).map_err(CommitError::from)?;
+    let statement_sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(&body));
+    let envelope = signer
+        .envelope(PAYLOAD_TYPE, &body)
+        .to_text()
+        .map_err(CommitError::from)?;
     store::insert(tx, &model).await?;
     for file in &made.files {
         store::insert_file(tx, model.id, file).await?;

@@ -19,6 +19,8 @@ mod journey;
 mod keys;
 mod kills;
 mod roles;
+mod transparency;
+mod signing;
 mod support;
 mod uploads;
 mod withdrawals;

@@ -10,7 +10,6 @@ use crate::{
     models::{
         deploy,
         model::{Kind, Model},
-        receipt::Signer,
         store,
     },
     policy::{self, Action, visible},
@@ -22,8 +21,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(list_json)
         .service(show_json)
         .service(act_json)
-        .service(download_receipt)
-        .service(public_keys);
+        .service(download_receipt);
 }
 
 #[post("/api/v1/models/{model}/{act:release|deploy|stop|retire}")]
@@ -102,13 +100,4 @@ async fn download_receipt(
             format!("attachment; filename=\"receipt-{}.json\"", model.id),
         ))
         .body(envelope))
-}
-
-/// The keys that receipts are signed with, for everybody.
-#[get("/.well-known/faculty-keys.json")]
-async fn public_keys(signer: web::Data<Signer>) -> HttpResponse {
-    let (id, key) = signer.public_key();
-    HttpResponse::Ok().json(serde_json::json!({
-        "keys": [{ "keyid": id, "algorithm": "ed25519", "public_key": key }],
-    }))
 }

@@ -16,6 +16,7 @@ use virtual_faculty::{
     config::Config,
     demo::{self, Browser},
     ids::ModelId,
+    signing,
 };
 
 use super::database;
@@ -84,6 +85,7 @@ impl TestApp {
         assert_eq!(config.problems(), Vec::<String>::new());
         let ports = Arc::new(Ports::new(config).unwrap());
         ports.objects.prepare(&ports.config.origin()).await.unwrap();
+        signing::adopt(&ports.db, &ports.signer).await.unwrap();
         demo::seed(&ports).await.unwrap();
         let server = app::serve(&ports, listener).unwrap();
         let handle = server.handle();
