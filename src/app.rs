@@ -78,6 +78,19 @@ impl Ports {
     }
 }
 
+impl Ports {
+    /// The audit log with what it stands on.
+    #[must_use]
+    pub fn audit_log(&self) -> audit::Log {
+        audit::Log::new(
+            self.db.clone(),
+            self.objects.clone(),
+            self.signer.clone(),
+            self.config.clone(),
+        )
+    }
+}
+
 /// Starts serving pages, API and gateway on `listener`; the caller awaits the answer.
 ///
 /// # Errors
@@ -89,6 +102,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(ports.config.clone())
             .app_data(Data::new(ports.db.clone()))
             .app_data(Data::new(ports.objects.clone()))
+            .app_data(Data::new(ports.audit_log()))
             .app_data(ports.oidc.clone())
             .app_data(ports.signer.clone())
             .app_data(Data::new(TaskCounter(home::count)))

@@ -38,6 +38,7 @@ pub struct Config {
     pub limits: Limits,
     pub serving: Serving,
     pub training: Training,
+    pub audit: Audit,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -103,6 +104,12 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    pub checkpoint_seconds: i64,
 }
 
 /// Why the settings cannot be used.
@@ -232,6 +239,10 @@ impl Config {
             matches!(self.log_format.as_str(), "text" | "json"),
             "log_format: is `text` or `json`",
         );
+        must(
+            (1..=86_400).contains(&self.audit.checkpoint_seconds),
+            "audit.checkpoint_seconds: is from 1 to 86400",
+        );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
             self.public_url.scheme() == "https" || is_loopback(&self.public_url),
@@ -291,7 +302,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 19] = [
+        let rows: [(&str, String); 20] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -323,6 +334,10 @@ impl Config {
                 self.training.state_dir.display().to_string(),
             ),
             ("training.slots", self.training.slots.to_string()),
+            (
+                "audit.checkpoint_seconds",
+                self.audit.checkpoint_seconds.to_string(),
+            ),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");

@@ -37,6 +37,8 @@ enum Command {
     Upload(cli::UploadOptions),
     /// Check a receipt without the portal: its signature and, where given, the model's files.
     VerifyReceipt(cli::VerifyReceiptOptions),
+    /// Check an export of the audit log without the portal; names every place that does not hold.
+    VerifyBundle(cli::VerifyBundleOptions),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
             Command::Admin(command) => cli::admin(command).await,
             Command::Upload(options) => cli::upload(options).await,
             Command::VerifyReceipt(options) => cli::verify_receipt(&options),
+            Command::VerifyBundle(options) => cli::verify_bundle(&options),
         }
     });
     match outcome {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     app::Ports,
+    audit,
     db::Task as _,
     gateway, jobs, uploads,
     worker::{Chore, Handler},
@@ -49,6 +50,16 @@ pub fn chores() -> Vec<Chore<Ports>> {
             run: |ports| Box::pin(async { Ok(gateway::sweep(&ports.db, &ports.gateway).await?) }),
         },
     ];
+    chores.push(Chore {
+        name: "check and sign the audit log",
+        every: Duration::from_secs(60),
+        run: |ports| {
+            Box::pin(async {
+                audit::sign(&ports.audit_log(), audit::When::Due).await?;
+                Ok(())
+            })
+        },
+    });
     chores.extend(jobs::chores());
     chores
 }

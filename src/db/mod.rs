@@ -1,6 +1,6 @@
 //! The database: reading through a connection, writing through a [`WriteTx`].
 
-mod audit_chain;
+mod leaf;
 mod meter;
 mod migrate;
 mod rights;
@@ -16,7 +16,7 @@ use sqlx::{
 };
 
 pub use self::{
-    audit_chain::{BrokenLink, verify_chain},
+    leaf::Leaf,
     meter::MeterTx,
     migrate::MigrateError,
     rights::{GrantError, changeable_tables, grant_to},

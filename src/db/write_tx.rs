@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::audit_chain::Line;
+use super::leaf::Leaf;
 use crate::{
     ids::{EventId, InstitutionId, TaskId},
     policy::{Actor, Permit},
@@ -152,14 +152,15 @@ impl<'a> WriteTx<'a> {
                 .execute(&mut *self.tx)
                 .await?;
         }
-        // Taken last and held for a moment only: one writer at a time extends the chain.
-        let head = sqlx::query!("SELECT seq, hash FROM audit_head FOR UPDATE")
+        // Taken last and held for a moment only: one writer at a time numbers lines, so that a number is never
+        // seen before a smaller one and none is left out.
+        let mut seq = sqlx::query_scalar!("SELECT seq FROM audit_head FOR UPDATE")
             .fetch_one(&mut *self.tx)
             .await?;
-        let (mut seq, mut hash) = (head.seq, head.hash);
         for event in &self.recorded {
             seq += 1;
-            hash = Line {
+            let salt: [u8; 16] = rand::random();
+            let hash = Leaf {
                 seq,
                 at: self.now,
                 actor: self.actor.user.0,
@@ -167,13 +168,14 @@ impl<'a> WriteTx<'a> {
                 subject_kind: event.subject.kind,
                 subject: event.subject.id,
                 kind: event.kind,
+                salt: &salt,
                 payload: &event.payload,
             }
-            .hash(&hash);
+            .hash();
             sqlx::query!(
                 "INSERT INTO events (id, seq, occurred_at, actor_id, institution_id, subject_kind, subject_id,
-                     kind, payload, hash)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json, $10)",
+                     kind, payload, salt, hash)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json, $10, $11)",
                 EventId::fresh().0,
                 seq,
                 self.now,
@@ -183,12 +185,13 @@ impl<'a> WriteTx<'a> {
                 event.subject.id,
                 event.kind,
                 event.payload,
-                hash,
+                salt.as_slice(),
+                hash.0.as_slice(),
             )
             .execute(&mut *self.tx)
             .await?;
         }
-        sqlx::query!("UPDATE audit_head SET seq = $1, hash = $2", seq, hash)
+        sqlx::query!("UPDATE audit_head SET seq = $1", seq)
             .execute(&mut *self.tx)
             .await?;
         self.tx.commit().await?;

@@ -14,7 +14,7 @@ use super::{
     record::Record,
     setup::{Folder, Kept},
 };
-use crate::{app::Ports, config::Config};
+use crate::{app::Ports, audit, config::Config};
 
 /// Addresses and the environment that every part is started with.
 #[derive(Clone)]
@@ -128,10 +128,17 @@ impl Parts {
 
     /// Stops everything, the outermost first.
     pub(super) async fn stop(&mut self, folder: &Folder) {
+        let mut settings = None;
         if let Some(supervised) = self.supervised.take() {
+            settings = Some(supervised.settings.clone());
             supervised.stop().await;
         }
         stop_jobs(&folder.join("jobs")).await;
+        if let Some(settings) = settings
+            && let Err(error) = sign_the_log(&settings).await
+        {
+            tracing::warn!(%error, "the last lines of the audit log were not signed; the next start does it");
+        }
         if let Some(provider) = self.provider.take() {
             provider.stop().await;
         }
@@ -207,6 +214,13 @@ async fn migrate(settings: &Settings) -> anyhow::Result<()> {
         settings.database_owner_url.clone(),
     );
     Ok(read_ports(environment)?.db.migrate().await?)
+}
+
+/// Signs a checkpoint over what happened since the last one, so that nothing is left unproven.
+async fn sign_the_log(settings: &Settings) -> anyhow::Result<()> {
+    let log = ports(settings)?.audit_log();
+    audit::sign(&log, audit::When::Behind).await?;
+    Ok(())
 }
 
 /// The portal's ports with these settings, for what is done from here: seeding.

@@ -262,6 +262,28 @@ impl ObjectStore {
         Ok(found.body)
     }
 
+    /// Reads the newest version of a small object whole.
+    ///
+    /// # Errors
+    /// `is_missing` where there is none.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>, ObjectError> {
+        let found = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(|e| ObjectError::new("get object", &e))?;
+        let body = found.body.collect().await.map_err(|e| ObjectError {
+            operation: "get object",
+            message: e.to_string(),
+            is_missing: false,
+            is_refused: false,
+        })?;
+        Ok(body.to_vec())
+    }
+
     /// Removes one exact version. Once gone, doing it again is fine.
     ///
     /// # Errors
