@@ -10,6 +10,7 @@ use actix_web::{
     web::{self, Data},
 };
 use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 
 use crate::{
     accounts::{self, Oidc},

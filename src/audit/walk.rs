@@ -172,7 +172,7 @@ pub async fn walk(log: &Log, depth: Depth) -> Result<Walked, WalkError> {
         let (next, paged) = tokio::join!(read(log, last), hashing);
         let paged = paged?;
         walk = paged.walk;
-        compared += tend_tiles(log, &paged.tiles, walk.published).await?;
+        compared += tend_tiles(log, paged.tiles, walk.published).await?;
         if let Some(problem) = paged.problem {
             return Err(problem.into());
         }
@@ -205,7 +205,7 @@ pub async fn walk(log: &Log, depth: Depth) -> Result<Walked, WalkError> {
     }
     if depth == Depth::Extend {
         let edge = owned(&walk.builder.partial_tiles());
-        compared += tend_tiles(log, &edge, walk.published).await?;
+        compared += tend_tiles(log, edge, walk.published).await?;
     }
     Ok(Walked {
         events,
@@ -317,26 +317,27 @@ impl Walk {
 /// Compares tiles with those in the object store as far as they are published, and writes the others.
 async fn tend_tiles(
     log: &Log,
-    tiles: &[(Tile, Vec<u8>)],
+    tiles: Vec<(Tile, Vec<u8>)>,
     published: u64,
 ) -> Result<u64, WalkError> {
+    let count = tiles.len() as u64;
     let problems: Vec<Option<Problem>> = stream::iter(tiles)
         .map(|(tile, own)| async move {
             let hashes_published = published >> (8 * u32::from(tile.level));
             let end = tile.index * 256 + u64::from(tile.width);
             if end > hashes_published {
-                log.put_file(&tile.path(), own.clone()).await?;
+                log.put_file(&tile.path(), own).await?;
                 return Ok(None);
             }
             let stored = log.file(&tile.path()).await?.unwrap_or_default();
-            Ok::<_, WalkError>(compare(*tile, own, &stored))
+            Ok::<_, WalkError>(compare(tile, &own, &stored))
         })
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
     match problems.into_iter().flatten().next() {
         Some(problem) => Err(problem.into()),
-        None => Ok(tiles.len() as u64),
+        None => Ok(count),
     }
 }
 

@@ -18,7 +18,9 @@ pub(super) fn open(file: impl Read + Seek) -> Result<Files, zip::result::ZipErro
     let mut archive = ZipArchive::new(file)?;
     let (mut whole, mut broken) = (BTreeMap::new(), Vec::new());
     for at in 0..archive.len() {
-        let known = archive.name_for_index(at).map(str::to_owned);
+        let known = archive
+            .name_for_index(at)
+            .and_then(|name| Some(name.ok()?.into_owned()));
         let name = known.unwrap_or_else(|| format!("entry {at}"));
         let mut bytes = Vec::new();
         let read = archive

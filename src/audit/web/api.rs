@@ -77,13 +77,13 @@ async fn events(actor: ApiActor, log: LogData, query: web::Query<After>) -> ApiR
     let mut found = prove::proven_lines(&log, whose, query.after, limit + 1).await?;
     let has_more = found.lines.len() as i64 > limit;
     found.lines.truncate(usize::try_from(limit).unwrap_or(0));
-    let checkpoint = found
+    let newest = found
         .checkpoint
         .as_ref()
         .map(|signed| checkpoint_json(&log, signed))
         .transpose()?;
     Ok(HttpResponse::Ok().json(json!({
-        "checkpoint": checkpoint,
+        "checkpoint": newest,
         "data": found.lines.iter().map(line_json).collect::<Vec<_>>(),
         "has_more": has_more,
     })))

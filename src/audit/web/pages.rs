@@ -173,6 +173,7 @@ struct ShowPage {
     leaf: String,
     leaf_hash: String,
     proof: Vec<String>,
+    path_length: usize,
     checkpoint: Option<String>,
     size: String,
 }
@@ -226,6 +227,7 @@ async fn show(
         verdict: lang.t_with(verdict, &[("lines", size.clone())]),
         leaf: line.leaf,
         leaf_hash: line.hash.to_base64(),
+        path_length: line.proof.as_ref().map_or(0, Vec::len),
         proof: line
             .proof
             .unwrap_or_default()
