@@ -10,6 +10,7 @@ use actix_web::{
     web::{self, Data},
 };
 use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 
 use crate::{
     accounts::{self, Oidc},
@@ -18,7 +19,7 @@ use crate::{
     complaints,
     config::Config,
     datasets,
-    db::Db,
+    db::{Db, changeable_tables},
     disclosures,
     gateway::{self, Gateway},
     home,
@@ -71,13 +72,7 @@ impl Ports {
     /// # Errors
     /// Where an address makes no sense.
     pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        use secrecy::ExposeSecret as _;
-        let db = Db::connect(
-            config.database.url.expose_secret(),
-            config.database.connections,
-            clock,
-        )
-        .context("database.url")?;
+        let db = Db::connect(&config.database, clock).context("database.url")?;
         Ok(Self {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
@@ -97,6 +92,19 @@ impl Ports {
     }
 }
 
+impl Ports {
+    /// The audit log with what it stands on.
+    #[must_use]
+    pub fn audit_log(&self) -> audit::Log {
+        audit::Log::new(
+            self.db.clone(),
+            self.objects.clone(),
+            self.signer.clone(),
+            self.config.clone(),
+        )
+    }
+}
+
 /// Starts serving pages, API and gateway on `listener`; the caller awaits the answer.
 ///
 /// # Errors
@@ -108,6 +116,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(ports.config.clone())
             .app_data(Data::new(ports.db.clone()))
             .app_data(Data::new(ports.objects.clone()))
+            .app_data(Data::new(ports.audit_log()))
             .app_data(ports.oidc.clone())
             .app_data(ports.signer.clone())
             .app_data(Data::new(TaskCounter(home::count)))
@@ -191,10 +200,26 @@ async fn ready(ports: Data<Ports>) -> impl Responder {
         missing.push("object store");
     }
     if missing.is_empty() {
-        actix_web::HttpResponse::Ok().body("ready\n")
+        actix_web::HttpResponse::Ok().body(format!("ready\n{}", warning(&ports).await))
     } else {
         actix_web::HttpResponse::ServiceUnavailable()
             .insert_header(("retry-after", "5"))
             .body(format!("missing: {}\n", missing.join(", ")))
+    }
+}
+
+/// A line about a role that may change what is append-only; empty where roles are apart.
+async fn warning(ports: &Ports) -> String {
+    let tables = async {
+        let mut conn = ports.db.read().await?;
+        changeable_tables(&mut conn).await
+    };
+    match tables.await {
+        Ok(tables) if tables.is_empty() => String::new(),
+        Ok(tables) => format!(
+            "warning: the portal's database role may change append-only tables ({}); see docs/operations.md\n",
+            tables.join(", ")
+        ),
+        Err(error) => format!("warning: {error}\n"),
     }
 }

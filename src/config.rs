@@ -46,12 +46,14 @@ pub struct Config {
     pub training: Training,
     pub rights_checks: RightsChecks,
     pub mail: Mail,
+    pub audit: Audit,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: SecretString,
+    pub migration_url: SecretString,
     pub connections: u32,
 }
 
@@ -141,6 +143,12 @@ pub struct Mail {
     pub url: SecretString,
     pub folder: PathBuf,
     pub from: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    pub checkpoint_seconds: i64,
 }
 
 /// Why the settings cannot be used.
@@ -242,6 +250,15 @@ impl Config {
             "database.url: needs a postgres:// address",
         );
         must(
+            !set(&self.database.migration_url)
+                || self
+                    .database
+                    .migration_url
+                    .expose_secret()
+                    .starts_with("postgres"),
+            "database.migration_url: is empty or a postgres:// address",
+        );
+        must(
             Url::parse(&self.oidc.issuer).is_ok(),
             "oidc.issuer: needs the address of an OpenID provider",
         );
@@ -270,6 +287,10 @@ impl Config {
             self.mail.from.contains('@'),
             "mail.from: needs a mail address",
         );
+        must(
+            (1..=86_400).contains(&self.audit.checkpoint_seconds),
+            "audit.checkpoint_seconds: is from 1 to 86400",
+        );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
             self.public_url.scheme() == "https" || is_loopback(&self.public_url),
@@ -284,6 +305,24 @@ impl Config {
             "demo: the demonstration runs on a loopback address only",
         );
         problems
+    }
+
+    /// What works but should not stay so, a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let user = |url: &SecretString| {
+            Url::parse(url.expose_secret())
+                .map(|url| url.username().to_owned())
+                .unwrap_or_default()
+        };
+        let (own, owner) = (user(&self.database.url), user(&self.database.migration_url));
+        let mut warnings = Vec::new();
+        if !own.is_empty() && own == owner {
+            warnings.push(format!(
+                "database: the portal connects as {own}, which also owns the tables, so it could change append-only tables; give database.url a role of its own"
+            ));
+        }
+        warnings
     }
 
     /// Where the OpenID provider sends people back to.
@@ -315,7 +354,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 23] = [
+        let rows: [(&str, String); 24] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -323,6 +362,10 @@ impl Config {
             ("secret", secret(&self.secret).into()),
             ("signing_key", secret(&self.signing_key).into()),
             ("database.url", secret(&self.database.url).into()),
+            (
+                "database.migration_url",
+                secret(&self.database.migration_url).into(),
+            ),
             (
                 "database.connections",
                 self.database.connections.to_string(),
@@ -351,6 +394,10 @@ impl Config {
             ("mail.url", secret(&self.mail.url).into()),
             ("mail.folder", self.mail.folder.display().to_string()),
             ("mail.from", self.mail.from.clone()),
+            (
+                "audit.checkpoint_seconds",
+                self.audit.checkpoint_seconds.to_string(),
+            ),
         ];
         for (key, value) in rows {
             let _ = writeln!(text, "{key} = {value}");
@@ -417,5 +464,28 @@ mod tests {
         let config = read(&[("FACULTY_SECRET", "very-secret-indeed-0123456789abcdef")]).unwrap();
         assert!(!config.redacted().contains("very-secret"));
         assert!(!format!("{config:?}").contains("very-secret"));
+    }
+
+    #[test]
+    fn one_role_for_everything_is_warned_of() {
+        let urls = |own, owner| {
+            read(&[
+                ("FACULTY_DATABASE__URL", own),
+                ("FACULTY_DATABASE__MIGRATION_URL", owner),
+            ])
+            .unwrap()
+            .warnings()
+        };
+        assert_eq!(
+            urls("postgres://app@h/d", "postgres://owner@h/d"),
+            Vec::<String>::new()
+        );
+        assert!(urls("postgres://owner@h/d", "postgres://owner@h/d")[0].contains("owner"));
+    }
+
+    #[test]
+    fn a_role_without_the_owners_address_is_not_warned_of() {
+        let config = read(&[("FACULTY_DATABASE__URL", "postgres://app@h/d")]).unwrap();
+        assert_eq!(config.warnings(), Vec::<String>::new());
     }
 }

@@ -40,6 +40,8 @@ enum Command {
     /// Read a PDF from standard input and write its text as JSON, within strict limits; the worker starts it.
     #[command(hide = true)]
     ReadPdf,
+    /// Check an export of the audit log without the portal; names every place that does not hold.
+    VerifyBundle(cli::VerifyBundleOptions),
 }
 
 fn main() -> ExitCode {
@@ -60,8 +62,9 @@ fn main() -> ExitCode {
             Command::Config(command) => cli::config(&command),
             Command::Admin(command) => cli::admin(command).await,
             Command::Upload(options) => cli::upload(options).await,
-            Command::VerifyReceipt(options) => cli::verify_receipt(options),
+            Command::VerifyReceipt(options) => cli::verify_receipt(&options),
             Command::ReadPdf => virtual_faculty::agreements::read_from_stdin(),
+            Command::VerifyBundle(options) => cli::verify_bundle(&options),
         }
     });
     match outcome {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     agreements,
     app::Ports,
-    complaints, datasets,
+    audit, complaints, datasets,
     db::Task as _,
     disclosures, documents, gateway, jobs, ledger, notices, rights_checks, uploads, withdrawals,
     worker::{Chore, Handler},
@@ -182,6 +182,16 @@ pub fn chores() -> Vec<Chore<Ports>> {
         run: |ports| {
             Box::pin(async {
                 ledger::close_due(&ports.db, &ports.signer, ports.db.now()).await?;
+                Ok(())
+            })
+        },
+    });
+    chores.push(Chore {
+        name: "check and sign the audit log",
+        every: Duration::from_secs(60),
+        run: |ports| {
+            Box::pin(async {
+                audit::sign(&ports.audit_log(), audit::When::Due).await?;
                 Ok(())
             })
         },

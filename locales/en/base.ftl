@@ -80,7 +80,7 @@ start-chain-key = Key: an application uses the model within an agreed quota.
 
 actor-system = the system
 audit-title = Audit log
-audit-intro = Everything that happened, in order. Each line is tied to the one before by a hash, so that no line can change unnoticed.
+audit-intro = Everything that happened, in order. Each line has a hash in a tree that is signed each hour, so that no line can change unnoticed.
 audit-empty = Nothing has happened yet that you may see.
 audit-number = No.
 audit-when = When

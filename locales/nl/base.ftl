@@ -80,7 +80,7 @@ start-chain-key = Sleutel: een toepassing gebruikt het model binnen een afgespro
 
 actor-system = het systeem
 audit-title = Logboek
-audit-intro = Alles wat er gebeurde, in volgorde. Elke regel sluit met een hash aan op de vorige, zodat geen regel ongemerkt kan veranderen.
+audit-intro = Alles wat er gebeurde, in volgorde. Elke regel heeft een hash in een boom die elk uur wordt ondertekend, zodat geen regel ongemerkt kan veranderen.
 audit-empty = Er is nog niets gebeurd dat u mag zien.
 audit-number = Nr.
 audit-when = Wanneer

@@ -11,7 +11,7 @@ use crate::{
 /// One line, with the names that people need.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its number in the chain.
+    /// Its number.
     pub seq: i64,
     /// When.
     pub at: DateTime<Utc>,
@@ -27,7 +27,7 @@ pub struct Entry {
     pub subject: Uuid,
     /// The rest, as JSON text.
     pub payload: String,
-    /// Hash of this line and so of all before it, in hexadecimal.
+    /// Hash of its leaf, in hexadecimal.
     pub hash: String,
 }
 

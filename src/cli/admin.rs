@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
+use super::audit::{AuditCommand, ExportOptions, audit, export};
 use crate::{
     app::Ports,
     bootstrap::{add_member, keep, register_base},
     config::Config,
-    db::verify_chain,
     institutions::{self, NewInstitution},
     jobs, ledger,
     policy::{Actor, Role},
@@ -92,6 +92,8 @@ pub enum AdminCommand {
     /// Look after the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Write what an auditor needs into one file: lines, proofs, checkpoints, receipts, terms.
+    ExportBundle(ExportOptions),
 }
 
 /// `faculty admin signing-key …`
@@ -118,13 +120,6 @@ pub enum SigningKeyCommand {
 #[derive(Subcommand)]
 pub enum VerdictsCommand {
     /// Make every verdict again from the policy it was read from; fails where one comes out otherwise.
-    Verify,
-}
-
-/// `faculty admin audit …`
-#[derive(Subcommand)]
-pub enum AuditCommand {
-    /// Walk the whole log; fails at the first line that does not follow from the one before.
     Verify,
 }
 
@@ -244,11 +239,8 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
                 "verdicts differ from their policies"
             );
         }
-        AdminCommand::Audit(AuditCommand::Verify) => {
-            let mut conn = ports.db.read().await?;
-            let lines = verify_chain(&mut conn).await??;
-            println!("The audit log holds: {lines} lines, none changed.");
-        }
+        AdminCommand::Audit(command) => audit(&ports, &command).await?,
+        AdminCommand::ExportBundle(options) => export(&ports, &options).await?,
     }
     Ok(())
 }

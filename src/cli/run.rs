@@ -102,6 +102,9 @@ pub fn config(command: &ConfigCommand) -> anyhow::Result<()> {
         ConfigCommand::Check => {
             let config = Config::from_environment()?;
             print!("{}", config.redacted());
+            for warning in config.warnings() {
+                println!("warning: {warning}");
+            }
             let problems = config.problems();
             anyhow::ensure!(problems.is_empty(), "\n{}", problems.join("\n"));
             Ok(())

@@ -1,7 +1,9 @@
 //! The database: reading through a connection, writing through a [`WriteTx`].
 
-mod audit_chain;
+mod leaf;
 mod meter;
+mod migrate;
+mod rights;
 mod write_tx;
 
 use std::{sync::Arc, time::Duration};
@@ -14,11 +16,15 @@ use sqlx::{
 };
 
 pub use self::{
-    audit_chain::{BrokenLink, verify_chain},
+    leaf::Leaf,
     meter::MeterTx,
+    migrate::MigrateError,
+    rights::{GrantError, changeable_tables, grant_to},
     write_tx::{CommitError, Event, Subject, Task, WriteTx},
 };
-use crate::{clock::Clock, policy::Actor};
+use secrecy::ExposeSecret as _;
+
+use crate::{clock::Clock, config, policy::Actor};
 
 /// The schema of this version of the portal.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -28,6 +34,10 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 pub struct Db {
     writer: PgPool,
     reader: PgPool,
+    /// Who changes the schema, where that is somebody else.
+    owner: Option<PgConnectOptions>,
+    /// As whom the portal itself connects.
+    role: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,13 +45,15 @@ impl Db {
     /// Connects lazily; makes one pool to write with and one that Postgres itself keeps from writing.
     ///
     /// # Errors
-    /// Where the address is no Postgres URL.
-    pub fn connect(
-        url: &str,
-        connections: u32,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, sqlx::Error> {
-        let options: PgConnectOptions = url.parse()?;
+    /// Where an address is no Postgres URL.
+    pub fn connect(config: &config::Database, clock: Arc<dyn Clock>) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = config.url.expose_secret().parse()?;
+        let owner = match config.migration_url.expose_secret() {
+            "" => None,
+            url => Some(url.parse()?),
+        };
+        let role = options.get_username().to_owned();
+        let connections = config.connections;
         let pool = || {
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -52,6 +64,8 @@ impl Db {
             writer: pool().connect_lazy_with(options.clone()),
             reader: pool()
                 .connect_lazy_with(options.options([("default_transaction_read_only", "on")])),
+            owner,
+            role,
             clock,
         })
     }
@@ -93,14 +107,6 @@ impl Db {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now().trunc_subsecs(6)
-    }
-
-    /// Brings the schema up to this version.
-    ///
-    /// # Errors
-    /// Where a migration fails, or the schema is newer than this program.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.writer).await
     }
 }
 

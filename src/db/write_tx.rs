@@ -5,11 +5,12 @@ use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::audit_chain::Line;
+use super::leaf::Leaf;
 use crate::{
     ids::{EventId, InstitutionId, TaskId, UserId},
     policy::{Actor, Permit},
 };
+use transparency_log::Hash;
 
 /// Something that happened, in the words of the slice it happened in.
 pub trait Event: Serialize {
@@ -152,15 +153,16 @@ impl<'a> WriteTx<'a> {
                 .execute(&mut *self.tx)
                 .await?;
         }
-        // Taken last and held for a moment only: one writer at a time extends the chain.
-        let head = sqlx::query!("SELECT seq, hash FROM audit_head FOR UPDATE")
+        // Taken last and held for a moment only: one writer at a time numbers lines, so that a number is never
+        // seen before a smaller one and none is left out.
+        let mut seq = sqlx::query_scalar!("SELECT seq FROM audit_head FOR UPDATE")
             .fetch_one(&mut *self.tx)
             .await?;
-        let (mut seq, mut hash) = (head.seq, head.hash);
         let mut lines = Lines::default();
         for event in &self.recorded {
             seq += 1;
-            hash = Line {
+            let salt: [u8; 16] = rand::random();
+            let hash = Leaf {
                 seq,
                 at: self.now,
                 actor: self.actor.user.0,
@@ -168,15 +170,16 @@ impl<'a> WriteTx<'a> {
                 subject_kind: event.subject.kind,
                 subject: event.subject.id,
                 kind: event.kind,
+                salt: &salt,
                 payload: &event.payload,
             }
-            .hash(&hash);
-            lines.push(seq, event, &hash);
+            .hash();
+            lines.push(seq, event, salt, hash);
         }
         lines
             .insert(&mut self.tx, self.now, self.actor.user)
             .await?;
-        sqlx::query!("UPDATE audit_head SET seq = $1, hash = $2", seq, hash)
+        sqlx::query!("UPDATE audit_head SET seq = $1", seq)
             .execute(&mut *self.tx)
             .await?;
         self.tx.commit().await?;
@@ -194,11 +197,12 @@ struct Lines {
     subjects: Vec<Uuid>,
     kinds: Vec<String>,
     payloads: Vec<String>,
+    salts: Vec<Vec<u8>>,
     hashes: Vec<Vec<u8>>,
 }
 
 impl Lines {
-    fn push(&mut self, seq: i64, event: &Recorded, hash: &[u8]) {
+    fn push(&mut self, seq: i64, event: &Recorded, salt: [u8; 16], hash: Hash) {
         self.ids.push(EventId::fresh().0);
         self.seqs.push(seq);
         self.institutions.push(event.subject.institution.0);
@@ -206,7 +210,8 @@ impl Lines {
         self.subjects.push(event.subject.id);
         self.kinds.push(event.kind.to_owned());
         self.payloads.push(event.payload.clone());
-        self.hashes.push(hash.to_vec());
+        self.salts.push(salt.to_vec());
+        self.hashes.push(hash.0.to_vec());
     }
 
     async fn insert(
@@ -217,10 +222,11 @@ impl Lines {
     ) -> Result<(), sqlx::Error> {
         sqlx::query!(
             "INSERT INTO events (id, seq, occurred_at, actor_id, institution_id, subject_kind, subject_id, kind,
-                 payload, hash)
-             SELECT id, seq, $9, $10, institution, subject_kind, subject, kind, payload::json, hash
+                 payload, salt, hash)
+             SELECT id, seq, $10, $11, institution, subject_kind, subject, kind, payload::json, salt, hash
              FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[],
-                 $8::bytea[]) AS line (id, seq, institution, subject_kind, subject, kind, payload, hash)",
+                 $8::bytea[], $9::bytea[]) AS line (id, seq, institution, subject_kind, subject, kind, payload,
+                 salt, hash)",
             &self.ids,
             &self.seqs,
             &self.institutions,
@@ -228,6 +234,7 @@ impl Lines {
             &self.subjects,
             &self.kinds,
             &self.payloads,
+            &self.salts,
             &self.hashes,
             at,
             by.0,

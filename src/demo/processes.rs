@@ -14,7 +14,7 @@ use super::{
     record::Record,
     setup::{Folder, Kept},
 };
-use crate::{app::Ports, config::Config};
+use crate::{app::Ports, audit, config::Config};
 
 /// Addresses and the environment that every part is started with.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(super) struct Settings {
     issuer: String,
     s3_endpoint: String,
     database_url: String,
+    /// For `faculty migrate` and whoever looks after the database; no part that serves is told it.
+    database_owner_url: String,
     serving_address: String,
     kept: Kept,
     environment: BTreeMap<String, String>,
@@ -53,6 +55,8 @@ struct Beside {
     started: Instant,
 }
 
+/// As whom portal and worker connect: it owns no table.
+const DATABASE_ROLE: &str = "faculty_app";
 const S3_ACCESS_KEY: &str = "faculty-demo";
 const REGION: &str = "eu-west-1";
 
@@ -98,7 +102,13 @@ impl Parts {
         })
         .await
         .context("the identity provider")?;
-        let settings = Settings::new(folder, port, url, &kept, postgres.url(), &provider, &s3);
+        let application_url = postgres
+            .role(DATABASE_ROLE)
+            .await
+            .context("the database's role")?;
+        let database = (application_url.as_str(), postgres.url());
+        let settings = Settings::new(folder, port, url, &kept, database, &provider, &s3);
+        migrate(&settings).await.context("the database's schema")?;
         let supervised = Supervised::start(folder, settings, postgres.pid())?;
         Ok(Self {
             postgres: Some(postgres),
@@ -118,10 +128,17 @@ impl Parts {
 
     /// Stops everything, the outermost first.
     pub(super) async fn stop(&mut self, folder: &Folder) {
+        let mut settings = None;
         if let Some(supervised) = self.supervised.take() {
+            settings = Some(supervised.settings.clone());
             supervised.stop().await;
         }
         stop_jobs(&folder.join("jobs")).await;
+        if let Some(settings) = settings
+            && let Err(error) = sign_the_log(&settings).await
+        {
+            tracing::warn!(%error, "the last lines of the audit log were not signed; the next start does it");
+        }
         if let Some(provider) = self.provider.take() {
             provider.stop().await;
         }
@@ -142,7 +159,7 @@ impl Settings {
         port: u16,
         url: String,
         kept: &Kept,
-        database_url: &str,
+        (database_url, database_owner_url): (&str, &str),
         provider: &demo_idp::Provider,
         s3: &embedded_s3::Server,
     ) -> Self {
@@ -182,6 +199,7 @@ impl Settings {
             issuer,
             s3_endpoint,
             database_url: database_url.to_owned(),
+            database_owner_url: database_owner_url.to_owned(),
             serving_address,
             kept: kept.clone(),
             environment: pairs
@@ -192,9 +210,30 @@ impl Settings {
     }
 }
 
+/// Brings the schema up to this version as its owner, before anything serves.
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let mut environment = settings.environment.clone();
+    environment.insert(
+        "FACULTY_DATABASE__MIGRATION_URL".into(),
+        settings.database_owner_url.clone(),
+    );
+    Ok(read_ports(environment)?.db.migrate().await?)
+}
+
+/// Signs a checkpoint over what happened since the last one, so that nothing is left unproven.
+async fn sign_the_log(settings: &Settings) -> anyhow::Result<()> {
+    let log = ports(settings)?.audit_log();
+    audit::sign(&log, audit::When::Behind).await?;
+    Ok(())
+}
+
 /// The portal's ports with these settings, for what is done from here: seeding.
 pub(super) fn ports(settings: &Settings) -> anyhow::Result<Ports> {
-    let config = Config::read(settings.environment.clone().into_iter())?;
+    read_ports(settings.environment.clone())
+}
+
+fn read_ports(environment: BTreeMap<String, String>) -> anyhow::Result<Ports> {
+    let config = Config::read(environment.into_iter())?;
     let problems = config.problems();
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ports::new(config)
@@ -329,6 +368,7 @@ impl Supervised {
             ("issuer", json!(settings.issuer)),
             ("base_model", json!(super::BASE_MODEL)),
             ("database_url", json!(settings.database_url)),
+            ("database_owner_url", json!(settings.database_owner_url)),
             (
                 "s3",
                 json!({

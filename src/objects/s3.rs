@@ -349,6 +349,24 @@ impl ObjectStore {
             .map_err(|e| ObjectError::broken_off("get part of object", &e))
     }
 
+    /// Reads the newest version of a small object whole.
+    ///
+    /// # Errors
+    /// `is_missing` where there is none.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>, ObjectError> {
+        let found = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(|e| ObjectError::new("get object", &e))?;
+        let body = found.body.collect().await;
+        body.map(|body| body.to_vec())
+            .map_err(|e| ObjectError::broken_off("get object", &e))
+    }
+
     /// Removes one exact version. Once gone, doing it again is fine.
     ///
     /// # Errors

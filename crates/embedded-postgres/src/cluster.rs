@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use tokio::process::Child;
 
-use crate::{home::Lock, process::Process};
+use crate::{DatabaseError, database, home::Lock, process::Process};
 
 /// A running cluster of ours. Dropped without [`Cluster::stop`], it is asked to stop but not waited for.
 #[derive(Debug)]
@@ -21,6 +21,18 @@ impl Cluster {
     /// `postgres://faculty:PASSWORD@127.0.0.1:PORT/DATABASE`. Holds the password: never log it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A role that may log in and owns nothing, made where it is missing; answers its address of the same database.
+    /// Its password is a new one each time.
+    ///
+    /// # Errors
+    /// Where `name` would need quoting (a-z, 0-9 and `_` are taken), or the server does not answer.
+    pub async fn role(&self, name: &str) -> Result<String, DatabaseError> {
+        let password = data_encoding::HEXLOWER.encode(&rand::random::<[u8; 24]>());
+        database::ensure_role(&self.url, name, &password).await?;
+        let (_, place) = self.url.rsplit_once('@').unwrap_or_default();
+        Ok(format!("postgres://{name}:{password}@{place}"))
     }
 
     /// Process id of the server.

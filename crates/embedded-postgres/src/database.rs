@@ -19,6 +19,9 @@ pub enum DatabaseError {
     /// No answer in time.
     #[error("the database server did not answer within {} seconds", PATIENCE.as_secs())]
     TimedOut,
+    /// The role's name would need quoting.
+    #[error("{0:?} cannot be a role's name: use a-z, 0-9 and _")]
+    RoleName(String),
 }
 
 /// Connects as `faculty` to the database that every cluster has.
@@ -63,6 +66,35 @@ pub(crate) async fn create_missing(
             .execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\"")))
             .await?;
     }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Makes the role `name` where it is missing and sets its password, over the owner's address `url`.
+pub(crate) async fn ensure_role(
+    url: &str,
+    name: &str,
+    password: &str,
+) -> Result<(), DatabaseError> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(is_plain) {
+        return Err(DatabaseError::RoleName(name.to_owned()));
+    }
+    let mut connection = match tokio::time::timeout(PATIENCE, PgConnection::connect(url)).await {
+        Ok(connection) => connection?,
+        Err(_) => return Err(DatabaseError::TimedOut),
+    };
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)")
+            .bind(name)
+            .fetch_one(&mut connection)
+            .await?;
+    let verb = if exists { "ALTER" } else { "CREATE" };
+    connection
+        .execute(AssertSqlSafe(format!(
+            "{verb} ROLE \"{name}\" LOGIN PASSWORD '{password}'"
+        )))
+        .await?;
     connection.close().await?;
     Ok(())
 }

@@ -26,6 +26,8 @@ pub(crate) struct TestApp {
     pub(crate) url: Url,
     pub(crate) ports: Arc<Ports>,
     pub(crate) folder: TempDir,
+    /// The address of the database for its owner, who can do what the portal cannot.
+    pub(crate) owner_url: String,
     /// What `faculty serve` and `faculty worker` need to run beside this one.
     pub(crate) environment: Vec<(String, String)>,
     server: ServerHandle,
@@ -77,7 +79,8 @@ impl TestApp {
         })
         .await
         .unwrap();
-        let environment = environment(folder.path(), &url, &s3, &provider, settings).await;
+        let database = database::fresh().await;
+        let environment = environment(folder.path(), &url, (&s3, &database), &provider, settings);
         let config = Config::read(environment.iter().cloned()).unwrap();
         assert_eq!(config.problems(), Vec::<String>::new());
         let ports = Arc::new(Ports::new(config).unwrap());
@@ -91,6 +94,7 @@ impl TestApp {
             url: Url::parse(&url).unwrap(),
             ports,
             folder,
+            owner_url: database.owner_url,
             environment,
             server: handle,
             stop: CancellationToken::new(),
@@ -155,10 +159,10 @@ impl Drop for TestApp {
     }
 }
 
-async fn environment(
+fn environment(
     folder: &Path,
     url: &str,
-    s3: &embedded_s3::Server,
+    (s3, database): (&embedded_s3::Server, &database::Fresh),
     provider: &demo_idp::Provider,
     settings: &[(&str, &str)],
 ) -> Vec<(String, String)> {
@@ -168,7 +172,7 @@ async fn environment(
         ("FACULTY_BIND", url.trim_start_matches("http://").to_owned()),
         ("FACULTY_SECRET", "0123456789abcdef0123456789abcdef".into()),
         ("FACULTY_SIGNING_KEY", "5a".repeat(32)),
-        ("FACULTY_DATABASE__URL", database::fresh().await),
+        ("FACULTY_DATABASE__URL", database.url.clone()),
         ("FACULTY_OIDC__ISSUER", provider.issuer().to_owned()),
         ("FACULTY_OIDC__CLIENT_ID", "faculty".into()),
         (

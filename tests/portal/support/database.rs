@@ -5,13 +5,24 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
-use virtual_faculty::db::MIGRATIONS;
+use virtual_faculty::db::{MIGRATIONS, grant_to};
 
 /// Guards the making of the template among tests that start at once.
 const LOCK: i64 = 0x0fac_0117;
 
-/// Makes an empty database with the schema; answers its address. The server is `DATABASE_URL`'s.
-pub(crate) async fn fresh() -> String {
+/// As whom the portal of a test connects: it owns no table.
+const ROLE: &str = "faculty_app";
+
+/// The addresses of one test's database.
+pub(crate) struct Fresh {
+    /// The portal's own.
+    pub(crate) url: String,
+    /// The owner's, who can do what the portal cannot.
+    pub(crate) owner_url: String,
+}
+
+/// Makes an empty database with the schema. The server is `DATABASE_URL`'s.
+pub(crate) async fn fresh() -> Fresh {
     let server = std::env::var("DATABASE_URL")
         .expect("DATABASE_URL names a Postgres server: run tests through scripts/test or scripts/with-postgres");
     let mut admin = PgConnection::connect(&server).await.unwrap();
@@ -20,7 +31,7 @@ pub(crate) async fn fresh() -> String {
         migrations.update(&migration.checksum);
     }
     let version = HEXLOWER.encode(&migrations.finalize()[..16]);
-    let template = format!("template_{version}");
+    let template = format!("template_rights_{version}");
     admin
         .execute(AssertSqlSafe(format!("SELECT pg_advisory_lock({LOCK})")))
         .await
@@ -33,6 +44,7 @@ pub(crate) async fn fresh() -> String {
         .unwrap()
         .is_some();
     if !is_there {
+        make_role(&mut admin, &server).await;
         let draft = format!("{template}_draft");
         for statement in [
             format!("DROP DATABASE IF EXISTS {draft}"),
@@ -45,6 +57,7 @@ pub(crate) async fn fresh() -> String {
             .await
             .unwrap();
         MIGRATIONS.run(&mut schema).await.unwrap();
+        grant_to(&mut schema, ROLE).await.unwrap();
         schema.close().await.unwrap();
         admin
             .execute(AssertSqlSafe(format!(
@@ -63,7 +76,31 @@ pub(crate) async fn fresh() -> String {
     admin.close().await.unwrap();
     let mut url = url::Url::parse(&server).unwrap();
     url.set_path(&name);
-    url.into()
+    let owner_url = url.to_string();
+    url.set_username(ROLE).unwrap();
+    Fresh {
+        url: url.into(),
+        owner_url,
+    }
+}
+
+/// Makes the role where it is missing, with the owner's password where the server asks for one.
+async fn make_role(admin: &mut PgConnection, server: &str) {
+    let password = url::Url::parse(server)
+        .unwrap()
+        .password()
+        .map_or_else(String::new, |password| format!(" PASSWORD '{password}'"));
+    let made = admin
+        .execute(AssertSqlSafe(format!("CREATE ROLE {ROLE} LOGIN{password}")))
+        .await;
+    if let Err(error) = made {
+        let code = error.as_database_error().and_then(|e| e.code());
+        // 42710: it is there; 23505: another run makes it at this moment.
+        assert!(
+            matches!(code.as_deref(), Some("42710" | "23505")),
+            "{error}"
+        );
+    }
 }
 
 /// A connection to a portal's own database, to see what it really wrote.

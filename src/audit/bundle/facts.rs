@@ -1,0 +1,81 @@
+//! The SQL of what a bundle holds besides the log: receipts, permissions, verdicts.
+
+use sqlx::PgConnection;
+
+use super::{PermissionLine, VerdictLine};
+use crate::{db::StoreError, policy::Visibility};
+
+/// A signed document with the name of its file.
+pub(super) struct Document {
+    pub(super) name: String,
+    pub(super) envelope: String,
+}
+
+/// Receipts of the models that are the asker's or were made from the asker's data.
+pub(super) async fn receipts(
+    conn: &mut PgConnection,
+    whose: Visibility,
+) -> Result<Vec<Document>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT r.model_id, r.envelope
+         FROM receipts r
+         JOIN models m ON m.id = r.model_id
+         WHERE $1::uuid IS NULL
+            OR m.institution_id = $1
+            OR EXISTS (
+                SELECT 1
+                FROM attempts a
+                JOIN dataset_uses u ON u.attempt_id = a.id
+                JOIN dataset_versions v ON v.id = u.dataset_version_id
+                JOIN datasets d ON d.id = v.dataset_id
+                WHERE a.job_id = m.job_id AND d.institution_id = $1)
+         ORDER BY r.model_id",
+        whose.filter(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Document {
+            name: format!("{}.json", row.model_id),
+            envelope: row.envelope,
+        })
+        .collect())
+}
+
+/// The terms of permissions on the asker's data.
+pub(super) async fn permissions(
+    conn: &mut PgConnection,
+    whose: Visibility,
+) -> Result<Vec<PermissionLine>, StoreError> {
+    Ok(sqlx::query_as!(
+        PermissionLine,
+        "SELECT id, dataset_id AS dataset, layer, created_at, terms, terms_sha256
+         FROM permissions
+         WHERE $1::uuid IS NULL OR institution_id = $1
+         ORDER BY id",
+        whose.filter(),
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Verdicts on uses of the asker's data.
+pub(super) async fn verdicts(
+    conn: &mut PgConnection,
+    whose: Visibility,
+) -> Result<Vec<VerdictLine>, StoreError> {
+    Ok(sqlx::query_as!(
+        VerdictLine,
+        r#"SELECT u.id, u.attempt_id AS attempt, u.dataset_version_id AS dataset_version, u.decided_at,
+                  u.policy_sha256, u.verdict AS "verdict: serde_json::Value"
+           FROM dataset_uses u
+           JOIN dataset_versions v ON v.id = u.dataset_version_id
+           JOIN datasets d ON d.id = v.dataset_id
+           WHERE $1::uuid IS NULL OR d.institution_id = $1
+           ORDER BY u.id"#,
+        whose.filter(),
+    )
+    .fetch_all(conn)
+    .await?)
+}

@@ -1,0 +1,91 @@
+//! The bundle for an auditor: what happened, what was signed, and the proofs, in one file that holds without us.
+//!
+//! A ZIP archive. `MANIFEST` is a signed note that names every other file with its SHA-256, so that no byte can be
+//! changed unseen; what the files say is then checked for itself. `docs/transparency-log.md` lists them.
+
+mod facts;
+mod make;
+mod open;
+mod verify;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    make::{Made, MakeError, make},
+    verify::{Report, verify},
+};
+
+const MANIFEST: &str = "MANIFEST";
+const ABOUT: &str = "bundle.json";
+const README: &str = "README.txt";
+const KEYS: &str = "keys.json";
+const EVENTS: &str = "events.jsonl";
+const PROOFS: &str = "proofs.jsonl";
+const CHECKPOINTS: &str = "checkpoints.jsonl";
+const PERMISSIONS: &str = "permissions.jsonl";
+const VERDICTS: &str = "verdicts.jsonl";
+const RECEIPTS: &str = "receipts/";
+const STATEMENTS: &str = "statements/";
+/// First line of the text of the manifest.
+const TITLE: &str = "faculty audit bundle v1";
+
+/// What a bundle is about, `bundle.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    format: u32,
+    /// Name of the log.
+    origin: String,
+    /// Whose lines; none for all.
+    institution: Option<uuid::Uuid>,
+    made_at: chrono::DateTime<chrono::Utc>,
+    /// Lines of the checkpoint that everything is proven under.
+    size: u64,
+    /// Lines in `events.jsonl`.
+    events: u64,
+}
+
+/// A line of `checkpoints.jsonl`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckpointLine {
+    note: String,
+    /// That it continues the checkpoint on the line before.
+    consistency: Vec<String>,
+}
+
+/// A line of `proofs.jsonl`, for the line of `events.jsonl` with the same number.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProofLine {
+    seq: i64,
+    proof: Vec<String>,
+}
+
+/// A line of `permissions.jsonl`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PermissionLine {
+    id: uuid::Uuid,
+    dataset: uuid::Uuid,
+    layer: String,
+    created_at: chrono::DateTime<chrono::Utc>,
+    /// The canonical text of the terms.
+    terms: String,
+    terms_sha256: String,
+}
+
+/// A line of `verdicts.jsonl`: a use of data that was decided on, with the hash of the exact policy that was read.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerdictLine {
+    id: uuid::Uuid,
+    attempt: uuid::Uuid,
+    dataset_version: uuid::Uuid,
+    decided_at: chrono::DateTime<chrono::Utc>,
+    policy_sha256: String,
+    verdict: serde_json::Value,
+}
+
+/// The README for whoever opens the file.
+const README_TEXT: &str = include_str!("readme.txt");

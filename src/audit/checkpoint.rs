@@ -1,0 +1,135 @@
+//! Checkpoints of the log: what is signed, and under which name.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use transparency_log::{Checkpoint, CheckpointError, Hash, Note, NoteError, VerifierKey};
+
+use crate::signing::{PublicKey, PublishedKeys, VerifyError};
+
+/// Begins the line of a checkpoint that says when it was signed.
+const TIME: &str = "time ";
+
+/// A checkpoint that was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Lines of the log that it is about: the first so many.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Hash,
+    /// When it was signed.
+    pub at: DateTime<Utc>,
+    /// The signed note as published.
+    pub note: String,
+}
+
+/// Why a signed text does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureProblem {
+    /// The note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The text in it.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The text names another log.
+    #[error("it is of the log {0}")]
+    Origin(String),
+    /// The text does not say when it was signed.
+    #[error("it does not say when it was signed")]
+    Untimed,
+    /// The signature, or its key at that moment.
+    #[error(transparent)]
+    Signature(#[from] VerifyError),
+    /// The text is not written as we write it.
+    #[error("it is written in another form")]
+    Form,
+}
+
+/// Checks the signature of a note that says itself when it was signed (a line `time …`); answers its text.
+///
+/// # Errors
+/// [`SignatureProblem`].
+pub fn check_note(
+    keys: &PublishedKeys,
+    origin: &str,
+    note: &str,
+) -> Result<String, SignatureProblem> {
+    let parsed = Note::parse(note)?;
+    let [signature] = parsed.signatures.as_slice() else {
+        // One that nobody checks could be added or taken away unseen.
+        return Err(SignatureProblem::Form);
+    };
+    if parsed.to_string() != note || signature.name != origin {
+        return Err(SignatureProblem::Form);
+    }
+    let at = parsed
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix(TIME)?.parse::<DateTime<Utc>>().ok())
+        .ok_or(SignatureProblem::Untimed)?;
+    let signer = keys
+        .keys
+        .iter()
+        .find(|key| {
+            let verifier = PublicKey::from_hex(&key.public_key)
+                .ok()
+                .and_then(|key| VerifierKey::new(origin, key.as_bytes()));
+            verifier.is_some_and(|verifier| verifier.hash() == signature.key_hash)
+        })
+        .ok_or(NoteError::UnknownSigner)?;
+    keys.check(
+        &signer.keyid,
+        parsed.text.as_bytes(),
+        &signature.signature,
+        at,
+    )?;
+    Ok(parsed.text)
+}
+
+/// Checks a checkpoint of the log `origin`; answers what it says.
+///
+/// # Errors
+/// [`SignatureProblem`].
+pub fn check_checkpoint(
+    keys: &PublishedKeys,
+    origin: &str,
+    note: &str,
+) -> Result<Signed, SignatureProblem> {
+    let text = check_note(keys, origin, note)?;
+    let checkpoint = Checkpoint::parse(&text)?;
+    if checkpoint.origin != origin {
+        return Err(SignatureProblem::Origin(checkpoint.origin));
+    }
+    let at = checkpoint
+        .extensions
+        .iter()
+        .find_map(|line| line.strip_prefix(TIME)?.parse().ok())
+        .ok_or(SignatureProblem::Untimed)?;
+    Ok(Signed {
+        size: checkpoint.size,
+        root: checkpoint.root,
+        at,
+        note: note.to_owned(),
+    })
+}
+
+/// The line that says when something is signed.
+#[must_use]
+pub(super) fn time_line(at: DateTime<Utc>) -> String {
+    format!("{TIME}{}", at.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The text of a checkpoint, to be signed.
+#[must_use]
+pub(super) fn checkpoint_text(
+    origin: &str,
+    (size, root): (u64, Hash),
+    at: DateTime<Utc>,
+) -> String {
+    Checkpoint {
+        origin: origin.to_owned(),
+        size,
+        root,
+        extensions: vec![time_line(at)],
+    }
+    .to_string()
+}
