@@ -3,54 +3,13 @@
 
     python3 verify_log.py BUNDLE.zip faculty-keys.json [OLD_CHECKPOINT]
 
-The keys are those you fetched from /.well-known/faculty-keys.json; an old checkpoint is one you kept. Standard library
+Needs ed25519.py beside it. The keys are those you fetched from /.well-known/faculty-keys.json; an old checkpoint is one you kept. Standard library
 only. Names every place that does not hold and exits with 1; docs/transparency-log.md says what is checked and why.
 """
 import base64, hashlib, json, sys, zipfile
 from datetime import datetime
 
-# --- Ed25519, RFC 8032 (points in extended coordinates; slow, and short enough to read) ---
-P, Q = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
-
-def add(a, b):
-    e, f = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
-    g, h = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
-    e, f, g, h = f - e, h - g, h + g, f + e
-    return e * f % P, g * h % P, f * g % P, e * h % P
-
-def times(n, point):
-    out = (0, 1, 1, 0)
-    while n:
-        if n & 1:
-            out = add(out, point)
-        point, n = add(point, point), n >> 1
-    return out
-
-def point(raw):
-    y = int.from_bytes(raw, "little")
-    sign, y = y >> 255, y & (2**255 - 1)
-    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
-    x = pow(square, (P + 3) // 8, P)
-    if x * x % P != square:
-        x = x * pow(2, (P - 1) // 4, P) % P
-    if y >= P or x * x % P != square or (x == 0 and sign):
-        raise ValueError("no point of the curve")
-    x = P - x if x & 1 != sign else x
-    return x, y, 1, x * y % P
-
-BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
-
-def signed(key, message, signature):
-    try:
-        a, r = point(key), point(signature[:32])
-    except ValueError:
-        return False
-    s = int.from_bytes(signature[32:], "little")
-    h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % Q
-    left, right = times(s, BASE), add(r, times(h, a))
-    same = all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
-    return len(signature) == 64 and s < Q and same
+from ed25519 import signed
 
 # --- the tree, RFC 6962 and 9162 ---
 sha = lambda data: hashlib.sha256(data).digest()
@@ -131,16 +90,19 @@ def checkpoint(text, origin, keys):
         raise ValueError("it is of another log")
     return int(lines[1]), unbase(lines[2])
 
-def envelope(text, keys):
+def envelope(text, keys, kind, logged):
+    """Checks one document; `logged` answers from the payload when it was signed."""
     said = json.loads(text)
-    body, kind = unbase(said["payload"]), said["payloadType"].encode()
-    data = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
+    body, name = unbase(said["payload"]), said["payloadType"].encode()
+    if name != kind:
+        raise ValueError("it is of another kind")
+    at = logged(body)
+    data = b"DSSEv1 %d %s %d %s" % (len(name), name, len(body), body)
     for signature in said["signatures"]:
-        key = next((key for key in keys if key["keyid"] == signature["keyid"]), None)
+        key = next((key for key in keys if key["keyid"] == signature["keyid"] and holds_at(key, at)), None)
         if key is None or not signed(bytes.fromhex(key["public_key"]), data, unbase(signature["sig"])):
-            raise ValueError("the signature does not hold")
-    if not said["signatures"]:
-        raise ValueError("it is not signed")
+            raise ValueError("no signature by a key that held then")
+    return bool(said["signatures"])
 
 def main(path, keys_path, kept=None):
     with open(keys_path, encoding="utf-8") as file:
@@ -155,7 +117,7 @@ def main(path, keys_path, kept=None):
     files = {}
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
-            check(name, lambda: files.update({name: archive.read(name)}))
+            check(name, lambda: name not in files and not files.update({name: archive.read(name)}))
     jsonl = lambda name: [json.loads(line) for line in files[name].decode().splitlines()]
     about = {"origin": "", "institution": None, "size": -1}
     check("bundle.json", lambda: about.update(json.loads(files["bundle.json"])))
@@ -168,10 +130,14 @@ def main(path, keys_path, kept=None):
             named.add(name)
             check(name, lambda: hashlib.sha256(files[name]).hexdigest() == hash)
     wrong.extend(f"{name}: the manifest does not name it" for name in files.keys() - named)
-    size, root, roots = 0, sha(b""), {}
+    size, root, last, roots = 0, sha(b""), None, {}
     def step(line):
-        nonlocal size, root
+        nonlocal size, root, last
         old, before = size, root
+        named = [text[7:] for text in line["note"].split("\n\n")[0].split("\n") if text.startswith("before ")]
+        if named != ([base64.b64encode(sha(last.encode())).decode()] if last else []):
+            check("checkpoints.jsonl", lambda: False)
+        last = line["note"]
         size, root = checkpoint(line["note"], origin, keys)
         roots[size] = root
         return continues(old, size, before, root, [unbase(hash) for hash in line["consistency"]])
@@ -182,23 +148,43 @@ def main(path, keys_path, kept=None):
         with open(kept, encoding="utf-8") as file:
             text = file.read()
         check("the checkpoint that was kept", lambda: (lambda old, hash: roots.get(old) == hash)(*checkpoint(text, origin, keys)))
-    events = files.get("events.jsonl", b"").split(b"\n")[:-1]
+    events, logged = files.get("events.jsonl", b"").split(b"\n")[:-1], {}
+    check("events.jsonl", lambda: len(events) == about["events"])
+    def line_holds(line, number, proof):
+        said = json.loads(line)
+        held = said["seq"] == number and about["institution"] in (None, said["institution"]) and (proof is None or included(
+            number - 1, size, leaf(line), [unbase(hash) for hash in proof["proof"]], root))
+        if held:  # what a proven line says of documents: the hash of each, with the model or the time
+            said["kind"] == "models.registered" and logged.update({said["subject"]: said["payload"].get("receipt_sha256")})
+            said["kind"] == "ledger.statement_made" and logged.update({said["payload"]["body_sha256"]: time(said["at"])})
+        return held
     if about["institution"] is None:
         check("events.jsonl", lambda: len(events) == size and root_of(map(leaf, events)) == root)
         for number, line in enumerate(events, 1):
-            check(f"events.jsonl, line {number}", lambda: json.loads(line)["seq"] == number)
+            check(f"events.jsonl, line {number}", lambda: line_holds(line, number, None))
     else:
         proofs = []
         check("proofs.jsonl", lambda: proofs.extend(jsonl("proofs.jsonl")))
         check("proofs.jsonl", lambda: len(proofs) == len(events))
         for number, (line, proof) in enumerate(zip(events, proofs), 1):
-            check(f"events.jsonl, line {number}", lambda: json.loads(line)["seq"] == proof["seq"] and included(
-                proof["seq"] - 1, size, leaf(line), [unbase(hash) for hash in proof["proof"]], root))
+            check(f"events.jsonl, line {number}", lambda: line_holds(line, proof["seq"], proof))
+    def receipt_time(name, body):
+        known = logged.get(name[9:-5], hashlib.sha256(body).hexdigest())  # the line may be in another's bundle
+        if known != hashlib.sha256(body).hexdigest():
+            raise ValueError("the log tells of another receipt")
+        return time(json.loads(body)["predicate"]["runDetails"]["metadata"]["finishedOn"])
     documents = [name for name in files if name.startswith(("receipts/", "statements/"))]
     for name in documents:
-        check(name, lambda: envelope(files[name], keys))
-    check("permissions.jsonl", lambda: all(hashlib.sha256(line["terms"].encode()).hexdigest() == line["terms_sha256"]
-                                           for line in jsonl("permissions.jsonl")))
+        if name.startswith("receipts/"):
+            check(name, lambda: envelope(files[name], keys, b"application/vnd.in-toto+json", lambda body: receipt_time(name, body)))
+        else:
+            check(name, lambda: envelope(files[name], keys, b"application/vnd.virtual-faculty.statement+json",
+                                         lambda body: logged[hashlib.sha256(body).hexdigest()]))
+    for name, text, hash in (("permissions", "terms", "terms_sha256"), ("policies", "canonical", "sha256")):
+        check(f"{name}.jsonl", lambda: all(hashlib.sha256(line[text].encode()).hexdigest() == line[hash]
+                                           for line in jsonl(f"{name}.jsonl")))
+    check("verdicts.jsonl", lambda: {line["policy_sha256"] for line in jsonl("verdicts.jsonl")}
+          <= {line["sha256"] for line in jsonl("policies.jsonl")})
     print("\n".join(wrong) or f"{origin}: {len(events)} lines, {len(roots)} checkpoints and {len(documents)} documents hold")
     return 1 if wrong else 0
 

@@ -1,6 +1,10 @@
 -- The audit log becomes the leaves of a Merkle tree with signed checkpoints (docs/transparency-log.md), in place of a
 -- chain of hashes: each line has its own hash, salted, and the tree ties them together.
 ALTER TABLE events
+    -- The number names a line; nothing stays beside it that the hash does not cover.
+    DROP COLUMN id,
+    DROP CONSTRAINT events_seq_key,
+    ADD PRIMARY KEY (seq),
     -- Random, so that the published hash of a line gives nothing away about what it says.
     ADD COLUMN salt bytea NOT NULL DEFAULT uuid_send(gen_random_uuid()) CHECK (octet_length(salt) = 16),
     -- The leaf is one line of JSON in which these stand unescaped.

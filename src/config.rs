@@ -354,7 +354,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 24] = [
+        let rows: [(&str, String); 25] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),

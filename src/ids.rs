@@ -97,7 +97,6 @@ typed_id!(
     /// One thing that somebody was told.
     NoticeId,
     /// One line of the audit log.
-    EventId,
     /// One piece of background work.
     TaskId,
 );

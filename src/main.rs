@@ -62,7 +62,7 @@ fn main() -> ExitCode {
             Command::Config(command) => cli::config(&command),
             Command::Admin(command) => cli::admin(command).await,
             Command::Upload(options) => cli::upload(options).await,
-            Command::VerifyReceipt(options) => cli::verify_receipt(&options),
+            Command::VerifyReceipt(options) => cli::verify_receipt(options),
             Command::ReadPdf => virtual_faculty::agreements::read_from_stdin(),
             Command::VerifyBundle(options) => cli::verify_bundle(&options),
         }

@@ -1,12 +1,16 @@
 //! Checkpoints of the log: what is signed, and under which name.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use data_encoding::BASE64;
+use sha2::{Digest as _, Sha256};
 use transparency_log::{Checkpoint, CheckpointError, Hash, Note, NoteError, VerifierKey};
 
 use crate::signing::{PublicKey, PublishedKeys, VerifyError};
 
 /// Begins the line of a checkpoint that says when it was signed.
 const TIME: &str = "time ";
+/// Begins the line of a checkpoint that names the signed note before it, by its SHA-256 in base64.
+const BEFORE: &str = "before ";
 
 /// A checkpoint that was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,9 @@ pub enum SignatureProblem {
     /// The signature, or its key at that moment.
     #[error(transparent)]
     Signature(#[from] VerifyError),
+    /// The checkpoint that it names as the one before is another.
+    #[error("it does not follow the checkpoint before it: one was taken out, put in or changed")]
+    Before,
     /// The text is not written as we write it.
     #[error("it is written in another form")]
     Form,
@@ -48,7 +55,7 @@ pub enum SignatureProblem {
 ///
 /// # Errors
 /// [`SignatureProblem`].
-pub fn check_note(
+pub(super) fn check_note(
     keys: &PublishedKeys,
     origin: &str,
     note: &str,
@@ -112,24 +119,46 @@ pub fn check_checkpoint(
     })
 }
 
+/// Checks that a checkpoint names the one before it, so that none can be taken out unseen; the first names none.
+///
+/// # Errors
+/// [`SignatureProblem::Before`].
+pub(super) fn follows(note: &str, before: Option<&str>) -> Result<(), SignatureProblem> {
+    let named = note.lines().take_while(|line| !line.is_empty());
+    let named = named.filter_map(|line| line.strip_prefix(BEFORE)).next();
+    if named == before.map(note_hash).as_deref() {
+        Ok(())
+    } else {
+        Err(SignatureProblem::Before)
+    }
+}
+
+/// SHA-256 of a signed note in base64.
+fn note_hash(note: &str) -> String {
+    BASE64.encode(&Sha256::digest(note))
+}
+
 /// The line that says when something is signed.
 #[must_use]
 pub(super) fn time_line(at: DateTime<Utc>) -> String {
     format!("{TIME}{}", at.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
-/// The text of a checkpoint, to be signed.
+/// The text of a checkpoint, to be signed after the note `before`.
 #[must_use]
 pub(super) fn checkpoint_text(
     origin: &str,
     (size, root): (u64, Hash),
     at: DateTime<Utc>,
+    before: Option<&str>,
 ) -> String {
     Checkpoint {
         origin: origin.to_owned(),
         size,
         root,
-        extensions: vec![time_line(at)],
+        extensions: std::iter::once(time_line(at))
+            .chain(before.map(|note| format!("{BEFORE}{}", note_hash(note))))
+            .collect(),
     }
     .to_string()
 }

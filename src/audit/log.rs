@@ -7,6 +7,7 @@ use transparency_log::{Note, Plan, Tile, TileMissing, Tiles, VerifierKey};
 
 use actix_web::web::Data;
 
+use super::store;
 use crate::{
     config::Config,
     db::{Db, StoreError},
@@ -43,6 +44,9 @@ pub enum LogError {
     /// A proof needs a tile that was not read: our own mistake.
     #[error(transparent)]
     Plan(#[from] TileMissing),
+    /// The configured key is not one that may sign now.
+    #[error("the configured signing_key is not the active one")]
+    NotActive,
     /// The configured key cannot be used under the log's name.
     #[error("the log's name or key cannot be used")]
     Key,
@@ -59,7 +63,9 @@ impl From<LogError> for crate::error::AppError {
         match error {
             LogError::Store(cause) => cause.into(),
             LogError::Objects(cause) => cause.into(),
-            LogError::Tile(_) | LogError::Plan(_) | LogError::Key => Self::Internal(error.into()),
+            LogError::Tile(_) | LogError::Plan(_) | LogError::Key | LogError::NotActive => {
+                Self::Internal(error.into())
+            }
         }
     }
 }
@@ -107,6 +113,16 @@ impl Log {
     pub async fn keys(&self) -> Result<PublishedKeys, LogError> {
         let mut conn = self.db.read().await?;
         Ok(signing::published(&mut conn).await?)
+    }
+
+    /// Whether the configured key may sign at this moment.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub(super) async fn key_holds(&self) -> Result<bool, LogError> {
+        let mut tx = self.db.meter().await?;
+        let now = tx.now();
+        Ok(store::key_holds(tx.conn(), &self.keyid(), now).await?)
     }
 
     /// The name of the configured key.

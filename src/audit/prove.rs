@@ -68,7 +68,7 @@ pub async fn proven_lines(
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn newest(log: &Log) -> Result<Option<Signed>, LogError> {
+pub(super) async fn newest(log: &Log) -> Result<Option<Signed>, LogError> {
     let mut conn = log.db.read().await?;
     Ok(store::newest(&mut conn).await?)
 }
@@ -77,7 +77,9 @@ pub async fn newest(log: &Log) -> Result<Option<Signed>, LogError> {
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn standing(log: &Log) -> Result<(Option<Signed>, Option<store::Check>), LogError> {
+pub(super) async fn standing(
+    log: &Log,
+) -> Result<(Option<Signed>, Option<store::Check>), LogError> {
     let mut conn = log.db.read().await?;
     Ok((
         store::newest(&mut conn).await?,
@@ -89,7 +91,11 @@ pub async fn standing(log: &Log) -> Result<(Option<Signed>, Option<store::Check>
 ///
 /// # Errors
 /// [`LogError`].
-pub async fn inclusion(log: &Log, seq: i64, size: u64) -> Result<Option<Vec<Hash>>, LogError> {
+pub(super) async fn inclusion(
+    log: &Log,
+    seq: i64,
+    size: u64,
+) -> Result<Option<Vec<Hash>>, LogError> {
     match Plan::inclusion(index(seq), size) {
         Some(plan) => one(log, plan, size).await,
         None => Ok(None),
@@ -100,7 +106,11 @@ pub async fn inclusion(log: &Log, seq: i64, size: u64) -> Result<Option<Vec<Hash
 ///
 /// # Errors
 /// [`LogError`].
-pub async fn consistency(log: &Log, from: u64, to: u64) -> Result<Option<Vec<Hash>>, LogError> {
+pub(super) async fn consistency(
+    log: &Log,
+    from: u64,
+    to: u64,
+) -> Result<Option<Vec<Hash>>, LogError> {
     match Plan::consistency(from, to) {
         Some(plan) => one(log, plan, to).await,
         None => Ok(None),

@@ -99,10 +99,15 @@ pub async fn sign(log: &Log, when: When) -> Result<Option<Signed>, SignError> {
     if let Some(newest) = &newest {
         continues(log, newest, (walked.events, walked.root)).await?;
     }
-    if !store::key_holds(&mut tx, &log.keyid()).await? {
+    if !store::key_holds(tx.conn(), &log.keyid(), now).await? {
         return Err(SignError::Key);
     }
-    let text = checkpoint_text(&log.origin(), (walked.events, walked.root), now);
+    let text = checkpoint_text(
+        &log.origin(),
+        (walked.events, walked.root),
+        now,
+        newest.as_ref().map(|newest| newest.note.as_str()),
+    );
     let signed = Signed {
         size: walked.events,
         root: walked.root,

@@ -179,15 +179,18 @@ pub(super) async fn insert_check(tx: &mut MeterTx, check: &Check) -> Result<(), 
     Ok(())
 }
 
-/// Whether the key may sign at this moment; it cannot be put away until the transaction ends.
-pub(super) async fn key_holds(tx: &mut MeterTx, keyid: &str) -> Result<bool, StoreError> {
-    let now = tx.now();
+/// Whether the key may sign at this moment; inside a transaction it cannot be put away until that ends.
+pub(super) async fn key_holds(
+    conn: &mut PgConnection,
+    keyid: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT signing_key_holds($1, $2) AS "holds!""#,
         keyid,
         now
     )
-    .fetch_one(tx.conn())
+    .fetch_one(conn)
     .await?)
 }
 

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use transparency_log::{Hash, Tile, TreeBuilder, leaf_hash};
 
 use super::{
-    checkpoint::{SignatureProblem, Signed, check_checkpoint},
+    checkpoint::{SignatureProblem, Signed, check_checkpoint, follows},
     log::{Log, LogError},
     store::{self, Line},
 };
@@ -119,6 +119,8 @@ struct Walk {
     origin: String,
     ahead: VecDeque<Signed>,
     checkpoints: usize,
+    /// The signed note of the last checkpoint that was passed.
+    last_note: Option<String>,
     /// Size of the newest checkpoint, up to which tiles are published.
     published: u64,
     last_size: u64,
@@ -160,6 +162,7 @@ pub async fn walk(log: &Log, depth: Depth) -> Result<Walked, WalkError> {
         origin: log.origin(),
         ahead,
         checkpoints: 0,
+        last_note: None,
         published,
         last_size: 0,
         depth,
@@ -297,6 +300,8 @@ impl Walk {
             let size = signed.size;
             let read = check_checkpoint(&self.keys, &self.origin, &signed.note)
                 .map_err(|problem| Problem::Signature { size, problem })?;
+            follows(&signed.note, self.last_note.as_deref())
+                .map_err(|problem| Problem::Signature { size, problem })?;
             if read != *signed || size < self.builder.size() {
                 return Err(Problem::CheckpointChanged { size });
             }
@@ -308,7 +313,7 @@ impl Walk {
             }
             self.last_size = size;
             self.checkpoints += 1;
-            self.ahead.pop_front();
+            self.last_note = self.ahead.pop_front().map(|signed| signed.note);
         }
         Ok(())
     }

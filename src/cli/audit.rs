@@ -101,11 +101,11 @@ pub(super) async fn export(ports: &Ports, options: &ExportOptions) -> anyhow::Re
         .with_context(|| options.out.display().to_string())?;
     let made = audit::bundle::make(&ports.audit_log(), whose, file).await?;
     println!(
-        "{}: {} lines under a checkpoint of {}, {} receipts.",
+        "{}: {} lines under a checkpoint of {}, {} receipts and statements.",
         options.out.display(),
         made.events,
         made.size,
-        made.receipts
+        made.documents
     );
     Ok(())
 }
@@ -134,8 +134,12 @@ pub fn verify_bundle(options: &VerifyBundleOptions) -> anyhow::Result<()> {
         report.checkpoints
     );
     println!(
-        "documents:   {} receipts and statements, signed",
+        "documents:   {} receipts and statements, signed and in the log",
         report.documents
+    );
+    println!(
+        "verdicts:    {}, made again with the same result",
+        report.verdicts
     );
     Ok(())
 }

@@ -75,8 +75,8 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<usize, Gran
            SELECT format('GRANT USAGE ON SEQUENCE public.%I TO %I', relname, $1::text)
            FROM pg_class
            WHERE relnamespace = 'public'::regnamespace
-             AND relkind = 'S'
-             AND NOT has_sequence_privilege($1::text::name, oid, 'USAGE')
+             -- Conditions have no order of their own, and of anything but a sequence this may not be asked.
+             AND CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege($1::text::name, oid, 'USAGE') END
            UNION ALL
            SELECT format('GRANT SELECT ON TABLE public.%I TO %I', relname, $1::text)
            FROM pg_class

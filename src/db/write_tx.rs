@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::leaf::Leaf;
 use crate::{
-    ids::{EventId, InstitutionId, TaskId, UserId},
+    ids::{InstitutionId, TaskId, UserId},
     policy::{Actor, Permit},
 };
 use transparency_log::Hash;
@@ -190,7 +190,6 @@ impl<'a> WriteTx<'a> {
 /// Lines on their way into the log, by column: a withdrawal writes thousands, in one statement.
 #[derive(Default)]
 struct Lines {
-    ids: Vec<Uuid>,
     seqs: Vec<i64>,
     institutions: Vec<Uuid>,
     subject_kinds: Vec<String>,
@@ -203,7 +202,6 @@ struct Lines {
 
 impl Lines {
     fn push(&mut self, seq: i64, event: &Recorded, salt: [u8; 16], hash: Hash) {
-        self.ids.push(EventId::fresh().0);
         self.seqs.push(seq);
         self.institutions.push(event.subject.institution.0);
         self.subject_kinds.push(event.subject.kind.to_owned());
@@ -221,13 +219,12 @@ impl Lines {
         by: UserId,
     ) -> Result<(), sqlx::Error> {
         sqlx::query!(
-            "INSERT INTO events (id, seq, occurred_at, actor_id, institution_id, subject_kind, subject_id, kind,
+            "INSERT INTO events (seq, occurred_at, actor_id, institution_id, subject_kind, subject_id, kind,
                  payload, salt, hash)
-             SELECT id, seq, $10, $11, institution, subject_kind, subject, kind, payload::json, salt, hash
-             FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[],
-                 $8::bytea[], $9::bytea[]) AS line (id, seq, institution, subject_kind, subject, kind, payload,
+             SELECT seq, $9, $10, institution, subject_kind, subject, kind, payload::json, salt, hash
+             FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[],
+                 $7::bytea[], $8::bytea[]) AS line (seq, institution, subject_kind, subject, kind, payload,
                  salt, hash)",
-            &self.ids,
             &self.seqs,
             &self.institutions,
             &self.subject_kinds,

@@ -14,7 +14,7 @@ use super::{
 use crate::ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId};
 
 /// The type that the signed envelope names.
-pub(super) const PAYLOAD_TYPE: &str = "application/vnd.virtual-faculty.statement+json";
+pub(super) const PAYLOAD_TYPE: &str = crate::audit::bundle::STATEMENT_TYPE;
 
 /// A version of somebody's dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]

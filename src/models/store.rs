@@ -342,13 +342,21 @@ pub(super) async fn receipt_row(
 
 /// How far the audit log is.
 pub(super) async fn audit_position(tx: &mut WriteTx<'_>) -> Result<AuditPosition, StoreError> {
-    let row = sqlx::query!("SELECT seq, hash FROM audit_head")
-        .fetch_one(tx.conn())
-        .await?;
-    Ok(AuditPosition {
-        seq: row.seq,
-        hash: data_encoding::HEXLOWER.encode(&row.hash),
-    })
+    let last =
+        sqlx::query!("SELECT seq, hash FROM events WHERE seq = (SELECT seq FROM audit_head)")
+            .fetch_optional(tx.conn())
+            .await?;
+    // Before the first line there is nothing to name: number 0, and no hash.
+    Ok(last.map_or_else(
+        || AuditPosition {
+            seq: 0,
+            hash: String::new(),
+        },
+        |last| AuditPosition {
+            seq: last.seq,
+            hash: data_encoding::HEXLOWER.encode(&last.hash),
+        },
+    ))
 }
 
 /// The terms of a permission, as the text that was hashed.

@@ -174,15 +174,23 @@ pub(super) async fn acknowledge(
     Ok(done.rows_affected() == 1)
 }
 
-/// Notices that nobody acknowledged in time and nobody was told of, kept from other workers.
+/// Notices that nobody acknowledged in time and nobody was told of; none while another worker is at them.
 pub(super) async fn overdue(tx: &mut WriteTx<'_>) -> Result<Vec<NoticeId>, StoreError> {
+    // Not by locking the rows: that takes the right to change them, which nobody has.
+    const LOCK: i64 = 0x0fac_0500;
+    if !sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "leads!""#, LOCK)
+        .fetch_one(tx.conn())
+        .await?
+    {
+        return Ok(Vec::new());
+    }
     let now = tx.now();
     let ids = sqlx::query_scalar!(
         "SELECT n.id FROM notices n
          WHERE n.acknowledge_by < $1
            AND NOT EXISTS (SELECT 1 FROM notice_acknowledgements a WHERE a.notice_id = n.id)
            AND NOT EXISTS (SELECT 1 FROM notice_escalations e WHERE e.notice_id = n.id)
-         ORDER BY n.id LIMIT 50 FOR UPDATE SKIP LOCKED",
+         ORDER BY n.id LIMIT 50",
         now,
     )
     .fetch_all(tx.conn())

@@ -13,7 +13,8 @@ use transparency_log::{
     Checkpoint, Hash, Note, VerifierKey, leaf_hash, verify_consistency, verify_inclusion,
 };
 use virtual_faculty::{
-    audit::{self, Depth, Problem, SignError, WalkError, When, bundle},
+    audit::{self, Depth, Problem, SignError, SignatureProblem, WalkError, When, bundle},
+    ledger,
     policy::Visibility,
     signing::PublishedKeys,
 };
@@ -345,6 +346,77 @@ async fn a_log_that_was_cut_short_or_replaced_by_an_older_one_is_found() {
 }
 
 #[actix_web::test]
+async fn a_checkpoint_that_was_taken_out_is_missed_by_the_next() {
+    let app = busy().await;
+    signed(&app).await;
+    given::approved_dataset(&app).await;
+    let second = signed(&app).await;
+    audit::walk(&app.ports.audit_log(), Depth::Everything)
+        .await
+        .unwrap();
+    tamper(
+        &app,
+        &format!("DELETE FROM audit_checkpoints WHERE size < {}", second.size),
+    )
+    .await;
+    assert_eq!(
+        problem(&app, Depth::Roots).await,
+        Problem::Signature {
+            size: second.size,
+            problem: SignatureProblem::Before
+        }
+    );
+}
+
+/// Lines of the log that are made up for measuring, or for a short run of the same.
+fn many_lines() -> i64 {
+    std::env::var("FACULTY_BENCH_LINES").map_or(10_000, |lines| lines.parse().unwrap())
+}
+
+#[actix_web::test]
+async fn a_long_log_is_signed_and_verified_from_the_first_line_to_the_last() {
+    let app = busy().await;
+    let lines = many_lines();
+    let statement = format!(
+        r#"WITH made AS (
+               SELECT head.seq + n AS seq, now() AS occurred_at, gen_random_uuid() AS actor_id, gen_random_uuid() AS institution_id,
+                   'job' AS subject_kind, gen_random_uuid() AS subject_id, 'jobs.read_granted' AS kind,
+                   json_build_object('file', gen_random_uuid(), 'sha256', repeat('ab', 32)) AS payload,
+                   uuid_send(gen_random_uuid()) AS salt
+               FROM audit_head head CROSS JOIN generate_series(1, {lines}) AS n)
+           INSERT INTO events (seq, occurred_at, actor_id, institution_id, subject_kind, subject_id, kind, payload, salt, hash)
+           SELECT made.*, sha256('\x00'::bytea || convert_to(
+             '{{"v":1,"seq":' || seq || ',"at":"' || to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+             || '","actor":"' || actor_id || '","institution":"' || institution_id || '","subject_kind":"' || subject_kind
+             || '","subject":"' || subject_id || '","kind":"' || kind || '","salt":"' || encode(salt, 'hex')
+             || '","payload":' || payload::text || '}}', 'UTF8'))
+           FROM made;
+           UPDATE audit_head SET seq = seq + {lines}"#
+    );
+    tamper(&app, &statement).await;
+    let signed = signed(&app).await;
+    assert!(signed.size > lines.unsigned_abs());
+    let verified = faculty(&app, &["admin", "audit", "verify"]);
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{verified:?}");
+    eprintln!("{said}");
+    tamper(
+        &app,
+        &format!(
+            "UPDATE events SET kind = 'x' WHERE seq = {}",
+            signed.size / 2
+        ),
+    )
+    .await;
+    let verified = faculty(&app, &["admin", "audit", "verify"]);
+    let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+    assert!(
+        !verified.status.success() && said.contains(&format!("line {}", signed.size / 2)),
+        "{said}"
+    );
+}
+
+#[actix_web::test]
 async fn a_changed_tile_is_found_and_named() {
     let app = busy().await;
     let signed = signed(&app).await;
@@ -448,7 +520,7 @@ fn unpack(bundle: &[u8]) -> Vec<(String, Vec<u8>)> {
             let mut file = archive.by_index(at).unwrap();
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).unwrap();
-            (file.name().to_owned(), bytes)
+            (file.name().unwrap().into_owned(), bytes)
         })
         .collect()
 }
@@ -471,7 +543,9 @@ async fn with_bundles() -> (TestApp, Vec<u8>, Vec<u8>) {
     let data = given::approved_dataset(&app).await;
     let job = given::approved_job(&app, base, data.version, 1).await;
     given::job_until(&app, job, given::is_over).await;
-    app.ports.objects.ping().await.unwrap();
+    let later = app.ports.db.now() + chrono::TimeDelta::days(33);
+    let closed = ledger::close_due(&app.ports.db, &app.ports.signer, later).await;
+    assert_eq!(closed.unwrap().len(), 1, "a month with a statement");
     let _ = audit::sign(&app.ports.audit_log(), When::Behind)
         .await
         .unwrap();
@@ -508,7 +582,10 @@ async fn bundles_hold_offline_and_any_changed_byte_names_its_file() {
         let report = bundle::verify(Cursor::new(bundle), &keys);
         assert_eq!(report.problems, Vec::<String>::new());
         assert!(
-            report.events > 5 && report.checkpoints > 0 && report.documents == 1,
+            report.events > 5
+                && report.checkpoints > 0
+                && report.documents == 2
+                && report.verdicts > 0,
             "{report:?}"
         );
         std::fs::write(folder.join(name), bundle).unwrap();
@@ -518,7 +595,12 @@ async fn bundles_hold_offline_and_any_changed_byte_names_its_file() {
         assert!(verified.status.success(), "{verified:?}");
         let files = unpack(bundle);
         for (at, (name, bytes)) in files.iter().enumerate() {
-            for byte in (0..bytes.len()).step_by(1 + bytes.len() / 40) {
+            // Each byte where there is time for it, else some of each file.
+            let step = match std::env::var_os("FACULTY_TEST_DEEP") {
+                Some(_) => 1,
+                None => 1 + bytes.len() / 40,
+            };
+            for byte in (0..bytes.len()).step_by(step) {
                 let mut changed = files.clone();
                 changed[at].1[byte] ^= 1;
                 let report = bundle::verify(Cursor::new(pack(&changed)), &keys);
@@ -557,6 +639,7 @@ async fn bundles_hold_offline_and_any_changed_byte_names_its_file() {
 #[actix_web::test]
 async fn the_independent_script_finds_what_ours_finds() {
     let (app, all, own) = with_bundles().await;
+    let whole = all.clone();
     let folder = app.folder.path();
     std::fs::write(folder.join("keys.json"), keys(&app).await).unwrap();
     for bundle in [all, own] {
@@ -588,6 +671,20 @@ async fn the_independent_script_finds_what_ours_finds() {
         let verified = script(folder, "changed.zip");
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         assert!(said.matches("events.jsonl").count() > 1, "{said}");
+    }
+    // A key that was put away before it signed: neither takes what it signed afterwards.
+    let mut revoked: Value = serde_json::from_str(&keys(&app).await).unwrap();
+    revoked["keys"][0]["revoked_at"] = "2020-01-01T00:00:00Z".into();
+    std::fs::write(folder.join("keys.json"), revoked.to_string()).unwrap();
+    std::fs::write(folder.join("changed.zip"), &whole).unwrap();
+    let verified = script(folder, "changed.zip");
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    let published = PublishedKeys::parse(&revoked.to_string()).unwrap();
+    let report = bundle::verify(Cursor::new(&whole), &published);
+    for place in ["MANIFEST: ", "receipts/", "statements/"] {
+        assert!(said.lines().any(|line| line.starts_with(place)), "{said}");
+        let is_named = |line: &String| line.starts_with(place);
+        assert!(report.problems.iter().any(is_named), "{report:?}");
     }
     let stranger = r#"{"keys":[{"keyid":"0000000000000000","public_key":"5866666666666666666666666666666666666666666666666666666666666666"}]}"#;
     std::fs::write(folder.join("keys.json"), stranger).unwrap();
@@ -642,14 +739,26 @@ async fn the_pages_say_how_the_log_stands_and_how_to_check_it() {
             "--out",
             "part.zip",
             "--institution",
-            "archief-waterland",
+            "waterland",
         ],
     );
-    let said = String::from_utf8_lossy(&written.stderr).into_owned();
-    assert!(
-        written.status.success() || said.contains("there is no institution"),
-        "{said}"
+    assert!(written.status.success(), "{written:?}");
+    let part = std::fs::File::open(app.folder.path().join("part.zip")).unwrap();
+    let published = PublishedKeys::parse(&keys(&app).await).unwrap();
+    let report = bundle::verify(part, &published);
+    assert_eq!(report.problems, Vec::<String>::new());
+    let unknown = faculty(
+        &app,
+        &[
+            "admin",
+            "export-bundle",
+            "--out",
+            "none.zip",
+            "--institution",
+            "elders",
+        ],
     );
+    assert!(!unknown.status.success(), "{unknown:?}");
     let verified = faculty(&app, &["admin", "audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
 }

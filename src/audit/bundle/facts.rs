@@ -1,8 +1,8 @@
-//! The SQL of what a bundle holds besides the log: receipts, permissions, verdicts.
+//! The SQL of what a bundle holds besides the log: receipts, statements, permissions, verdicts and their policies.
 
 use sqlx::PgConnection;
 
-use super::{PermissionLine, VerdictLine};
+use super::{PermissionLine, PolicyLine, VerdictLine};
 use crate::{db::StoreError, policy::Visibility};
 
 /// A signed document with the name of its file.
@@ -11,7 +11,7 @@ pub(super) struct Document {
     pub(super) envelope: String,
 }
 
-/// Receipts of the models that are the asker's or were made from the asker's data.
+/// Receipts of the models that are the asker's or were made, at any depth, from the asker's data.
 pub(super) async fn receipts(
     conn: &mut PgConnection,
     whose: Visibility,
@@ -22,13 +22,12 @@ pub(super) async fn receipts(
          JOIN models m ON m.id = r.model_id
          WHERE $1::uuid IS NULL
             OR m.institution_id = $1
-            OR EXISTS (
-                SELECT 1
-                FROM attempts a
-                JOIN dataset_uses u ON u.attempt_id = a.id
-                JOIN dataset_versions v ON v.id = u.dataset_version_id
-                JOIN datasets d ON d.id = v.dataset_id
-                WHERE a.job_id = m.job_id AND d.institution_id = $1)
+            OR m.id IN (
+                SELECT reached.id
+                FROM lineage_descendants(ARRAY(
+                    SELECT v.id FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id
+                    WHERE d.institution_id = $1)) reached
+                WHERE reached.kind = 'model')
          ORDER BY r.model_id",
         whose.filter(),
     )
@@ -38,6 +37,30 @@ pub(super) async fn receipts(
         .into_iter()
         .map(|row| Document {
             name: format!("{}.json", row.model_id),
+            envelope: row.envelope,
+        })
+        .collect())
+}
+
+/// What the asker was told of each month.
+pub(super) async fn statements(
+    conn: &mut PgConnection,
+    whose: Visibility,
+) -> Result<Vec<Document>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT i.slug, to_char(s.month, 'YYYY-MM') AS "month!", s.envelope
+           FROM ledger_statements s
+           JOIN institutions i ON i.id = s.institution_id
+           WHERE $1::uuid IS NULL OR s.institution_id = $1
+           ORDER BY s.month, i.slug"#,
+        whose.filter(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Document {
+            name: format!("{}-{}.json", row.slug, row.month),
             envelope: row.envelope,
         })
         .collect())
@@ -74,6 +97,27 @@ pub(super) async fn verdicts(
            JOIN datasets d ON d.id = v.dataset_id
            WHERE $1::uuid IS NULL OR d.institution_id = $1
            ORDER BY u.id"#,
+        whose.filter(),
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The policies that those verdicts were made from.
+pub(super) async fn policies(
+    conn: &mut PgConnection,
+    whose: Visibility,
+) -> Result<Vec<PolicyLine>, StoreError> {
+    Ok(sqlx::query_as!(
+        PolicyLine,
+        "SELECT sha256, canonical FROM policies
+         WHERE sha256 IN (
+             SELECT u.policy_sha256
+             FROM dataset_uses u
+             JOIN dataset_versions v ON v.id = u.dataset_version_id
+             JOIN datasets d ON d.id = v.dataset_id
+             WHERE $1::uuid IS NULL OR d.institution_id = $1)
+         ORDER BY sha256",
         whose.filter(),
     )
     .fetch_all(conn)

@@ -12,8 +12,8 @@ use transparency_log::{Hash, Plan};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
-    ABOUT, About, CHECKPOINTS, CheckpointLine, EVENTS, KEYS, MANIFEST, PERMISSIONS, PROOFS,
-    ProofLine, README, README_TEXT, RECEIPTS, TITLE, VERDICTS, facts,
+    ABOUT, About, CHECKPOINTS, CheckpointLine, EVENTS, KEYS, MANIFEST, PERMISSIONS, POLICIES,
+    PROOFS, ProofLine, README, README_TEXT, RECEIPTS, STATEMENTS, TITLE, VERDICTS, facts,
 };
 use crate::{
     audit::{
@@ -36,8 +36,8 @@ pub struct Made {
     pub events: u64,
     /// Lines of the checkpoint that they are proven under.
     pub size: u64,
-    /// Receipts.
-    pub receipts: usize,
+    /// Receipts and statements.
+    pub documents: usize,
 }
 
 /// Why no bundle was written.
@@ -103,6 +103,11 @@ impl<W: Write + Seek> Archive<W> {
         self.write(text.as_bytes())
     }
 
+    fn lines(&mut self, name: &str, values: &[impl Serialize]) -> Result<(), MakeError> {
+        self.begin(name)?;
+        values.iter().try_for_each(|value| self.line(value))
+    }
+
     fn end(&mut self) {
         let hash = std::mem::take(&mut self.hash).finalize();
         if let Some(name) = self.name.take() {
@@ -125,8 +130,7 @@ pub async fn make(
     whose: Visibility,
     file: impl Write + Seek,
 ) -> Result<Made, MakeError> {
-    let mut conn = log.db.read().await?;
-    let checkpoints = store::checkpoints(&mut conn).await?;
+    let checkpoints = store::checkpoints(&mut *log.db.read().await?).await?;
     let newest = checkpoints.last().ok_or(MakeError::NoCheckpoint)?;
     let mut archive = Archive {
         zip: ZipWriter::new(file),
@@ -138,21 +142,7 @@ pub async fn make(
     archive.file(KEYS, &serde_json::to_vec_pretty(&log.keys().await?)?)?;
     let events = write_events(log, whose, newest.size, &mut archive).await?;
     write_checkpoints(log, &checkpoints, &mut archive).await?;
-    let receipts = facts::receipts(&mut conn, whose).await?;
-    for receipt in &receipts {
-        archive.file(
-            &format!("{RECEIPTS}{}", receipt.name),
-            receipt.envelope.as_bytes(),
-        )?;
-    }
-    archive.begin(PERMISSIONS)?;
-    for permission in facts::permissions(&mut conn, whose).await? {
-        archive.line(&permission)?;
-    }
-    archive.begin(VERDICTS)?;
-    for verdict in facts::verdicts(&mut conn, whose).await? {
-        archive.line(&verdict)?;
-    }
+    let documents = write_facts(log, whose, &mut archive).await?;
     let about = About {
         format: 1,
         origin: log.origin(),
@@ -168,14 +158,44 @@ pub async fn make(
         // Writing to a string does not fail.
         let _ = writeln!(manifest, "{hash}  {name}");
     }
+    if !log.key_holds().await? {
+        return Err(LogError::NotActive.into());
+    }
     let note = log.sign(manifest)?;
     archive.file(MANIFEST, note.as_bytes())?;
     archive.zip.finish()?.flush()?;
     Ok(Made {
         events,
         size: newest.size,
-        receipts: receipts.len(),
+        documents,
     })
+}
+
+/// What was signed and decided on; answers how many documents there are.
+///
+/// Everything else that asks the database has given its connection back: an export never holds one while it waits
+/// for another.
+async fn write_facts<W: Write + Seek>(
+    log: &Log,
+    whose: Visibility,
+    archive: &mut Archive<W>,
+) -> Result<usize, MakeError> {
+    let mut conn = log.db.read().await?;
+    let mut documents = 0;
+    for (folder, some) in [
+        (RECEIPTS, facts::receipts(&mut conn, whose).await?),
+        (STATEMENTS, facts::statements(&mut conn, whose).await?),
+    ] {
+        documents += some.len();
+        for document in some {
+            let name = format!("{folder}{}", document.name);
+            archive.file(&name, document.envelope.as_bytes())?;
+        }
+    }
+    archive.lines(PERMISSIONS, &facts::permissions(&mut conn, whose).await?)?;
+    archive.lines(VERDICTS, &facts::verdicts(&mut conn, whose).await?)?;
+    archive.lines(POLICIES, &facts::policies(&mut conn, whose).await?)?;
+    Ok(documents)
 }
 
 /// The lines, and where they are not all of them, the proof of each.

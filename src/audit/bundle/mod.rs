@@ -3,6 +3,7 @@
 //! A ZIP archive. `MANIFEST` is a signed note that names every other file with its SHA-256, so that no byte can be
 //! changed unseen; what the files say is then checked for itself. `docs/transparency-log.md` lists them.
 
+mod documents;
 mod facts;
 mod make;
 mod open;
@@ -24,8 +25,11 @@ const PROOFS: &str = "proofs.jsonl";
 const CHECKPOINTS: &str = "checkpoints.jsonl";
 const PERMISSIONS: &str = "permissions.jsonl";
 const VERDICTS: &str = "verdicts.jsonl";
+const POLICIES: &str = "policies.jsonl";
 const RECEIPTS: &str = "receipts/";
 const STATEMENTS: &str = "statements/";
+/// Payload type of a monthly statement.
+pub const STATEMENT_TYPE: &str = "application/vnd.virtual-faculty.statement+json";
 /// First line of the text of the manifest.
 const TITLE: &str = "faculty audit bundle v1";
 
@@ -85,6 +89,14 @@ struct VerdictLine {
     decided_at: chrono::DateTime<chrono::Utc>,
     policy_sha256: String,
     verdict: serde_json::Value,
+}
+
+/// A line of `policies.jsonl`: everything that a verdict was made from, as the text that was hashed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyLine {
+    sha256: String,
+    canonical: String,
 }
 
 /// The README for whoever opens the file.

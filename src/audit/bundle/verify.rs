@@ -5,19 +5,18 @@ use std::{
     io::{Read, Seek},
 };
 
+use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use transparency_log::{Hash, TreeBuilder, leaf_hash, verify_consistency, verify_inclusion};
 
 use super::{
-    ABOUT, About, CHECKPOINTS, CheckpointLine, EVENTS, KEYS, MANIFEST, PERMISSIONS, PROOFS,
-    PermissionLine, ProofLine, README, RECEIPTS, STATEMENTS, TITLE, VERDICTS, VerdictLine, open,
+    ABOUT, About, CHECKPOINTS, CheckpointLine, EVENTS, MANIFEST, PROOFS, ProofLine, TITLE, open,
 };
 use crate::{
-    audit::checkpoint::{Signed, check_checkpoint, check_note},
-    models::verify_envelope,
-    signing::{self, Envelope, PublishedKeys, VerifyError},
+    audit::checkpoint::{Signed, check_checkpoint, check_note, follows},
+    signing::PublishedKeys,
 };
 
 /// What holds and what does not.
@@ -29,14 +28,16 @@ pub struct Report {
     pub events: u64,
     /// Checkpoints, each continuing the one before.
     pub checkpoints: usize,
-    /// Signed documents.
+    /// Receipts and statements that were signed, and are those that the log tells of.
     pub documents: usize,
+    /// Verdicts that come out the same when they are made again from their policies.
+    pub verdicts: usize,
     /// Name of the log.
     pub origin: String,
 }
 
 impl Report {
-    fn must<E: std::fmt::Display>(&mut self, place: &str, outcome: Result<(), E>) {
+    pub(super) fn must<E: std::fmt::Display>(&mut self, place: &str, outcome: Result<(), E>) {
         if let Err(problem) = outcome {
             self.problems.push(format!("{place}: {problem}"));
         }
@@ -44,10 +45,11 @@ impl Report {
 }
 
 /// The files of a bundle under check.
-struct Check<'a> {
-    files: BTreeMap<String, Vec<u8>>,
-    keys: &'a PublishedKeys,
-    report: Report,
+pub(super) struct Check<'a> {
+    pub(super) files: BTreeMap<String, Vec<u8>>,
+    pub(super) keys: &'a PublishedKeys,
+    pub(super) logged: Logged,
+    pub(super) report: Report,
 }
 
 /// Checks a bundle against keys that the reader fetched from the portal.
@@ -71,6 +73,7 @@ pub fn verify(file: impl Read + Seek, keys: &PublishedKeys) -> Report {
     let mut check = Check {
         files: files.whole,
         keys,
+        logged: Logged::default(),
         report,
     };
     let about = check.about();
@@ -81,13 +84,11 @@ pub fn verify(file: impl Read + Seek, keys: &PublishedKeys) -> Report {
         check.events(about, newest.as_ref());
     }
     check.documents();
-    check.permissions();
-    check.verdicts();
     check.report
 }
 
 impl Check<'_> {
-    fn text(&mut self, name: &str) -> Option<String> {
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
         let Some(bytes) = self.files.get(name) else {
             self.report.problems.push(format!("{name}: it is missing"));
             return None;
@@ -102,7 +103,7 @@ impl Check<'_> {
     }
 
     /// The lines of a file, each with its number from 1.
-    fn lines<T: DeserializeOwned>(&mut self, name: &str) -> Vec<(usize, T)> {
+    pub(super) fn lines<T: DeserializeOwned>(&mut self, name: &str) -> Vec<(usize, T)> {
         let text = self.text(name).unwrap_or_default();
         let mut lines = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
@@ -199,6 +200,8 @@ impl Check<'_> {
                 None => Err("the proof is not made of hashes".into()),
             };
             self.report.must(&place, outcome);
+            let note_before = before.as_ref().map(|before| before.note.as_str());
+            self.report.must(&place, follows(&line.note, note_before));
             self.report.checkpoints += 1;
             before = Some(signed);
         }
@@ -241,6 +244,7 @@ impl Check<'_> {
                         .must(&place, Err(format!("it is numbered {}", said.seq)));
                 }
                 tree.push(leaf, |_, _| {});
+                said.note_document(&mut self.logged);
                 continue;
             }
             if about.institution != said.institution {
@@ -258,6 +262,9 @@ impl Check<'_> {
                     }),
                 _ => Err("it has no proof".into()),
             };
+            if outcome.is_ok() {
+                said.note_document(&mut self.logged);
+            }
             self.report.must(&place, outcome);
         }
         if self.report.events != about.events {
@@ -277,47 +284,6 @@ impl Check<'_> {
             );
         }
     }
-
-    /// Every receipt and statement is signed.
-    fn documents(&mut self) {
-        let names: Vec<String> = self
-            .files
-            .keys()
-            .filter(|name| name.starts_with(RECEIPTS) || name.starts_with(STATEMENTS))
-            .cloned()
-            .collect();
-        for name in names {
-            let Some(text) = self.text(&name) else {
-                continue;
-            };
-            let outcome = if name.starts_with(RECEIPTS) {
-                verify_envelope(&text, self.keys)
-                    .map(|_| ())
-                    .map_err(|problem| problem.to_string())
-            } else {
-                undated(&text, self.keys).map_err(|problem| problem.to_string())
-            };
-            self.report.must(&name, outcome);
-            self.report.documents += 1;
-        }
-    }
-
-    fn permissions(&mut self) {
-        for (number, line) in self.lines::<PermissionLine>(PERMISSIONS) {
-            if HEXLOWER.encode(&Sha256::digest(&line.terms)) != line.terms_sha256 {
-                self.report.must(
-                    &format!("{PERMISSIONS}, line {number}"),
-                    Err("the terms do not fit their hash"),
-                );
-            }
-        }
-    }
-
-    fn verdicts(&mut self) {
-        // Their policies are bound by the receipts; here it is enough that they can be read.
-        let _ = self.lines::<VerdictLine>(VERDICTS);
-        let _ = (self.text(README), self.text(KEYS));
-    }
 }
 
 /// What a line of the log says of itself that matters here.
@@ -325,21 +291,39 @@ impl Check<'_> {
 struct Said {
     seq: i64,
     institution: Option<uuid::Uuid>,
+    at: Option<DateTime<Utc>>,
+    kind: String,
+    subject: uuid::Uuid,
+    payload: serde_json::Value,
+}
+
+impl Said {
+    /// Keeps what the line says of a document that was signed.
+    fn note_document(self, logged: &mut Logged) {
+        let text = |field: &str| self.payload.get(field)?.as_str().map(str::to_owned);
+        match (self.kind.as_str(), self.at) {
+            ("models.registered", _) => {
+                logged.receipts.insert(self.subject, text("receipt_sha256"));
+            }
+            ("ledger.statement_made", Some(at)) => {
+                logged
+                    .statements
+                    .extend(text("body_sha256").map(|sha256| (sha256, at)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What proven lines say of documents.
+#[derive(Default)]
+pub(super) struct Logged {
+    /// SHA-256 of the statement in each model's receipt; none where it has no receipt.
+    pub(super) receipts: BTreeMap<uuid::Uuid, Option<String>>,
+    /// When each monthly statement was signed, by its SHA-256.
+    pub(super) statements: BTreeMap<String, DateTime<Utc>>,
 }
 
 fn hashes(proof: &[String]) -> Option<Vec<Hash>> {
     proof.iter().map(|hash| Hash::from_base64(hash)).collect()
-}
-
-/// Checks an envelope that does not say when it was signed: its key must have held once and not be revoked.
-fn undated(text: &str, keys: &PublishedKeys) -> Result<(), VerifyError> {
-    let envelope = Envelope::parse(text)?;
-    let signer = envelope
-        .signatures
-        .first()
-        .and_then(|signature| keys.keys.iter().find(|key| key.keyid == signature.keyid));
-    let at = signer.map_or_else(chrono::DateTime::default, |key| {
-        key.revoked_at.unwrap_or(key.valid_from)
-    });
-    signing::verify(&envelope, keys, at).map(|_| ())
 }

@@ -11,6 +11,7 @@ use actix_web::{
     http::header,
     web::{self, ServiceConfig},
 };
+use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::io::ReaderStream;
 
 use super::{
@@ -21,6 +22,9 @@ use crate::{
     error::{AppError, Say},
     policy::{Action, Actor, Visibility, visible},
 };
+
+/// Exports that may be written at the same time.
+static EXPORTS: Semaphore = Semaphore::const_new(1);
 
 /// Registers the routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -41,8 +45,22 @@ fn visibility(actor: &Actor) -> Result<Visibility, AppError> {
 async fn download(log: &Log, actor: &Actor) -> Result<HttpResponse, AppError> {
     let whose = visibility(actor)?;
     let mut file = tempfile::tempfile().map_err(|e| AppError::Internal(e.into()))?;
-    bundle::make(log, whose, &mut file)
+    // One at a time, each holding a connection for moments only: exports never keep the pages waiting.
+    let _turn = EXPORTS
+        .acquire()
         .await
+        .map_err(|e| AppError::Internal(e.into()))?;
+    let (log_of_export, mut target) = (
+        log.clone(),
+        file.try_clone().map_err(|e| AppError::Internal(e.into()))?,
+    );
+    let export = move || {
+        // Packing is work for the processor; it stays off the threads that answer requests.
+        Handle::current().block_on(bundle::make(&log_of_export, whose, &mut target))
+    };
+    tokio::task::spawn_blocking(export)
+        .await
+        .map_err(|e| AppError::Internal(e.into()))?
         .map_err(|error| match error {
             MakeError::NoCheckpoint => AppError::conflict("audit-no-checkpoint"),
             MakeError::Log(error) => error.into(),

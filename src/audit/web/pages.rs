@@ -264,7 +264,7 @@ async fn how_to(page: Page, db: web::Data<Db>, log: LogData) -> PageResult {
         key: log.key()?.to_string(),
         checkpoint: signed.map(|signed| signed.note),
         commands: format!(
-            "curl -O {address}/log/verify_log.py\n\
+            "curl -O {address}/log/verify_log.py -O {address}/log/ed25519.py\n\
              curl -o faculty-keys.json {address}/.well-known/faculty-keys.json\n\
              python3 verify_log.py audit-{}.zip faculty-keys.json",
             db.now().format("%Y-%m-%d")

@@ -48,10 +48,11 @@ async fn tile(log: LogData, path: web::Path<String>) -> ApiResult {
 }
 
 /// The program that checks all this without us.
-#[get("/log/verify_log.py")]
-async fn script() -> ApiResult {
-    Ok(text(
-        include_str!("../../../docs/verify_log.py").to_owned(),
-        "no-cache",
-    ))
+#[get("/log/{name:verify_log|ed25519}.py")]
+async fn script(name: web::Path<String>) -> ApiResult {
+    let program = match name.as_str() {
+        "ed25519" => include_str!("../../../docs/ed25519.py"),
+        _ => include_str!("../../../docs/verify_log.py"),
+    };
+    Ok(text(program.to_owned(), "no-cache"))
 }
