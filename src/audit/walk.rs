@@ -125,6 +125,8 @@ struct Walk {
     published: u64,
     last_size: u64,
     depth: Depth,
+    /// A root that another tree led to, while the tiles are asked which line it was.
+    suspect: Option<Problem>,
 }
 
 /// What comes of one page of lines.
@@ -166,6 +168,7 @@ pub async fn walk(log: &Log, depth: Depth) -> Result<Walked, WalkError> {
         published,
         last_size: 0,
         depth,
+        suspect: None,
     };
     walk.pass_checkpoints()?;
     let mut compared = 0;
@@ -177,9 +180,12 @@ pub async fn walk(log: &Log, depth: Depth) -> Result<Walked, WalkError> {
         walk = paged.walk;
         compared += tend_tiles(log, paged.tiles, walk.published).await?;
         if let Some(problem) = paged.problem {
-            return Err(problem.into());
+            return Err(walk.suspect.unwrap_or(problem).into());
         }
         page = next?;
+    }
+    if let Some(problem) = walk.suspect {
+        return Err(problem.into());
     }
     let events = walk.builder.size();
     if let Some(missed) = walk.ahead.front() {
@@ -306,10 +312,14 @@ impl Walk {
                 return Err(Problem::CheckpointChanged { size });
             }
             if read.root != self.builder.root() {
-                return Err(Problem::Root {
+                let problem = Problem::Root {
                     first: self.last_size + 1,
                     size,
-                });
+                };
+                if self.depth != Depth::Everything {
+                    return Err(problem);
+                }
+                self.suspect.get_or_insert(problem);
             }
             self.last_size = size;
             self.checkpoints += 1;

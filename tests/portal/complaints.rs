@@ -36,9 +36,7 @@ fn corpus() -> Vec<u8> {
 }
 
 async fn database(app: &TestApp) -> PgConnection {
-    use secrecy::ExposeSecret as _;
-    let url = &app.ports.config.database.url;
-    PgConnection::connect(url.expose_secret()).await.unwrap()
+    PgConnection::connect(&app.owner_url).await.unwrap()
 }
 
 /// The id of the case of this number, as its handler finds it.

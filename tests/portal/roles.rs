@@ -29,6 +29,7 @@ async fn append_only(conn: &mut PgConnection, bit: i16) -> Vec<(String, String)>
          JOIN pg_proc p ON p.oid = g.tgfoid
          JOIN pg_class c ON c.oid = g.tgrelid
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+             AND a.attidentity = '' AND a.attgenerated = ''
          WHERE p.proname = 'refuse_change' AND g.tgtype & $1 <> 0 AND g.tgqual IS NULL
            AND g.tgattr = ''::int2vector
          ORDER BY c.relname, a.attnum",

@@ -115,11 +115,9 @@ impl TestApp {
         stop
     }
 
-    /// Connections to the portal's database, past its own doors.
+    /// Connections to the portal's database as its owner, past the portal's own doors.
     pub(crate) async fn pool(&self) -> sqlx::PgPool {
-        use secrecy::ExposeSecret as _;
-        let url = &self.ports.config.database.url;
-        sqlx::PgPool::connect(url.expose_secret()).await.unwrap()
+        sqlx::PgPool::connect(&self.owner_url).await.unwrap()
     }
 
     /// Does what is due now, and each chore once.

@@ -103,9 +103,7 @@ async fn make_role(admin: &mut PgConnection, server: &str) {
     }
 }
 
-/// A connection to a portal's own database, to see what it really wrote.
+/// A connection to a portal's own database as its owner, to see what it really wrote.
 pub(crate) async fn of(app: &super::TestApp) -> PgConnection {
-    use secrecy::ExposeSecret as _;
-    let url = &app.ports.config.database.url;
-    PgConnection::connect(url.expose_secret()).await.unwrap()
+    PgConnection::connect(&app.owner_url).await.unwrap()
 }

@@ -134,9 +134,7 @@ impl Keyholder {
 
     /// A connection to the portal's database, to see what it really wrote.
     pub(crate) async fn database(&self) -> PgConnection {
-        use secrecy::ExposeSecret as _;
-        let url = &self.app.ports.config.database.url;
-        PgConnection::connect(url.expose_secret()).await.unwrap()
+        PgConnection::connect(&self.app.owner_url).await.unwrap()
     }
 
     /// Used and reserved tokens of the key, over all days.
