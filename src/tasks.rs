@@ -191,8 +191,13 @@ pub fn chores() -> Vec<Chore<Ports>> {
         every: Duration::from_secs(60),
         run: |ports| {
             Box::pin(async {
-                audit::sign(&ports.audit_log(), audit::When::Due).await?;
-                Ok(())
+                match audit::sign(&ports.audit_log(), audit::When::Due).await {
+                    Err(audit::SignError::Broken(problem)) => {
+                        audit::alarm(&ports.db, &problem).await?;
+                        Err(audit::SignError::Broken(problem).into())
+                    }
+                    other => Ok(other.map(|_| ())?),
+                }
             })
         },
     });

@@ -34,3 +34,7 @@ audit-public-text = Anybody can read the hashes and checkpoints. What the lines 
 audit-origin = Name of the log
 audit-key = Key
 audit-addresses = Addresses
+
+notice-audit-broken-title = The audit log no longer holds
+notice-audit-broken-text = The audit log of the portal was walked and does not hold: { $problem }. It is not signed again until this is explained. Keep a copy of the database and of the objects before you repair anything.
+event-audit-found-broken = The audit log was found broken

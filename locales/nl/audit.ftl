@@ -34,3 +34,7 @@ audit-public-text = De hashes en de controlepunten zijn voor iedereen te lezen. 
 audit-origin = Naam van het logboek
 audit-key = Sleutel
 audit-addresses = Adressen
+
+notice-audit-broken-title = Het logboek klopt niet meer
+notice-audit-broken-text = Het logboek van het portaal is nagelopen en klopt niet: { $problem }. Het wordt niet meer ondertekend tot dit is uitgezocht. Bewaar een kopie van de database en van de objecten voordat u iets herstelt.
+event-audit-found-broken = Er is gevonden dat het logboek niet klopt

@@ -4,6 +4,7 @@
 //! whole log, [`sign`] signs a checkpoint over it, `prove` makes proofs, [`bundle`] an export that holds without us.
 //! docs/transparency-log.md tells how it fits together.
 
+mod alarm;
 pub mod bundle;
 mod checkpoint;
 mod list;
@@ -15,6 +16,7 @@ mod walk;
 pub mod web;
 
 pub use self::{
+    alarm::{AlarmError, alarm},
     checkpoint::{SignatureProblem, Signed, check_checkpoint},
     list::{Entry, Filter, entries, of_subject},
     log::{Log, LogError, origin},

@@ -288,6 +288,11 @@ async fn a_line_that_was_rewritten_with_its_hash_is_named_by_the_published_tile(
     let mut auditor = app.browser("auditor").await;
     let page = auditor.get("/en/audit").await.unwrap().text;
     assert!(page.contains("line 5 was changed or replaced"), "{page}");
+    for _ in 0..2 {
+        audit::alarm(&app.ports.db, &found).await.unwrap();
+    }
+    let told = auditor.get("/en/notices").await.unwrap().text;
+    assert_eq!(told.matches("The audit log no longer holds").count(), 1, "{told}");
     let verified = faculty(&app, &["admin", "audit", "verify"]).await;
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
     assert!(
