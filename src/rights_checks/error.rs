@@ -18,6 +18,8 @@ pub enum RightsError {
     NoSuchChange,
     #[error("this side noted it already")]
     Noted,
+    #[error("only the platform says that a finding counts")]
+    NotTheirs,
     #[error("the dataset has no source that is looked at")]
     NoSchedule,
     #[error("this is the licence that is registered already")]
@@ -47,6 +49,7 @@ impl From<RightsError> for AppError {
         match error {
             RightsError::NotFound(_) | RightsError::NoSuchChange => Self::NotFound,
             RightsError::Noted => Self::conflict("rights-noted-already"),
+            RightsError::NotTheirs => Self::invalid("rights-accept-not-yours"),
             RightsError::NoSchedule => Self::conflict("rights-no-schedule"),
             RightsError::SameLicence => Self::invalid("rights-same-licence"),
             RightsError::InTheFuture => Self::invalid("rights-in-the-future"),

@@ -142,6 +142,21 @@ pub fn flags(label: &str) -> Option<LicenceFlags> {
     all
 }
 
+/// A label that asks all that `a` and `b` ask: the one that asks more, else both (`a AND b`). What is unknown asks
+/// more than anything that is known.
+#[must_use]
+pub fn stricter(a: &str, b: &str) -> String {
+    match (flags(a), flags(b)) {
+        (None, _) => a.to_owned(),
+        (_, None) => b.to_owned(),
+        (Some(of_a), Some(of_b)) => match both(of_a, of_b) {
+            all if all == of_a => a.to_owned(),
+            all if all == of_b => b.to_owned(),
+            _ => format!("{a} AND {b}"),
+        },
+    }
+}
+
 fn single(label: &str) -> Option<LicenceFlags> {
     TABLE
         .iter()

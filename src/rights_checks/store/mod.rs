@@ -11,7 +11,8 @@ mod then;
 pub(super) use self::{
     changes::{ChangeRow, changes, count_open, insert_change, insert_note, is_noted, open_for},
     checks::{
-        NewCheck, NewSignal, Way, checks, insert_check, insert_signal, last, last_read, signal,
+        NewCheck, NewSignal, Way, checks, insert_check, insert_signal, last, last_read, last_reservation,
+        said, signal,
         signals,
     },
     decisions::{DecisionRow, decisions},
