@@ -13,7 +13,7 @@ fn terms(change: &Value) -> Value {
         "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
         "territories": "NL, BE", "processing_locations": "EU", "valid_from": "2026-01-01", "valid_until": "2031-12-31",
         "evidence": "besluit 7", "delete_within_days": "14", "attribution": "Archief Waterland", "report_use": "yes",
-        "on_withdrawal": "retrain",
+        "on_withdrawal": "retrain", "model_families": "all",
     });
     for (key, value) in change.as_object().unwrap() {
         terms[key] = value.clone();
@@ -54,7 +54,7 @@ async fn draft(app: &TestApp) -> Uuid {
     registered["id"].as_str().unwrap().parse().unwrap()
 }
 
-const FORM: [(&str, &str); 12] = [
+const FORM: [(&str, &str); 14] = [
     ("layers", "copyright"),
     ("versions", "all"),
     ("purposes", "fine_tuning"),
@@ -67,6 +67,8 @@ const FORM: [(&str, &str); 12] = [
     ("evidence", "besluit 12"),
     ("delete_within_days", "30"),
     ("on_withdrawal", "keep"),
+    ("processing_locations", "EU"),
+    ("model_families", "all"),
 ];
 
 async fn permissions_of(browser: &mut Browser, dataset: Uuid) -> Vec<Value> {
