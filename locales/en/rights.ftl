@@ -172,3 +172,4 @@ event-rights-checks-asked = Asked to look at the source
 event-rights-checks-planned = Looking at the source planned
 event-rights-checks-licence-changed = Another licence registered
 event-rights-checks-noted = Noted what was done about a change
+rights-too-soon = This source was looked at just now. From { $time } on it can be done again.

@@ -172,3 +172,4 @@ event-rights-checks-asked = Gevraagd de bron te bekijken
 event-rights-checks-planned = Bekijken van de bron gepland
 event-rights-checks-licence-changed = Andere licentie geregistreerd
 event-rights-checks-noted = Vastgelegd wat met een wijziging is gedaan
+rights-too-soon = Deze bron is net bekeken. Vanaf { $time } kan het weer.

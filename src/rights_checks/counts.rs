@@ -194,7 +194,8 @@ mod tests {
             check: RightsCheckId::fresh(),
             by,
             source_url: "https://a.example/".into(),
-            licence: licence.map(|label| (label.to_owned(), super::super::licence::normalise(label))),
+            licence: licence
+                .map(|label| (label.to_owned(), super::super::licence::normalise(label))),
             reservation,
             robots: Robots::Allowed,
             recorded_at: DateTime::UNIX_EPOCH,
@@ -246,7 +247,10 @@ mod tests {
         let all = [reserved.clone(), accepted(owner.clone())];
         assert_eq!(reservation(&all), NotReserved);
         assert_eq!(license(&all, "CC-BY-4.0"), "CC0-1.0");
-        let all = [reserved.clone(), said(Platform, Some("CC0-1.0"), NotReserved)];
+        let all = [
+            reserved.clone(),
+            said(Platform, Some("CC0-1.0"), NotReserved),
+        ];
         assert_eq!(reservation(&all), NotReserved);
         // Nor what they wrote themselves, nor by having another address looked at.
         let all = [said(Institution, None, Reserved), owner.clone()];
@@ -293,7 +297,10 @@ mod tests {
     fn anything() -> impl Strategy<Value = Said> {
         let by = prop::sample::select(vec![Program, Institution, Platform]);
         let licence = prop::option::of(prop::sample::select(vec![
-            "CC0-1.0", "unknown", "CC-BY-NC-4.0", "CC-BY-SA-4.0",
+            "CC0-1.0",
+            "unknown",
+            "CC-BY-NC-4.0",
+            "CC-BY-SA-4.0",
         ]));
         let reservation = prop::sample::select(vec![Reserved, NotReserved, Unset, Unknown]);
         let host = prop::sample::select(vec!["https://a.example/", "https://b.example/"]);

@@ -290,7 +290,10 @@ async fn a_reservation_found_at_the_source_stops_what_no_document_allows() {
 }
 
 /// An approved dataset whose source was looked at once, in a portal in which nothing works in the background.
-async fn watched(source: &Source, path: &str) -> (TestApp, virtual_faculty::ids::ModelId, given::Approved) {
+async fn watched(
+    source: &Source,
+    path: &str,
+) -> (TestApp, virtual_faculty::ids::ModelId, given::Approved) {
     let app = TestApp::without_worker(&PRIVATE).await;
     let base = given::tiny_base(&app).await;
     let working = app.work_until_stopped();
@@ -394,7 +397,14 @@ async fn neither_a_failure_nor_silence_lifts_a_reservation_that_is_known() {
     look_again(&app).await;
     stays("silent again").await;
     assert_eq!(
-        note(&app, "manager.waterland", data.dataset, "reservation", "yes").await,
+        note(
+            &app,
+            "manager.waterland",
+            data.dataset,
+            "reservation",
+            "yes"
+        )
+        .await,
         StatusCode::UNPROCESSABLE_ENTITY,
         "whose data it is does not say so"
     );
@@ -408,11 +418,17 @@ async fn neither_a_failure_nor_silence_lifts_a_reservation_that_is_known() {
 #[actix_web::test]
 async fn the_source_itself_lifts_its_reservation() {
     let source = Source::start();
-    source.says("/notulen", page_with("CC0-1.0").with("tdm-reservation", "1"));
+    source.says(
+        "/notulen",
+        page_with("CC0-1.0").with("tdm-reservation", "1"),
+    );
     let (app, base, data) = watched(&source, "/notulen").await;
     let text = in_the_way(&app, base, data.version).await;
     assert!(text.contains("tdm-reserved"), "{text}");
-    source.says("/notulen", page_with("CC0-1.0").with("tdm-reservation", "0"));
+    source.says(
+        "/notulen",
+        page_with("CC0-1.0").with("tdm-reservation", "0"),
+    );
     look_again(&app).await;
     assert_eq!(in_the_way(&app, base, data.version).await, "");
 }
@@ -442,7 +458,13 @@ async fn whoever_owns_the_data_lifts_nothing_that_the_source_says() {
     api(&app, "contributor.waterland", &checks, milder.clone()).await;
     stays("their word").await;
     let elsewhere = json!({ "source_url": format!("{}/elders", source.url), "every_days": "7" });
-    api(&app, "manager.waterland", &format!("{path}/plan"), elsewhere).await;
+    api(
+        &app,
+        "manager.waterland",
+        &format!("{path}/plan"),
+        elsewhere,
+    )
+    .await;
     app.run_tasks().await;
     stays("another address").await;
     let licence = json!({ "license": "CC0-1.0", "reason": "zo is het" });
@@ -452,7 +474,11 @@ async fn whoever_owns_the_data_lifts_nothing_that_the_source_says() {
         .call(Method::POST, &format!("{path}/licence"), Some(licence))
         .await
         .unwrap();
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "it is registered so");
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it is registered so"
+    );
     // It waits for the platform, which looks for itself.
     let page = app
         .browser("legal")
@@ -462,7 +488,10 @@ async fn whoever_owns_the_data_lifts_nothing_that_the_source_says() {
         .unwrap()
         .text;
     assert!(page.contains("name=\"accepts\""), "{page}");
-    assert!(page.contains("licenseref-no-training; voorbehouden"), "{page}");
+    assert!(
+        page.contains("licenseref-no-training; voorbehouden"),
+        "{page}"
+    );
     api(&app, "legal", &checks, milder).await;
     assert_eq!(in_the_way(&app, base, data.version).await, "");
 }

@@ -225,3 +225,23 @@ fn both(a: LicenceFlags, b: LicenceFlags) -> LicenceFlags {
         share_alike: a.share_alike || b.share_alike,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stricter_of_two_labels_asks_what_both_ask() {
+        let labels = TABLE.iter().map(|(label, _)| *label);
+        let labels: Vec<_> = labels
+            .chain(["cc-by-nc-4.0", "cc-by-nd-4.0", "x"])
+            .collect();
+        for a in &labels {
+            for b in &labels {
+                let expected = flags(a).zip(flags(b)).map(|(a, b)| both(a, b));
+                assert_eq!(flags(&stricter(a, b)), expected, "{a} and {b}");
+            }
+        }
+        assert_eq!(stricter("CC0-1.0", "CC-BY-4.0"), "CC-BY-4.0");
+    }
+}

@@ -101,7 +101,11 @@ fn read(sent: &Policy, today: chrono::NaiveDate, us: &str) -> Result<Imported, &
     };
     let rule = tdmrep::find(&rules, path).ok_or("permission-begin-no-line")?;
     let mut offers = BTreeMap::new();
-    if let Some(address) = rule.policy.as_ref().filter(|_| !sent.offer.trim().is_empty()) {
+    if let Some(address) = rule
+        .policy
+        .as_ref()
+        .filter(|_| !sent.offer.trim().is_empty())
+    {
         let offer: Value = serde_json::from_str(&sent.offer).map_err(|_| UNREADABLE)?;
         offers.insert(address.clone(), offer);
     }
@@ -144,9 +148,10 @@ fn told(lang: Lang, imported: &Imported) -> Read {
         ("on_withdrawal", "permission-on-withdrawal", false),
     ];
     let is_assumed = |field: &str| {
-        imported.assumed.iter().any(|one| {
-            *one == field || (*one == "allows_commercial_use" && field == "commercial")
-        })
+        imported
+            .assumed
+            .iter()
+            .any(|one| *one == field || (*one == "allows_commercial_use" && field == "commercial"))
     };
     let about = &imported.about;
     let said: Vec<&str> = [&about.assigner, &about.target, &about.uid]

@@ -83,7 +83,13 @@ impl Form {
             let codes: Vec<_> = places.iter().map(Territory::to_string).collect();
             codes.join(", ")
         };
-        let yes = |is_asked: bool| if is_asked { "yes".into() } else { String::new() };
+        let yes = |is_asked: bool| {
+            if is_asked {
+                "yes".into()
+            } else {
+                String::new()
+            }
+        };
         let note = terms.evidence.note.clone();
         Self {
             layers: layer.map(|one| one.to_string()).into_iter().collect(),
@@ -91,7 +97,12 @@ impl Form {
             purposes: words(&terms.purposes),
             prohibited: words(&terms.prohibited),
             recipients: terms.recipients.to_string(),
-            commercial: if terms.allows_commercial_use { "yes" } else { "no" }.into(),
+            commercial: if terms.allows_commercial_use {
+                "yes"
+            } else {
+                "no"
+            }
+            .into(),
             territories: codes(&terms.territories),
             processing_locations: codes(&terms.processing_locations),
             model_families: if terms.model_families.is_empty() {

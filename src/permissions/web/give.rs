@@ -83,11 +83,7 @@ pub(super) struct Ground {
     documents: Vec<store::Proof>,
 }
 
-pub(super) async fn ground(
-    db: &Db,
-    page: &Page,
-    dataset: DatasetId,
-) -> Result<Ground, AppError> {
+pub(super) async fn ground(db: &Db, page: &Page, dataset: DatasetId) -> Result<Ground, AppError> {
     let mut conn = db.read().await?;
     let row = store::dataset(&mut conn, dataset)
         .await?

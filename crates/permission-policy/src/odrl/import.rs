@@ -5,9 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ODRL, PROFILE, action};
-use crate::{
-    Duties, Evidence, Layer, OnWithdrawal, Purpose, Recipients, State, Terms, Territory,
-};
+use crate::{Duties, Evidence, Layer, OnWithdrawal, Purpose, Recipients, State, Terms, Territory};
 
 /// What the policy is about, as it says itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -426,8 +424,10 @@ fn is_in_force(value: &Value) -> bool {
 /// What names a thing or a party and says no more of it than what it is called.
 fn plain(value: &Value) -> Option<String> {
     let says_more = |key: &String| {
-        !matches!(key.as_str(), "@id" | "uid" | "id" | "@type" | "type" | "name")
-            && !key.starts_with("vcard:")
+        !matches!(
+            key.as_str(),
+            "@id" | "uid" | "id" | "@type" | "type" | "name"
+        ) && !key.starts_with("vcard:")
             && !key.starts_with("http://www.w3.org/2006/vcard/ns#")
     };
     let is_plain = value

@@ -109,10 +109,7 @@ fn exports_are_as_they_were() {
         "odrl-plain.jsonld",
         &odrl::export(&terms(), &envelope(Kind::Offer)),
     );
-    golden(
-        "duo.json",
-        &serde_json::to_value(duo(&full())).unwrap(),
-    );
+    golden("duo.json", &serde_json::to_value(duo(&full())).unwrap());
     golden(
         "duo-plain.json",
         &serde_json::to_value(duo(&terms())).unwrap(),
