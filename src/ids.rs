@@ -66,6 +66,8 @@ typed_id!(
     AgreementDocumentId,
     /// One version of one coded line of an agreement.
     AgreementLineId,
+    /// One clause of an agreement that no term says.
+    AgreementClauseId,
     /// One withdrawal.
     WithdrawalId,
     /// A base model, or one that came out of a job.

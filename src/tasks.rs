@@ -138,6 +138,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
             },
         },
         Chore {
+            name: "remind of answers that are due",
+            every: complaints::REMIND_EVERY,
+            run: |ports| Box::pin(async { Ok(complaints::remind(&ports.db).await?) }),
+        },
+        Chore {
             name: "escalate notices",
             every: notices::ESCALATE_EVERY,
             run: |ports| notices::escalate_overdue(&ports.db),

@@ -334,6 +334,23 @@ impl RawLine {
                 Err(("passage", Say::new("agreement-page-has-text")))
             };
         }
+        Ok(Basis::Passage {
+            document: pages.document,
+            page,
+            passage: self.quoted(pages)?,
+        })
+    }
+
+    /// The passage as it stands on the page.
+    ///
+    /// # Errors
+    /// The field that is wrong: there is no such page, or the passage does not stand on it.
+    pub(super) fn quoted(&self, pages: &Pages) -> Result<String, Wrong> {
+        let page: i32 = self.page.trim().parse().unwrap_or(0);
+        let text = pages.text(page).ok_or_else(|| {
+            let say = Say::new("agreement-page-unknown").with("pages", pages.texts.len());
+            ("page", say)
+        })?;
         let passage = passage::quotation(&self.passage);
         let length = passage.chars().count();
         if !(passage::SHORTEST_PASSAGE..=passage::LONGEST_PASSAGE).contains(&length) {
@@ -346,10 +363,6 @@ impl RawLine {
             let say = Say::new("agreement-passage-not-there").with("page", page);
             return Err(("passage", say));
         }
-        Ok(Basis::Passage {
-            document: pages.document,
-            page,
-            passage,
-        })
+        Ok(passage)
     }
 }

@@ -6,9 +6,11 @@
 
 mod agreement;
 mod attach;
+mod clause;
 mod code;
 mod confirm;
 mod event;
+mod judge;
 mod letters;
 mod line;
 mod passage;
@@ -28,9 +30,11 @@ pub mod web;
 pub use self::{
     agreement::{Agreement, Facts, Kind, RawFacts, Status, Step, UnknownWord, WrongStatus},
     attach::{NewDocument, attach},
+    clause::{Clause, Judged, NewClause, RawClause, State as ClauseState, Word},
     code::{Place, code},
     confirm::confirm,
     event::AgreementError,
+    judge::{judge_clause, note_clause},
     line::{Basis, Confirmation, Line, Need, Pages, Party, Progress, RawLine, Said, Wrong},
     pdf::{Problem as DocumentProblem, read_from_stdin},
     put_in_force::put_in_force,

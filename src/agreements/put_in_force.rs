@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{
     agreement::{Agreement, Step},
+    clause::{Clause, State as ClauseState},
     event::{AgreementError, Happened},
     line::{Basis, Line, Progress},
     register::check,
@@ -22,7 +23,7 @@ use crate::{
 ///
 /// # Errors
 /// [`AgreementError::Denied`] for who is not the institution's manager; a conflict where a line needs a human, is
-/// not confirmed by both, or was read in an earlier document.
+/// not confirmed by both, or was read in an earlier document, and where a clause was not judged by both.
 pub async fn put_in_force(
     db: &Db,
     actor: &Actor,
@@ -55,6 +56,11 @@ pub async fn put_in_force(
     }
     let lines = store::standing(tx.conn(), id).await?;
     ready(&found, &lines, document.as_ref())?;
+    let clauses = store::clauses(tx.conn(), id).await?;
+    if clauses.iter().any(|one| one.state() == ClauseState::Open) {
+        return Err(AgreementError::conflict("agreement-clauses-open"));
+    }
+    let conditions: Vec<String> = clauses.iter().filter_map(Clause::condition).collect();
     let mut given = Vec::new();
     for layer in &found.facts.layers {
         let own: Vec<&Line> = lines.iter().filter(|line| line.layer == *layer).collect();
@@ -64,7 +70,7 @@ pub async fn put_in_force(
                 .find(|line| line.term == term)
                 .and_then(|line| line.value().cloned())
         };
-        let terms = term::terms(value, evidence)?;
+        let terms = term::terms(value, evidence, conditions.clone())?;
         let new = NewPermission {
             layer: *layer,
             terms,
@@ -80,7 +86,7 @@ pub async fn put_in_force(
     store::remark(&mut tx, id, Step::PutInForce.name(), "").await?;
     let what = json!({
         "permissions": given, "document_sha256": document.map(|document| document.sha256),
-        "source_url": found.source_url,
+        "source_url": found.source_url, "conditions": conditions,
     });
     tx.record(&Happened::new("agreements.put_in_force", &found, what))?;
     tx.commit(permit).await?;
@@ -153,8 +159,13 @@ fn evidence(agreement: &Agreement, lines: &[&Line], document: Option<&Document>)
 }
 
 /// Whether the permissions are the institution's own word on these layers, for pages.
-pub(super) fn may_put_in_force(actor: &Actor, agreement: &Agreement, lines: &[Line]) -> bool {
-    agreement.status.after(Step::PutInForce).is_ok()
+pub(super) fn may_put_in_force(
+    actor: &Actor,
+    agreement: &Agreement,
+    (lines, clauses): (&[Line], &[Clause]),
+) -> bool {
+    clauses.iter().all(|one| one.state() != ClauseState::Open)
+        && agreement.status.after(Step::PutInForce).is_ok()
         && Progress::of(lines).is_complete()
         && check(actor, Action::GivePermission, agreement).is_ok()
 }

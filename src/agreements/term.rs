@@ -256,13 +256,14 @@ pub enum TermsError {
     AllowedAndProhibited,
 }
 
-/// Puts the values of one layer together as the terms of a permission.
+/// Puts the values of one layer together as the terms of a permission, with the conditions that no term says.
 ///
 /// # Errors
 /// [`TermsError`] where a term is missing, or two contradict each other.
 pub(super) fn terms(
     value: impl Fn(Term) -> Option<Value>,
     evidence: Evidence,
+    needs_human: Vec<String>,
 ) -> Result<Terms, TermsError> {
     macro_rules! take {
         ($term:ident, $kind:ident) => {
@@ -281,8 +282,8 @@ pub(super) fn terms(
         territories: take!(Territories, Places),
         processing_locations: take!(ProcessingLocations, Places),
         model_families: take!(ModelFamilies, Families),
-        // A line that needs a human never comes this far.
-        needs_human: Vec::new(),
+        // A line that needs a human never comes this far; a clause outside the terms may.
+        needs_human,
         valid_from: take!(ValidFrom, Day),
         valid_until: take!(ValidUntil, Day),
         evidence,

@@ -12,6 +12,8 @@ use chrono_tz::Europe::Amsterdam;
 const MONTHS: u32 = 1;
 /// Months for an answer that needs more time, counted from receipt.
 const MONTHS_EXTENDED: u32 = 3;
+/// Days before the last one on which people are told.
+const DAYS_BEFORE: i64 = 7;
 
 /// When the answer to what was received at `received` is due: the last second of that day in Amsterdam.
 #[must_use]
@@ -29,6 +31,30 @@ pub(super) fn extended_due(received: DateTime<Utc>) -> DateTime<Utc> {
 #[must_use]
 pub(super) fn day(at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&Amsterdam).date_naive()
+}
+
+/// What is said of an answer that is not given yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reminder {
+    /// It is due within a week.
+    Soon,
+    /// It is due today.
+    LastDay,
+    /// It was due before.
+    Late,
+}
+
+/// What is to be said at `now` of an answer that is due at `due`; none where there is time.
+#[must_use]
+pub(super) fn reminder(now: DateTime<Utc>, due: DateTime<Utc>) -> Option<Reminder> {
+    let left = (day(due) - day(now)).num_days();
+    if now > due {
+        Some(Reminder::Late)
+    } else if left <= 0 {
+        Some(Reminder::LastDay)
+    } else {
+        (left <= DAYS_BEFORE).then_some(Reminder::Soon)
+    }
 }
 
 fn end_of(received: DateTime<Utc>, months: u32) -> DateTime<Utc> {
@@ -85,6 +111,22 @@ mod tests {
             local(due(at("2027-02-28T12:00:00Z"))),
             "2027-03-28 23:59:59"
         );
+    }
+
+    #[test]
+    fn people_hear_a_week_before_on_the_day_and_after_it() {
+        let due = due(at("2026-11-25T12:00:00Z"));
+        for (now, expected) in [
+            ("2026-11-25T12:00:00Z", None),
+            ("2026-12-17T22:59:59Z", None),
+            ("2026-12-17T23:00:00Z", Some(Reminder::Soon)),
+            ("2026-12-24T22:59:59Z", Some(Reminder::Soon)),
+            ("2026-12-24T23:00:00Z", Some(Reminder::LastDay)),
+            ("2026-12-25T22:59:59Z", Some(Reminder::LastDay)),
+            ("2026-12-25T23:00:00Z", Some(Reminder::Late)),
+        ] {
+            assert_eq!(reminder(at(now), due), expected, "{now}");
+        }
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use super::{
     error::ComplaintError,
     happened::Happened,
     receipt::{PAYLOAD_TYPE, Sent, SentFile, statement},
+    remind::tell_of_arrival,
     request::NewRequest,
     store,
 };
@@ -138,6 +139,7 @@ async fn write(
             "request_sha256": request_sha256, "receipt_sha256": receipt_sha256,
         }),
     ))?;
+    tell_of_arrival(&mut tx, (id, &number), request.kind, institution).await?;
     let case = store::find(tx.conn(), id)
         .await?
         .ok_or(ComplaintError::NotFound)?;

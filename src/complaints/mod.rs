@@ -20,6 +20,7 @@ mod mail;
 mod mark;
 mod receipt;
 mod remark;
+mod remind;
 mod request;
 mod search;
 mod store;
@@ -32,6 +33,7 @@ pub use self::{
     error::ComplaintError,
     forget::forget,
     mail::{MailLetter, MailLetterError, mail},
+    remind::{EVERY as REMIND_EVERY, remind},
     request::{Capacity, Kind},
     waiting::{Waiting, WaitsFor, waiting_for},
 };

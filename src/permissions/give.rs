@@ -37,6 +37,8 @@ pub enum GiveError {
     NotFound(DatasetId),
     #[error("no layer was chosen")]
     Empty,
+    #[error("this is no document of an agreement in force about the dataset")]
+    UnknownDocument,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -55,6 +57,7 @@ impl From<GiveError> for AppError {
     fn from(error: GiveError) -> Self {
         match error {
             GiveError::NotFound(_) => Self::NotFound,
+            GiveError::UnknownDocument => Self::invalid("permission-document-wrong"),
             GiveError::Empty => Self::invalid("permission-no-layer"),
             GiveError::Denied(why) => why.into(),
             GiveError::Store(why) => why.into(),
@@ -87,10 +90,12 @@ impl Event for Given {
     }
 }
 
-/// Gives permissions for a dataset, one for each layer.
+/// Gives permissions for a dataset, one for each layer. A document proves them only where it was read here and its
+/// agreement is in force: a hash that somebody types is no proof.
 ///
 /// # Errors
-/// [`GiveError::Denied`] where `actor` is no manager of the dataset's institution.
+/// [`GiveError::Denied`] where `actor` is no manager of the dataset's institution, [`GiveError::UnknownDocument`] for
+/// a document that no agreement in force about the dataset rests on.
 pub async fn give(
     db: &Db,
     actor: &Actor,
@@ -103,6 +108,14 @@ pub async fn give(
     let mut tx = db.write(actor).await?;
     let institution = lock(&mut tx, dataset).await?;
     let permit = policy::check(actor, Action::GivePermission, &Scope::of(institution))?;
+    let proofs = store::documents(tx.conn(), dataset).await?;
+    let is_proof = |sha256: &String| proofs.iter().any(|proof| proof.sha256 == *sha256);
+    let named = permissions
+        .iter()
+        .filter_map(|new| new.terms.evidence.document_sha256.as_ref());
+    if !named.into_iter().all(is_proof) {
+        return Err(GiveError::UnknownDocument);
+    }
     let mut ids = Vec::new();
     for new in permissions {
         ids.push(give_in(&mut tx, dataset, new).await?);

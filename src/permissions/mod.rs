@@ -13,7 +13,7 @@ pub use permission_policy::{
     Article6, Article9, Assessment, COUNTRIES, Confidentiality, DatasetFacts, Duties, Duty,
     Evidence, Layer, LicenceFacts, LicenceFlags, Obligation, OnWithdrawal, Permission, Policy,
     PrivacyFacts, Purpose, Reason, Recipients, RecordedPolicy, Rule, State, TdmReservation, Terms,
-    Territory, Training, Use, Verdict, decide, licence_flags, sha256_hex,
+    Territory, Training, Use, Verdict, decide, licence_flags, sha256_hex, stricter_licence,
 };
 
 pub use self::{

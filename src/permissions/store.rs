@@ -1,10 +1,10 @@
 //! The SQL of permissions.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Coverage, Layer, Permission, State, Terms};
+use super::{Coverage, Layer, OnWithdrawal, Permission, State, Terms};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, PermissionId},
@@ -253,10 +253,16 @@ async fn add_event(
 pub struct Standing {
     pub id: PermissionId,
     pub layer: Layer,
+    /// Whether the dataset needs permission in this layer.
+    pub is_needed: bool,
     /// none: all versions of the dataset
     pub version: Option<DatasetVersionId>,
-    /// What happens to models when it is withdrawn: `keep`, `retrain`, `retire`; none where it does not say.
-    pub on_withdrawal: Option<String>,
+    /// Whether it allows anything, rather than only forbid, or wait for somebody who reads it.
+    pub allows_something: bool,
+    /// Last day on which it holds, in the Netherlands.
+    pub valid_until: NaiveDate,
+    /// What happens to models when it is withdrawn.
+    pub on_withdrawal: OnWithdrawal,
     /// Days within which copies go.
     pub delete_within_days: i32,
 }
@@ -270,31 +276,38 @@ pub async fn standing(
     dataset: DatasetId,
 ) -> Result<Vec<Standing>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.layer, p.dataset_version_id, p.terms::jsonb->>'on_withdrawal' AS on_withdrawal,
-                  -- Among the duties since rule set 2.
-                  coalesce(p.terms::jsonb#>>'{duties,delete_within_days}', p.terms::jsonb->>'delete_within_days', '30')
-                      ::integer AS "delete_within_days!"
+        r#"SELECT p.id, p.layer, p.dataset_version_id, p.terms,
+                  CASE p.layer WHEN 'personal_data' THEN d.has_personal_data
+                      WHEN 'confidentiality' THEN d.confidentiality <> 'public' ELSE true END AS "is_needed!"
            FROM permissions p
-         JOIN LATERAL (SELECT state FROM permission_events
-                       WHERE permission_id = p.id ORDER BY decided_at DESC, id DESC LIMIT 1) e ON true
-         WHERE p.dataset_id = $1 AND e.state IN ('given', 'renewed')
-         ORDER BY p.id"#,
+           JOIN datasets d ON d.id = p.dataset_id
+           JOIN LATERAL (SELECT state FROM permission_events
+                         WHERE permission_id = p.id ORDER BY decided_at DESC, id DESC LIMIT 1) e ON true
+           WHERE p.dataset_id = $1 AND e.state IN ('given', 'renewed')
+           ORDER BY p.id"#,
         dataset.0,
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter()
         .map(|row| {
+            let corrupt = |problem| CorruptRow {
+                table: "permissions",
+                id: row.id,
+                problem,
+            };
+            // Of whichever rule set: what pages say of them is what follows.
+            let terms = Terms::parse(&row.terms).map_err(|_| corrupt("terms cannot be read"))?;
             Ok(Standing {
                 id: PermissionId(row.id),
-                layer: row.layer.parse().map_err(|_| CorruptRow {
-                    table: "permissions",
-                    id: row.id,
-                    problem: "unknown layer",
-                })?,
+                layer: row.layer.parse().map_err(|_| corrupt("unknown layer"))?,
+                is_needed: row.is_needed,
                 version: row.dataset_version_id.map(DatasetVersionId),
-                on_withdrawal: row.on_withdrawal,
-                delete_within_days: row.delete_within_days,
+                allows_something: !terms.purposes.is_empty() && terms.needs_human.is_empty(),
+                valid_until: terms.valid_until,
+                on_withdrawal: terms.on_withdrawal,
+                delete_within_days: i32::try_from(terms.duties.delete_within_days)
+                    .unwrap_or(i32::MAX),
             })
         })
         .collect()
@@ -367,6 +380,34 @@ pub(super) async fn lock_dataset(
     .fetch_optional(tx.conn())
     .await?;
     dataset(tx.conn(), dataset_id).await
+}
+
+/// A document that was read here and that an agreement in force rests on.
+pub(super) struct Proof {
+    pub(super) sha256: String,
+    pub(super) file_name: String,
+    /// The agreement, by its title.
+    pub(super) agreement: String,
+}
+
+/// The documents that can prove a permission for the dataset, newest first.
+pub(super) async fn documents(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+) -> Result<Vec<Proof>, StoreError> {
+    Ok(sqlx::query_as!(
+        Proof,
+        "SELECT t.sha256, t.file_name, a.title AS agreement
+         FROM agreement_documents t
+         JOIN agreements a ON a.id = t.agreement_id
+         JOIN agreement_datasets s ON s.agreement_id = a.id
+         JOIN datasets d ON d.id = s.dataset_id AND d.institution_id = a.institution_id
+         WHERE s.dataset_id = $1 AND a.status = 'in_force' AND t.state = 'ready'
+         ORDER BY t.id DESC LIMIT 50",
+        dataset.0,
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Keeps the text of a policy that a verdict was read from; the same one again changes nothing.

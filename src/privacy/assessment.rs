@@ -3,80 +3,15 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::measure::{Recall, recall};
+use super::{
+    ground::{Basis, CriminalBasis, Special, SpecialBasis, words},
+    measure::{Recall, recall},
+};
 use crate::{
     error::Say,
-    permissions::{Article6, Article9},
+    permissions::Article9,
     web::{FieldErrors, Text},
 };
-
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vmeta])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// All of them, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in the database, in JSON and in keys of texts.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            pub(super) fn parse(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.name() == name)
-            }
-        }
-    };
-}
-
-words! {
-    /// The basis for processing, GDPR article 6(1).
-    Basis {
-        Consent = "a",
-        Contract = "b",
-        LegalObligation = "c",
-        VitalInterests = "d",
-        PublicTask = "e",
-        LegitimateInterests = "f",
-    }
-}
-
-words! {
-    /// Special categories of article 9(1), and criminal data of article 10.
-    Special {
-        Origin = "origin",
-        Politics = "politics",
-        Religion = "religion",
-        Union = "union",
-        Genetic = "genetic",
-        Biometric = "biometric",
-        Health = "health",
-        SexLife = "sex_life",
-        Criminal = "criminal",
-    }
-}
-
-words! {
-    /// The exception that allows special categories, GDPR article 9(2).
-    SpecialBasis {
-        ExplicitConsent = "a",
-        Employment = "b",
-        VitalInterests = "c",
-        Foundation = "d",
-        MadePublic = "e",
-        LegalClaims = "f",
-        PublicInterest = "g",
-        HealthCare = "h",
-        PublicHealth = "i",
-        ArchivingAndResearch = "j",
-    }
-}
 
 words! {
     /// What it comes to.
@@ -87,40 +22,6 @@ words! {
         WithMeasures = "acceptable_with_measures",
         /// The data may not be used.
         NotAcceptable = "not_acceptable",
-    }
-}
-
-impl Basis {
-    /// The same in the words of the rules.
-    #[must_use]
-    pub fn article(self) -> Article6 {
-        match self {
-            Self::Consent => Article6::Consent,
-            Self::Contract => Article6::Contract,
-            Self::LegalObligation => Article6::LegalObligation,
-            Self::VitalInterests => Article6::VitalInterests,
-            Self::PublicTask => Article6::PublicTask,
-            Self::LegitimateInterests => Article6::LegitimateInterests,
-        }
-    }
-}
-
-impl SpecialBasis {
-    /// The same in the words of the rules.
-    #[must_use]
-    pub fn article(self) -> Article9 {
-        match self {
-            Self::ExplicitConsent => Article9::ExplicitConsent,
-            Self::Employment => Article9::Employment,
-            Self::VitalInterests => Article9::VitalInterests,
-            Self::Foundation => Article9::NonProfit,
-            Self::MadePublic => Article9::MadePublic,
-            Self::LegalClaims => Article9::LegalClaims,
-            Self::PublicInterest => Article9::SubstantialPublicInterest,
-            Self::HealthCare => Article9::Care,
-            Self::PublicHealth => Article9::PublicHealth,
-            Self::ArchivingAndResearch => Article9::ArchivingResearch,
-        }
     }
 }
 
@@ -157,6 +58,9 @@ pub struct Assessment {
     pub special: Vec<Special>,
     /// Article 9(2), where there are any.
     pub special_basis: Option<SpecialBasis>,
+    /// Article 10, where there are criminal data; texts of form 1 never say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criminal_basis: Option<CriminalBasis>,
     /// Whose data they are.
     pub persons: String,
     /// What kinds of data.
@@ -181,6 +85,7 @@ pub struct RawAssessment {
     pub basis_explained: String,
     pub special: Vec<String>,
     pub special_basis: String,
+    pub criminal_basis: String,
     pub persons: String,
     pub data: String,
     pub dpia: String,
@@ -192,7 +97,7 @@ pub struct RawAssessment {
     pub result: String,
 }
 
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 const MOST: i64 = 1_000_000_000;
 
 impl Assessment {
@@ -214,12 +119,26 @@ impl Assessment {
         }
         let special = special.unwrap_or_default();
         let special_basis = SpecialBasis::parse(&raw.special_basis);
-        match (special.is_empty(), special_basis) {
-            (false, None) => {
+        let is_special = special.iter().any(|one| one.is_of_article_9());
+        match (is_special, special_basis) {
+            (true, None) => {
                 errors.add("special_basis", Say::new("assessment-special-needs-basis"));
             }
-            (true, Some(_)) => {
+            (false, Some(_)) => {
                 errors.add("special_basis", Say::new("assessment-basis-for-nothing"));
+            }
+            _ => {}
+        }
+        let criminal_basis = CriminalBasis::parse(&raw.criminal_basis);
+        match (special.contains(&Special::Criminal), criminal_basis) {
+            (true, None) => {
+                errors.add(
+                    "criminal_basis",
+                    Say::new("assessment-criminal-needs-basis"),
+                );
+            }
+            (false, Some(_)) => {
+                errors.add("criminal_basis", Say::new("assessment-basis-for-nothing"));
             }
             _ => {}
         }
@@ -233,12 +152,19 @@ impl Assessment {
         }
         let risk = errors.text("risk", &raw.risk, long(1));
         let result = errors.choice("result", Outcome::parse(&raw.result));
+        if method.is_empty()
+            && result == Some(Outcome::WithMeasures)
+            && errors.of("method").is_none()
+        {
+            errors.add("method", Say::new("assessment-which-measures"));
+        }
         errors.into_result(Self {
             form: FORM,
             bases: bases.unwrap_or_default(),
             basis_explained,
             special,
             special_basis,
+            criminal_basis,
             persons,
             data,
             dpia,
@@ -247,6 +173,26 @@ impl Assessment {
             risk,
             result: result.unwrap_or(Outcome::NotAcceptable),
         })
+    }
+
+    /// Whether the rules want an exception: for special categories, and for criminal data that have no ground of
+    /// their own.
+    #[must_use]
+    pub fn needs_exception(&self) -> bool {
+        self.special.iter().any(|one| one.is_of_article_9()) || self.lacks_criminal_basis()
+    }
+
+    /// The exception that the rules take.
+    #[must_use]
+    pub fn exception(&self) -> Option<Article9> {
+        if self.lacks_criminal_basis() {
+            return None;
+        }
+        self.special_basis.map(SpecialBasis::article)
+    }
+
+    fn lacks_criminal_basis(&self) -> bool {
+        self.special.contains(&Special::Criminal) && self.criminal_basis.is_none()
     }
 
     /// The canonical text: what is stored, hashed and signed.
@@ -275,6 +221,9 @@ impl Assessment {
                 .collect(),
             special_basis: self
                 .special_basis
+                .map_or_else(String::new, |one| one.name().to_owned()),
+            criminal_basis: self
+                .criminal_basis
                 .map_or_else(String::new, |one| one.name().to_owned()),
             persons: self.persons.clone(),
             data: self.data.clone(),
@@ -403,6 +352,57 @@ mod tests {
                 .of("special_basis")
                 .is_some()
         );
+    }
+
+    #[test]
+    fn criminal_data_need_a_ground_of_article_10_and_no_other() {
+        let typed = |special: &[&str], special_basis: &str, criminal_basis: &str| RawAssessment {
+            special: special.iter().map(|one| (*one).to_owned()).collect(),
+            special_basis: special_basis.into(),
+            criminal_basis: criminal_basis.into(),
+            ..raw()
+        };
+        let wrong = |raw: &RawAssessment| {
+            let errors = Assessment::parse(raw).err().unwrap_or_default();
+            errors.iter().map(|(field, _)| *field).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            wrong(&typed(&["criminal"], "j", "")),
+            ["special_basis", "criminal_basis"]
+        );
+        assert_eq!(
+            wrong(&typed(&["criminal", "health"], "j", "")),
+            ["criminal_basis"]
+        );
+        assert_eq!(wrong(&typed(&["health"], "j", "32f")), ["criminal_basis"]);
+        assert_eq!(
+            wrong(&typed(&["criminal", "health"], "", "32f")),
+            ["special_basis"]
+        );
+        assert_eq!(wrong(&typed(&["criminal"], "", "32f")), Vec::<&str>::new());
+        assert_eq!(
+            wrong(&typed(&["criminal", "health"], "j", "32f")),
+            Vec::<&str>::new()
+        );
+    }
+
+    #[test]
+    fn measures_that_make_it_acceptable_are_described() {
+        let mut typed = RawAssessment {
+            result: "acceptable_with_measures".into(),
+            ..raw()
+        };
+        let errors = Assessment::parse(&typed).unwrap_err();
+        assert!(errors.of("method").is_some());
+        typed.method = "namen vervangen".into();
+        assert!(Assessment::parse(&typed).is_ok());
+    }
+
+    #[test]
+    fn a_text_of_the_first_form_keeps_its_hash() {
+        let text = r#"{"form":1,"bases":["e"],"basis_explained":"x","special":["criminal"],"special_basis":"j","persons":"x","data":"x","dpia":"x","method":"","measurement":null,"risk":"x","result":"acceptable"}"#;
+        let read: Assessment = serde_json::from_str(text).unwrap();
+        assert_eq!(read.canonical().unwrap(), text);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod assessment;
 mod fill;
+mod ground;
 mod measure;
 mod sign;
 mod store;
@@ -12,8 +13,9 @@ mod waiting;
 pub mod web;
 
 pub use self::{
-    assessment::{Assessment, Basis, Measurement, Outcome, RawAssessment, Special, SpecialBasis},
+    assessment::{Assessment, Measurement, Outcome, RawAssessment},
     fill::{PrivacyError, fill},
+    ground::{Basis, CriminalBasis, Special, SpecialBasis},
     measure::{Recall, recall},
     sign::{Decision, sign},
     store::{Filed, Signature, of_dataset},
@@ -89,7 +91,8 @@ pub fn signed(filed: &[Filed], version: DatasetVersionId, at: DateTime<Utc>) -> 
 }
 
 /// What the rules read of a version with personal data: the newest signed text, else that there is none. A text
-/// that says the data may not be used counts as one that is not signed.
+/// that says the data may not be used counts as one that is not signed, and an exception of article 9 is none for
+/// criminal data.
 #[must_use]
 pub fn facts(filed: &[Filed], version: DatasetVersionId) -> PrivacyFacts {
     let signed = signed(filed, version, DateTime::<Utc>::MAX_UTC);
@@ -97,12 +100,12 @@ pub fn facts(filed: &[Filed], version: DatasetVersionId) -> PrivacyFacts {
     let read = signed.or(newest);
     PrivacyFacts {
         has_personal_data: true,
-        has_special_categories: read.is_some_and(|one| !one.assessment.special.is_empty()),
+        has_special_categories: read.is_some_and(|one| one.assessment.needs_exception()),
         assessment: read.map(|one| permissions::Assessment {
             basis: one.assessment.bases.first().map(|basis| basis.article()),
             id: one.id.0,
             is_signed: signed.is_some() && one.assessment.result != Outcome::NotAcceptable,
-            special_basis: one.assessment.special_basis.map(SpecialBasis::article),
+            special_basis: one.assessment.exception(),
         }),
     }
 }

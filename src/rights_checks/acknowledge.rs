@@ -39,15 +39,16 @@ impl Side {
     }
 }
 
-/// Notes for the actor's side what is done about a change; it no longer waits for them then.
+/// Notes for the actor's side what is done about a change; it no longer waits for them then. Where the platform's side
+/// `accepts`, what was found counts, also where it asks less than what was known.
 ///
 /// # Errors
-/// [`RightsError::Noted`] where that side did so already.
+/// [`RightsError::Noted`] where that side did so already, [`RightsError::NotTheirs`] where the institution accepts.
 pub async fn acknowledge(
     db: &Db,
     actor: &Actor,
     (dataset, change): (DatasetId, RightsChangeId),
-    note: &str,
+    (note, accepts): (&str, bool),
 ) -> Result<(), RightsError> {
     let mut tx = db.write(actor).await?;
     let subject = store::lock(&mut tx, dataset)
@@ -55,16 +56,19 @@ pub async fn acknowledge(
         .ok_or(RightsError::NotFound(dataset))?;
     let permit = policy::check(actor, Action::CheckRights, &subject.scope())?;
     let side = Side::of(actor);
+    if accepts && side != Side::Platform {
+        return Err(RightsError::NotTheirs);
+    }
     match store::is_noted(tx.conn(), dataset, change, side).await? {
         None => return Err(RightsError::NoSuchChange),
         Some(true) => return Err(RightsError::Noted),
         Some(false) => {}
     }
-    store::insert_note(&mut tx, change, side, note).await?;
+    store::insert_note(&mut tx, change, side, (note, accepts)).await?;
     tx.record(&Happened::to(
         (dataset, subject.institution),
         "rights_checks.noted",
-        json!({ "change": change, "side": side, "note": note }),
+        json!({ "change": change, "side": side, "note": note, "accepts": accepts }),
     ))?;
     tx.commit(permit).await?;
     Ok(())

@@ -5,7 +5,7 @@ use chrono_tz::Europe::Amsterdam;
 use sqlx::PgConnection;
 
 use super::{
-    Check, Reservation,
+    Check, Counts, Reservation, Said, counts,
     history::{History, LicenceFact, StatusFact},
     store,
 };
@@ -31,6 +31,7 @@ pub async fn history(
     Ok(History {
         licences: store::licences(conn, dataset).await?,
         checks: store::checks(conn, dataset, until, MOST_CHECKS).await?,
+        said: store::said(conn, dataset, Some(until)).await?,
         statuses: store::statuses(conn, dataset).await?,
         assessments: privacy::of_dataset(conn, dataset).await?,
     })
@@ -45,8 +46,12 @@ pub struct AsAt {
     pub licence: Option<LicenceFact>,
     /// Checks that had been made by then, newest first.
     pub checks: Vec<Check>,
+    /// What those that could be read say, oldest first.
+    pub said: Vec<Said>,
     /// The last check that could be read.
     pub last_read: Option<Check>,
+    /// Licence and reservation that counted; none before the dataset was registered.
+    pub counts: Option<Counts>,
     /// The newest version and where it stood.
     pub status: Option<StatusFact>,
     /// The signed assessment of that version.
@@ -95,11 +100,13 @@ pub async fn as_at(
         at,
         licence: then.licence.cloned(),
         last_read: then.last_read.cloned(),
+        counts: then.counts.clone(),
         status: then.status.cloned(),
         assessment: then.assessment.cloned(),
         privacy: then.privacy,
         permissions,
         checks: history.checks,
+        said: history.said,
     })
 }
 
@@ -127,7 +134,8 @@ pub fn in_address(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
-/// What the rules read of a dataset's licence: as it was last found at the source, else as it is registered.
+/// What the rules read of a dataset's licence: as it was found at the source, else as it is registered; which of the
+/// findings count stands in [`counts`].
 ///
 /// Everything that is committed counts, also where it was written down after `at`: a decision that waited for it
 /// knows it.
@@ -140,28 +148,21 @@ pub async fn licence_facts(
     registered: &str,
     at: DateTime<Utc>,
 ) -> Result<LicenceFacts, StoreError> {
-    let Some(check) = store::last_read(conn, dataset).await? else {
+    let said = store::said(conn, dataset, None).await?;
+    let known = counts(&said, registered, None);
+    let (Some(check), Some(recorded_at)) = (known.check, known.recorded_at) else {
         return Ok(LicenceFacts::registered(registered));
     };
-    let found = &check.findings;
-    let reservation = match found.reservation {
+    let reservation = match known.reservation {
         Reservation::Reserved => TdmReservation::Reserved,
         Reservation::NotReserved => TdmReservation::NotReserved,
         Reservation::Unset | Reservation::Unknown => TdmReservation::Unset,
     };
-    // The words of the source where the rules know them, else what they stand for. A source that names no licence
-    // leaves the registered one.
-    let label = match (&found.license_label, &found.license_expression) {
-        (Some(label), _) if permissions::licence_flags(label).is_some() => label,
-        (_, Some(expression)) => expression,
-        _ => registered,
-    };
-    let found_at = check.recorded_at.min(at);
     Ok(LicenceFacts::found(
-        label,
+        &known.license,
         reservation,
-        check.id.0,
-        found_at,
+        check.0,
+        recorded_at.min(at),
     ))
 }
 

@@ -172,8 +172,9 @@ pub struct Difference {
     pub became: String,
 }
 
-/// What a new check says that the one before it did not. `before` is the last check of the same source by the
-/// same way (person or program), `last_read` the last of those that could be read.
+/// What a new check says that those before it did not. `before` is the last check of the same source by the same
+/// way (person or program), `last_read` the last by whichever way that could be read, with the last reservation that
+/// was known.
 ///
 /// A source that cannot be read changes nothing that is known, and is itself a change where it could be read.
 #[must_use]
@@ -214,11 +215,14 @@ pub(super) fn differences(
         if saw_page(last) && saw_page(now) {
             differs(What::Licence, &expression(last), &expression(now));
         }
-        differs(
-            What::Reservation,
-            last.reservation.name(),
-            now.reservation.name(),
-        );
+        // A place that may speak and could not be read is no news about what it says.
+        if now.reservation != Reservation::Unknown {
+            differs(
+                What::Reservation,
+                last.reservation.name(),
+                now.reservation.name(),
+            );
+        }
         let policy = |one: &Findings| one.reservation_policy.clone().unwrap_or_default();
         differs(What::Policy, &policy(last), &policy(now));
         // What could not be read of robots.txt is no news about it.

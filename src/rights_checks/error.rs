@@ -1,5 +1,7 @@
 //! What the verbs of rights checks fail with.
 
+use chrono::{DateTime, Utc};
+
 use super::address::Refused;
 use crate::{
     db::{CommitError, StoreError},
@@ -18,8 +20,12 @@ pub enum RightsError {
     NoSuchChange,
     #[error("this side noted it already")]
     Noted,
+    #[error("only the platform says that a finding counts")]
+    NotTheirs,
     #[error("the dataset has no source that is looked at")]
     NoSchedule,
+    #[error("the source was looked at just now; again from {0}")]
+    TooSoon(DateTime<Utc>),
     #[error("this is the licence that is registered already")]
     SameLicence,
     #[error("it was looked at after today")]
@@ -47,7 +53,14 @@ impl From<RightsError> for AppError {
         match error {
             RightsError::NotFound(_) | RightsError::NoSuchChange => Self::NotFound,
             RightsError::Noted => Self::conflict("rights-noted-already"),
+            RightsError::NotTheirs => Self::invalid("rights-accept-not-yours"),
             RightsError::NoSchedule => Self::conflict("rights-no-schedule"),
+            RightsError::TooSoon(again) => {
+                let again = again.with_timezone(&chrono_tz::Europe::Amsterdam);
+                Self::TooMany(
+                    Say::new("rights-too-soon").with("time", again.format("%H:%M").to_string()),
+                )
+            }
             RightsError::SameLicence => Self::invalid("rights-same-licence"),
             RightsError::InTheFuture => Self::invalid("rights-in-the-future"),
             RightsError::Refused(why) => Self::Invalid(say(why)),

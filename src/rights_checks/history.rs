@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Check, Outcome};
+use super::{Check, Counts, Outcome, Reservation, Said, counts};
 use crate::{
     ids::DatasetVersionId,
     privacy::{self, Filed, Standing},
@@ -45,6 +45,8 @@ pub struct History {
     pub licences: Vec<LicenceFact>,
     /// Newest first.
     pub checks: Vec<Check>,
+    /// What those that could be read say, oldest first.
+    pub said: Vec<Said>,
     /// Oldest first.
     pub statuses: Vec<StatusFact>,
     /// In any order.
@@ -52,7 +54,7 @@ pub struct History {
 }
 
 /// What held at a moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Then<'a> {
     /// The registered licence; none before the dataset was registered.
     pub licence: Option<&'a LicenceFact>,
@@ -60,6 +62,8 @@ pub struct Then<'a> {
     pub last_check: Option<&'a Check>,
     /// The last check that could be read: what is known of the source.
     pub last_read: Option<&'a Check>,
+    /// Licence and reservation that the rules read; none before the dataset was registered.
+    pub counts: Option<Counts>,
     /// The newest version and where it stood.
     pub status: Option<&'a StatusFact>,
     /// The assessment that held for that version.
@@ -105,14 +109,25 @@ impl History {
         let stood: Vec<_> = self.statuses.iter().filter(|one| one.since <= at).collect();
         let newest = stood.iter().map(|one| one.number).max();
         let status = stood.into_iter().rfind(|one| Some(one.number) == newest);
+        let licence = self.licences.iter().rfind(|one| one.said_at <= at);
         Then {
-            licence: self.licences.iter().rfind(|one| one.said_at <= at),
+            licence,
+            counts: licence.map(|one| counts(&self.said, &one.license, Some(at))),
             last_check,
             last_read,
             status,
             assessment: status.and_then(|one| privacy::signed(&self.assessments, one.version, at)),
             privacy: status.map(|one| privacy::standing(&self.assessments, one.version, at)),
         }
+    }
+
+    /// The last reservation that was seen until `at`.
+    fn known_reservation(&self, at: DateTime<Utc>) -> Option<Reservation> {
+        self.checks
+            .iter()
+            .filter(|check| check.recorded_at <= at)
+            .map(|check| check.findings.reservation)
+            .find(|reservation| *reservation != Reservation::Unknown)
     }
 
     /// What became known after `at`, until `now`, oldest first.
@@ -140,6 +155,7 @@ impl History {
             then.last_check
                 .is_none_or(|check| check.findings.outcome == Outcome::Read),
         );
+        let mut reservation = self.known_reservation(at);
         for check in self.checks.iter().rev() {
             if check.recorded_at <= at || check.recorded_at > now {
                 continue;
@@ -170,11 +186,14 @@ impl History {
             let licence = |one: &Check| one.findings.license_expression.clone().unwrap_or_default();
             if let Some(last) = read {
                 add(Kind::FoundLicence, &licence(last), &licence(check));
-                add(
-                    Kind::Reservation,
-                    last.findings.reservation.name(),
-                    check.findings.reservation.name(),
-                );
+            }
+            // What could not be seen is no news about it.
+            let now = check.findings.reservation;
+            if now != Reservation::Unknown {
+                if let Some(was) = reservation.or(read.map(|last| last.findings.reservation)) {
+                    add(Kind::Reservation, was.name(), now.name());
+                }
+                reservation = Some(now);
             }
             read = Some(check);
         }

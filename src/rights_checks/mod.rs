@@ -7,6 +7,7 @@ mod acknowledge;
 mod address;
 mod as_at;
 mod check;
+mod counts;
 mod error;
 mod fetch;
 mod happened;
@@ -28,6 +29,7 @@ pub use self::{
     acknowledge::{Side, acknowledge},
     as_at::{AsAt, as_at, history, in_address, licence_facts, moment},
     check::{Check, Difference, Findings, Outcome, Place, Signal, What},
+    counts::{By, Counts, Said, counts},
     error::RightsError,
     fetch::{FetchError, Fetched, Fetcher},
     history::{History, Kind as LaterKind, Later, LicenceFact, StatusFact, Then},

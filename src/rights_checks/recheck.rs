@@ -15,7 +15,7 @@ use super::{
     store::{self, NewCheck, Way},
 };
 use crate::{
-    db::{Db, Task},
+    db::{Db, Task, WriteTx},
     ids::{DatasetId, RightsCheckId},
     objects::ObjectStore,
     policy::{self, Action, Actor, Scope},
@@ -23,6 +23,10 @@ use crate::{
 
 /// Sources looked at in one run of the chore; the rest waits for the next.
 const AT_ONCE: i64 = 20;
+/// Between two looks at the same page that somebody asks for.
+const BETWEEN: TimeDelta = TimeDelta::minutes(10);
+/// Looks at one site in that time.
+const MOST_OF_SITE: usize = 20;
 
 /// Looks at a dataset's source now, because somebody asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,20 +41,48 @@ impl Task for Look {
     const KIND: &'static str = "rights_checks.look";
 }
 
+/// When `source_url` may be asked for again, where that is not now: somebody else's site is not ours to wear out.
+pub(super) async fn too_soon(
+    tx: &mut WriteTx<'_>,
+    source_url: &str,
+) -> Result<Option<DateTime<Utc>>, RightsError> {
+    let now = tx.now();
+    let since = now - BETWEEN;
+    let site = url::Url::parse(source_url).map_or_else(
+        |_| source_url.to_owned(),
+        |url| url.origin().ascii_serialization(),
+    );
+    // One path asked for with ever other questions is one source.
+    let page = source_url.split(['?', '#']).next().unwrap_or(source_url);
+    let looks = store::looks_since(tx.conn(), &site, (since, now)).await?;
+    let of_page = looks
+        .iter()
+        .filter(|(url, _)| url.split(['?', '#']).next().unwrap_or(url) == page);
+    let first = if looks.len() >= MOST_OF_SITE {
+        looks.first()
+    } else {
+        of_page.max_by_key(|(_, at)| *at)
+    };
+    Ok(first.map(|(_, at)| *at + BETWEEN))
+}
+
 /// Asks the worker to look now.
 ///
 /// # Errors
-/// [`RightsError::NoSchedule`] where no source is known.
+/// [`RightsError::NoSchedule`] where no source is known, [`RightsError::TooSoon`] where it was looked at just now.
 pub async fn ask(db: &Db, actor: &Actor, dataset: DatasetId) -> Result<(), RightsError> {
     let mut tx = db.write(actor).await?;
     let subject = store::lock(&mut tx, dataset)
         .await?
         .ok_or(RightsError::NotFound(dataset))?;
     let permit = policy::check(actor, Action::CheckRights, &subject.scope())?;
-    if store::schedule(tx.conn(), dataset).await?.is_none() {
-        return Err(RightsError::NoSchedule);
-    }
+    let schedule = store::schedule(tx.conn(), dataset)
+        .await?
+        .ok_or(RightsError::NoSchedule)?;
     let due = tx.now();
+    if let Some(again) = too_soon(&mut tx, &schedule.source_url).await? {
+        return Err(RightsError::TooSoon(again));
+    }
     store::postpone(&mut tx, dataset, due).await?;
     tx.record(&Happened::to(
         (dataset, subject.institution),

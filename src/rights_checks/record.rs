@@ -157,8 +157,12 @@ pub(super) async fn write(
     signals: &[NewSignal],
 ) -> Result<(), RightsError> {
     let whose = (subject.dataset, subject.institution);
-    let before = store::last(tx.conn(), subject.dataset, new.way, new.source_url, false).await?;
-    let last_read = store::last(tx.conn(), subject.dataset, new.way, new.source_url, true).await?;
+    let before = store::last(tx.conn(), subject.dataset, new.way, new.source_url).await?;
+    let mut last_read = store::last_read(tx.conn(), subject.dataset).await?;
+    if let Some(last) = &mut last_read {
+        let known = store::last_reservation(tx.conn(), subject.dataset).await?;
+        last.findings.reservation = known.unwrap_or(last.findings.reservation);
+    }
     store::insert_check(tx, subject, new).await?;
     for signal in signals {
         store::insert_signal(tx, new.id, signal).await?;

@@ -3,7 +3,13 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{error::RightsError, fetch::Fetcher, happened::Happened, recheck::Look, store};
+use super::{
+    error::RightsError,
+    fetch::Fetcher,
+    happened::Happened,
+    recheck::{Look, too_soon},
+    store,
+};
 use crate::{
     db::Db,
     ids::DatasetId,
@@ -21,7 +27,7 @@ pub struct Schedule {
     pub next_due: chrono::DateTime<chrono::Utc>,
 }
 
-/// Sets which source is looked at and how often; the first look is now.
+/// Sets which source is looked at and how often; the first look is now, or a while after the last one at that source.
 ///
 /// # Errors
 /// [`RightsError::Refused`] for an address that the portal does not ask.
@@ -38,10 +44,11 @@ pub async fn plan(
         .ok_or(RightsError::NotFound(dataset))?;
     let permit = policy::check(actor, Action::CheckRights, &subject.scope())?;
     let url = fetcher.parse(source_url)?;
+    let again = too_soon(&mut tx, url.as_str()).await?;
     let schedule = Schedule {
         source_url: url.to_string(),
         every_days,
-        next_due: tx.now(),
+        next_due: again.unwrap_or(tx.now()),
     };
     store::set_schedule(&mut tx, dataset, &schedule).await?;
     tx.record(&Happened::to(
@@ -49,10 +56,13 @@ pub async fn plan(
         "rights_checks.planned",
         json!({ "source_url": schedule.source_url, "every_days": every_days }),
     ))?;
-    tx.enqueue(&Look {
-        dataset,
-        due: schedule.next_due,
-    })?;
+    // What was looked at just now waits for its turn.
+    if again.is_none() {
+        tx.enqueue(&Look {
+            dataset,
+            due: schedule.next_due,
+        })?;
+    }
     tx.commit(permit).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a withdrawal would touch: the blast radius, found by the same steps that the cascade takes.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Europe::Amsterdam;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -100,9 +101,10 @@ pub(super) async fn reach(
         .iter()
         .any(|version| extent == Extent::Version(version.id) && counts(&version.status));
     let is_empty = ended.is_empty() && !names_version;
+    let today = at.with_timezone(&Amsterdam).date_naive();
     let (mut fallen, mut partly) = (Vec::new(), Vec::new());
     for version in versions.iter().filter(|_| !is_empty) {
-        if is_fallen(version.id, extent, &standing) {
+        if is_fallen(version.id, extent, &standing, today) {
             fallen.push(version.id);
         } else {
             partly.push(version.id);

@@ -2,11 +2,12 @@
 
 use std::str::FromStr;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::{
     ids::{DatasetId, DatasetVersionId, PermissionId},
-    permissions::{Layer, Standing, Territory},
+    permissions::{Layer, OnWithdrawal, Standing, Territory},
 };
 
 /// What of a dataset's permissions is withdrawn.
@@ -108,54 +109,80 @@ impl Consequence {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == text)
-    }
-
-    /// The strictest of what `permissions` say. One that says nothing wants a decision: nobody may conclude from
+    /// The strictest of what `permissions` say. Where none says anything somebody decides: nobody may conclude from
     /// silence that a model may stay.
     pub(super) fn strictest<'a>(permissions: impl Iterator<Item = &'a Standing>) -> Self {
         permissions
-            .map(|permission| {
-                permission
-                    .on_withdrawal
-                    .as_deref()
-                    .and_then(Self::parse)
-                    .unwrap_or(Self::Retrain)
-            })
+            .map(|permission| permission.on_withdrawal.into())
             .max()
             .unwrap_or(Self::Retrain)
     }
 }
 
+impl From<OnWithdrawal> for Consequence {
+    fn from(said: OnWithdrawal) -> Self {
+        match said {
+            OnWithdrawal::Keep => Self::Keep,
+            OnWithdrawal::Retrain => Self::Retrain,
+            OnWithdrawal::Retire => Self::Retire,
+        }
+    }
+}
+
 /// Whether nothing is left of a version in one of the layers that were touched: then no use can be allowed any
 /// more, and its copies go.
-pub(super) fn is_fallen(version: DatasetVersionId, extent: Extent, standing: &[Standing]) -> bool {
+///
+/// A layer that the dataset does not need decides nothing. In one that it needs, only what allows something and has
+/// not ended by `today` counts as left.
+pub(super) fn is_fallen(
+    version: DatasetVersionId,
+    extent: Extent,
+    standing: &[Standing],
+    today: NaiveDate,
+) -> bool {
     if matches!(extent, Extent::Dataset) || extent == Extent::Version(version) {
         return true;
     }
-    let speaks = |permission: &&Standing| permission.version.is_none_or(|one| one == version);
+    let speaks = |permission: &&Standing| {
+        permission.is_needed
+            && permission.allows_something
+            && permission.version.is_none_or(|one| one == version)
+    };
     let (ended, left): (Vec<&Standing>, Vec<&Standing>) = standing
         .iter()
         .filter(speaks)
         .partition(|permission| extent.ends(permission));
-    ended
-        .iter()
-        .any(|gone| left.iter().all(|permission| permission.layer != gone.layer))
+    let is_left = |layer| {
+        left.iter()
+            .any(|permission| permission.layer == layer && permission.valid_until >= today)
+    };
+    ended.iter().any(|gone| !is_left(gone.layer))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::Lang;
 
-    fn standing(layer: Layer, version: Option<DatasetVersionId>, says: Option<&str>) -> Standing {
+    fn day(n: i32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(n, 1, 1).unwrap_or_default()
+    }
+
+    fn standing(layer: Layer, version: Option<DatasetVersionId>) -> Standing {
         Standing {
             id: PermissionId::fresh(),
             layer,
+            is_needed: true,
             version,
-            on_withdrawal: says.map(str::to_owned),
+            allows_something: true,
+            valid_until: day(2030),
+            on_withdrawal: OnWithdrawal::Retrain,
             delete_within_days: 30,
         }
+    }
+
+    fn is_fallen(version: DatasetVersionId, extent: Extent, standing: &[Standing]) -> bool {
+        super::is_fallen(version, extent, standing, day(2026))
     }
 
     #[test]
@@ -175,21 +202,61 @@ mod tests {
 
     #[test]
     fn the_strictest_permission_decides_and_silence_is_not_a_yes() {
-        let [keep, retire, silent] =
-            [Some("keep"), Some("retire"), None].map(|says| standing(Layer::Copyright, None, says));
+        let [keep, retrain, retire] = [
+            OnWithdrawal::Keep,
+            OnWithdrawal::Retrain,
+            OnWithdrawal::Retire,
+        ]
+        .map(|on_withdrawal| Standing {
+            on_withdrawal,
+            ..standing(Layer::Copyright, None)
+        });
         let of = |permissions: &[&Standing]| Consequence::strictest(permissions.iter().copied());
         assert_eq!(of(&[&keep]), Consequence::Keep);
-        assert_eq!(of(&[&keep, &silent]), Consequence::Retrain);
-        assert_eq!(of(&[&keep, &retire, &silent]), Consequence::Retire);
+        assert_eq!(of(&[&keep, &retrain]), Consequence::Retrain);
+        assert_eq!(of(&[&keep, &retire, &retrain]), Consequence::Retire);
         assert_eq!(of(&[]), Consequence::Retrain);
+    }
+
+    /// What a right holder reads when they choose is what a withdrawal then does.
+    #[test]
+    fn the_words_of_permissions_agreements_and_withdrawals_say_the_same() {
+        for said in OnWithdrawal::ALL {
+            let follows = Consequence::from(*said);
+            assert_eq!(said.name(), follows.name());
+            for (lang, [stays, waits, ends]) in [
+                (Lang::Nl, ["blijven", "besluit", "uit gebruik"]),
+                (Lang::En, ["stay", "deci", "out of"]),
+            ] {
+                for key in [
+                    format!("duty-on-withdrawal-{said}"),
+                    format!("agreement-withdrawal-{said}"),
+                    format!("effect-models-{}-follows", follows.name()),
+                    format!("consequence-{}", follows.name()),
+                ] {
+                    let text = lang.t(&key).to_lowercase();
+                    let says = |word: &str| text.contains(word);
+                    let agrees = match follows {
+                        Consequence::Keep => says(stays) && !says(waits) && !says(ends),
+                        Consequence::Retrain => says(waits) && !says(stays),
+                        Consequence::Retire => says(ends) && !says(waits) && !says(stays),
+                    };
+                    assert!(agrees, "{key} in {lang}: {text}");
+                }
+                let choice = lang.t(&format!("on-withdrawal-{said}"))
+                    + &lang.t(&format!("on-withdrawal-{said}-hint"));
+                let says_wait = choice.to_lowercase().contains(waits);
+                assert_eq!(says_wait, follows == Consequence::Retrain, "{choice}");
+            }
+        }
     }
 
     #[test]
     fn a_version_falls_when_a_layer_has_nothing_left_for_it() {
         let (one, two) = (DatasetVersionId::fresh(), DatasetVersionId::fresh());
-        let all = standing(Layer::Copyright, None, None);
-        let own = standing(Layer::Copyright, Some(one), None);
-        let personal = standing(Layer::PersonalData, None, None);
+        let all = standing(Layer::Copyright, None);
+        let own = standing(Layer::Copyright, Some(one));
+        let personal = standing(Layer::PersonalData, None);
         let standing = [all.clone(), own.clone(), personal];
         assert!(is_fallen(one, Extent::Dataset, &standing));
         assert!(is_fallen(one, Extent::Version(one), &standing));
@@ -208,5 +275,48 @@ mod tests {
             Extent::Layer(Layer::Confidentiality),
             &standing
         ));
+    }
+
+    #[test]
+    fn what_has_ended_or_only_forbids_is_not_left() {
+        let version = DatasetVersionId::fresh();
+        let real = standing(Layer::Copyright, None);
+        let ended = Standing {
+            valid_until: day(2025),
+            ..standing(Layer::Copyright, None)
+        };
+        let forbids = Standing {
+            allows_something: false,
+            ..standing(Layer::Copyright, None)
+        };
+        let without = Extent::Permission(real.id);
+        for other in [ended, forbids.clone()] {
+            assert!(is_fallen(version, without, &[real.clone(), other]));
+        }
+        let last_day = Standing {
+            valid_until: day(2026),
+            ..standing(Layer::Copyright, None)
+        };
+        assert!(!is_fallen(version, without, &[real.clone(), last_day]));
+        let withdrawn = Extent::Permission(forbids.id);
+        assert!(!is_fallen(version, withdrawn, &[real, forbids]));
+    }
+
+    #[test]
+    fn a_layer_that_the_dataset_does_not_need_fells_nothing() {
+        let version = DatasetVersionId::fresh();
+        let real = standing(Layer::Copyright, None);
+        let idle = Standing {
+            is_needed: false,
+            ..standing(Layer::Confidentiality, None)
+        };
+        let all = [real.clone(), idle.clone()];
+        for extent in [
+            Extent::Permission(idle.id),
+            Extent::Layer(Layer::Confidentiality),
+        ] {
+            assert!(!is_fallen(version, extent, &all));
+        }
+        assert!(is_fallen(version, Extent::Permission(real.id), &all));
     }
 }

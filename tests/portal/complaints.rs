@@ -608,6 +608,58 @@ async fn the_term_is_extended_once_with_a_reason_and_what_is_late_is_shown() {
 }
 
 #[actix_web::test]
+async fn who_handles_a_case_hears_of_it_before_and_after_its_answer_is_due() {
+    let app = TestApp::without_worker(&[]).await;
+    let filed = Visitor::new(&app)
+        .file(&request(&[("kind", "access")]))
+        .await;
+    // How often somebody was told so, in words of the page.
+    let told = async |login: &str, title: &str| {
+        let notices = app
+            .browser(login)
+            .await
+            .api(Method::GET, "/api/v1/notices", None)
+            .await
+            .unwrap();
+        let title = title.replace("{}", &filed.number);
+        let text = notices.to_string().replace(['\u{2068}', '\u{2069}'], "");
+        text.matches(&title).count()
+    };
+    assert_eq!(told("steward", "Request {} came in").await, 1);
+    assert_eq!(told("legal", "Request {} came in").await, 0);
+    app.run_tasks().await;
+    assert_eq!(
+        told("steward", "Answer to request").await,
+        0,
+        "there is time"
+    );
+    let mut conn = database(&app).await;
+    for (due, title) in [
+        ("3 days", "Answer to request {} within a week"),
+        ("1 microsecond", "The answer to request {} is late"),
+    ] {
+        sqlx::query("UPDATE complaints SET due_at = received_at + $1::text::interval")
+            .bind(due)
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        app.run_tasks().await;
+        app.run_tasks().await;
+        assert_eq!(told("steward", title).await, 1, "{title}");
+    }
+    assert_eq!(told("admin", "The answer to request {} is late").await, 1);
+    assert_eq!(told("admin", "within a week").await, 0);
+    assert_eq!(told("manager.waterland", "request").await, 0);
+    let logged: Vec<String> = sqlx::query_scalar(
+        "SELECT kind FROM events WHERE kind IN ('complaints.reminded', 'complaints.overdue') ORDER BY kind",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(logged, ["complaints.overdue", "complaints.reminded"]);
+}
+
+#[actix_web::test]
 async fn personal_details_are_deleted_a_while_after_the_decision() {
     let app =
         TestApp::without_worker(&[("FACULTY_COMPLAINTS__KEEP_PERSONAL_DETAILS_DAYS", "0")]).await;

@@ -28,6 +28,7 @@ mod kills;
 mod ledger;
 mod lineage;
 mod notices;
+mod permission_ends;
 mod permissions;
 mod privacy;
 mod prov;

@@ -13,7 +13,7 @@ fn terms(change: &Value) -> Value {
         "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
         "territories": "NL, BE", "processing_locations": "EU", "valid_from": "2026-01-01", "valid_until": "2031-12-31",
         "evidence": "besluit 7", "delete_within_days": "14", "attribution": "Archief Waterland", "report_use": "yes",
-        "on_withdrawal": "retrain",
+        "on_withdrawal": "retrain", "model_families": "all",
     });
     for (key, value) in change.as_object().unwrap() {
         terms[key] = value.clone();
@@ -54,7 +54,7 @@ async fn draft(app: &TestApp) -> Uuid {
     registered["id"].as_str().unwrap().parse().unwrap()
 }
 
-const FORM: [(&str, &str); 12] = [
+const FORM: [(&str, &str); 14] = [
     ("layers", "copyright"),
     ("versions", "all"),
     ("purposes", "fine_tuning"),
@@ -67,6 +67,8 @@ const FORM: [(&str, &str); 12] = [
     ("evidence", "besluit 12"),
     ("delete_within_days", "30"),
     ("on_withdrawal", "keep"),
+    ("processing_locations", "EU"),
+    ("model_families", "all"),
 ];
 
 async fn permissions_of(browser: &mut Browser, dataset: Uuid) -> Vec<Value> {
@@ -175,6 +177,221 @@ async fn each_wrong_field_is_told_beside_it_and_nothing_is_given() {
         answer.text
     );
     assert!(permissions_of(&mut manager, dataset).await.is_empty());
+}
+
+#[actix_web::test]
+async fn what_is_not_said_is_not_allowed() {
+    let app = TestApp::without_worker(&[]).await;
+    let dataset = draft(&app).await;
+    let mut manager = app.browser("manager.waterland").await;
+    let path = format!("/api/v1/datasets/{dataset}/permissions");
+    for field in ["territories", "processing_locations", "model_families"] {
+        let mut silent = terms(&json!({}));
+        silent.as_object_mut().unwrap().remove(field);
+        let answer = manager
+            .call(Method::POST, &path, Some(silent))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{field}");
+        assert!(answer.text.contains(field), "{}", answer.text);
+    }
+    let said = json!({ "territories": "world", "processing_locations": "world" });
+    give(&app, dataset, &said).await;
+    let all = permissions_of(&mut manager, dataset).await;
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0]["terms"]["territories"], json!(["world"]));
+}
+
+#[actix_web::test]
+async fn a_hash_that_somebody_types_proves_nothing() {
+    let app = TestApp::without_worker(&[]).await;
+    let dataset = draft(&app).await;
+    let mut manager = app.browser("manager.waterland").await;
+    let invented = "ab".repeat(32);
+    let answer = manager
+        .call(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/permissions"),
+            Some(terms(&json!({ "document_sha256": invented }))),
+        )
+        .await
+        .unwrap();
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("document_sha256"), "{}", answer.text);
+    let mut fields = FORM.to_vec();
+    fields.push(("document_sha256", &invented));
+    for lang in ["nl", "en"] {
+        let page = format!("/{lang}/datasets/{dataset}/permission");
+        let answer = manager.post_form(&page, &fields).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            answer.text.contains("href=\"#document_sha256\""),
+            "{}",
+            answer.text
+        );
+        assert!(!answer.text.contains('⟨'), "{}", answer.text);
+    }
+    assert!(permissions_of(&mut manager, dataset).await.is_empty());
+}
+
+#[actix_web::test]
+async fn a_policy_that_somebody_has_fills_in_the_form() {
+    let app = TestApp::without_worker(&[]).await;
+    let dataset = draft(&app).await;
+    let mut manager = app.browser("manager.waterland").await;
+    let begin = |lang: &str| format!("/{lang}/datasets/{dataset}/permission/begin");
+    let policy = json!({
+        "uid": "https://krant.example/offer.json", "assigner": "https://krant.example",
+        "permission": [{
+            "target": "https://krant.example/artikelen", "action": "faculty:fine_tuning",
+            "constraint": [{ "leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["NL", "BE"] }],
+            "duty": [{ "action": "attribute", "faculty:text": "De Krant" }, { "action": "obtainConsent" }],
+        }],
+    })
+    .to_string();
+    for (lang, words) in [
+        ("nl", "Hier zegt het beleid niets over"),
+        ("en", "The policy says nothing about this"),
+    ] {
+        let filled = manager
+            .post_form(&begin(lang), &[("format", "odrl"), ("document", &policy)])
+            .await
+            .unwrap();
+        assert_eq!(filled.status, StatusCode::OK, "{}", filled.text);
+        for part in [
+            words,
+            "value=\"BE, NL\"",
+            "value=\"De Krant\"",
+            "obtainConsent",
+            "href=\"#processing_locations\"",
+            "href=\"#recipients\"",
+            "https://krant.example/artikelen",
+            "id=\"purposes-fine_tuning\" name=\"purposes\" value=\"fine_tuning\" checked",
+        ] {
+            assert!(filled.text.contains(part), "{part}: {}", filled.text);
+        }
+        assert!(!filled.text.contains('⟨'), "{}", filled.text);
+    }
+    let site = json!([
+        { "location": "/open/*", "tdm-reservation": 0 },
+        { "location": "/artikel/*", "tdm-reservation": 1, "tdm-policy": "https://krant.example/offer.json" },
+    ])
+    .to_string();
+    let tdmrep = |path: &'static str| {
+        [
+            ("format", "tdmrep"),
+            ("document", site.as_str()),
+            ("path", path),
+            ("offer", policy.as_str()),
+        ]
+    };
+    let filled = manager
+        .post_form(&begin("nl"), &tdmrep("/artikel/7"))
+        .await
+        .unwrap();
+    assert_eq!(filled.status, StatusCode::OK, "{}", filled.text);
+    assert!(
+        filled.text.contains("value=\"De Krant\""),
+        "{}",
+        filled.text
+    );
+    for (path, words) in [
+        ("/open/1", "noemt geen beleid"),
+        ("/elders", "gaat geen regel over dit pad"),
+    ] {
+        let refused = manager
+            .post_form(&begin("nl"), &tdmrep(path))
+            .await
+            .unwrap();
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.text.contains(words), "{words}: {}", refused.text);
+    }
+    let nonsense = [("format", "odrl"), ("document", "<xml>")];
+    let refused = manager.post_form(&begin("nl"), &nonsense).await.unwrap();
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        refused.text.contains("&#60;xml&#62;"),
+        "what was typed stays"
+    );
+    assert!(permissions_of(&mut manager, dataset).await.is_empty());
+    let foreign = app
+        .browser("manager.harderwijk")
+        .await
+        .post_form(&begin("nl"), &[("format", "odrl"), ("document", &policy)])
+        .await
+        .unwrap();
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn what_holds_no_more_is_exported_no_more_and_why_stays_among_who_it_is_of() {
+    let app = TestApp::start().await;
+    let data = given::approved_dataset(&app).await;
+    let id = give(&app, data.dataset, &json!({})).await;
+    let past = give(&app, data.dataset, &json!({ "valid_until": "2026-01-02" })).await;
+    let path = format!("/api/v1/permissions/{id}");
+    let mut manager = app.browser("manager.waterland").await;
+    let odrl = manager
+        .api(Method::GET, &format!("{path}/odrl"), None)
+        .await
+        .unwrap();
+    assert_eq!(odrl["faculty:state"]["@id"], "faculty:given", "{odrl:#}");
+    let duo = manager
+        .api(Method::GET, &format!("{path}/duo"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&duo["layer"], &duo["state"]),
+        (&json!("copyright"), &json!("given"))
+    );
+    let body = json!({ "extent": format!("permission:{id}"), "reason": "geheim van de schenker" });
+    manager
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
+            Some(body),
+        )
+        .await
+        .unwrap();
+    for (id, state) in [(id, "withdrawn"), (past, "expired")] {
+        for format in ["odrl", "odrl?kind=agreement", "duo"] {
+            let answer = manager
+                .get(&format!("/api/v1/permissions/{id}/{format}"))
+                .await
+                .unwrap();
+            assert_eq!(answer.status, StatusCode::GONE, "{}", answer.text);
+            assert!(answer.text.contains(state), "{}", answer.text);
+        }
+    }
+    // Why and by whom is for the institution and the platform.
+    for (login, hears) in [
+        ("manager.waterland", true),
+        ("legal", true),
+        ("researcher.harderwijk", false),
+    ] {
+        let mut browser = app.browser(login).await;
+        let list = format!("/api/v1/datasets/{}/permissions", data.dataset);
+        let rights = format!("/api/v1/datasets/{}/rights", data.dataset);
+        let page = format!("/nl/permissions/{id}");
+        for path in [&path, &list, &page] {
+            let text = browser.get(path).await.unwrap().text;
+            assert!(text.to_lowercase().contains("withdrawn") || text.contains("Ingetrokken"));
+            for secret in ["geheim van de schenker", "Marijke"] {
+                // Whoever signed in has a name on the page too.
+                if secret == "Marijke" && login == "manager.waterland" {
+                    continue;
+                }
+                assert_eq!(
+                    text.contains(secret),
+                    hears,
+                    "{login} {path} {secret}: {text}"
+                );
+            }
+        }
+        let rights = browser.api(Method::GET, &rights, None).await.unwrap();
+        let by = &rights["permissions"][0]["decided_by"];
+        assert_eq!(by.is_string(), hears, "{login}: {by}");
+    }
 }
 
 #[actix_web::test]

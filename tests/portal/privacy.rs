@@ -241,7 +241,8 @@ async fn what_the_officer_says_may_not_be_used_is_not_used() {
             Some(json!({
                 "layers": ["personal_data"], "purposes": ["fine_tuning"], "recipients": "consortium",
                 "commercial": "no", "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit",
-                "delete_within_days": "30",
+                "delete_within_days": "30", "territories": "world", "processing_locations": "world",
+                "model_families": "all",
             })),
         )
         .await

@@ -4,7 +4,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Answer, Source, TestApp, given};
+use crate::{
+    rights_checks::let_it_be_due,
+    support::{Answer, Source, TestApp, given},
+};
 
 const PRIVATE: [(&str, &str); 1] = [("FACULTY_RIGHTS_CHECKS__ALLOW_PRIVATE", "true")];
 
@@ -284,4 +287,229 @@ async fn a_reservation_found_at_the_source_stops_what_no_document_allows() {
         refused.text
     );
     assert!(refused.text.contains("tdm-reserved"), "{}", refused.text);
+}
+
+/// An approved dataset whose source was looked at once, in a portal in which nothing works in the background.
+async fn watched(
+    source: &Source,
+    path: &str,
+) -> (TestApp, virtual_faculty::ids::ModelId, given::Approved) {
+    let app = TestApp::without_worker(&PRIVATE).await;
+    let base = given::tiny_base(&app).await;
+    let working = app.work_until_stopped();
+    let data = given::approved_dataset(&app).await;
+    working.cancel();
+    let plan = json!({ "source_url": format!("{}{path}", source.url), "every_days": "7" });
+    api(
+        &app,
+        "contributor.waterland",
+        &format!("/api/v1/datasets/{}/rights/plan", data.dataset),
+        plan,
+    )
+    .await;
+    app.run_tasks().await;
+    (app, base, data)
+}
+
+async fn look_again(app: &TestApp) {
+    let_it_be_due(app).await;
+    app.run_tasks().await;
+}
+
+/// What stands in the way of training on it now; empty for nothing.
+async fn in_the_way(app: &TestApp, base: virtual_faculty::ids::ModelId, version: Uuid) -> String {
+    let answer = app
+        .browser("researcher.harderwijk")
+        .await
+        .call(
+            Method::POST,
+            "/api/v1/jobs",
+            Some(given::job(base, version, 1)),
+        )
+        .await
+        .unwrap();
+    match answer.status {
+        StatusCode::UNPROCESSABLE_ENTITY => answer.text,
+        status => {
+            assert!(status.is_success(), "{}", answer.text);
+            String::new()
+        }
+    }
+}
+
+/// Says for `login`'s side what is done about the newest change in `what`; with the answer.
+async fn note(app: &TestApp, login: &str, dataset: Uuid, what: &str, accepts: &str) -> StatusCode {
+    let mut browser = app.browser(login).await;
+    let path = format!("/api/v1/datasets/{dataset}/rights");
+    let found = browser.api(Method::GET, &path, None).await.unwrap();
+    let change = found["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["what"] == what)
+        .unwrap_or_else(|| panic!("{found:#}"))["id"]
+        .as_str()
+        .unwrap();
+    browser
+        .call(
+            Method::POST,
+            &format!("{path}/changes/{change}/note"),
+            Some(json!({ "note": "gezien", "accepts": accepts })),
+        )
+        .await
+        .unwrap()
+        .status
+}
+
+#[actix_web::test]
+async fn neither_a_failure_nor_silence_lifts_a_reservation_that_is_known() {
+    let source = Source::start();
+    let file = "/.well-known/tdmrep.json";
+    let reserved = Answer::text(r#"[{"location": "/*", "tdm-reservation": 1}]"#);
+    source.says(file, reserved.clone());
+    source.says("/notulen", page_with("CC0-1.0"));
+    let (app, base, data) = watched(&source, "/notulen").await;
+    let stays = async |why: &str| {
+        let text = in_the_way(&app, base, data.version).await;
+        assert!(text.contains("tdm-reserved"), "{why}: {text}");
+        let now = rights_at(&app, data.dataset, "2999-01-01").await;
+        assert_eq!(now["counts"]["reservation"], "reserved", "{why}: {now:#}");
+    };
+    stays("as it was found").await;
+    for (why, answer) in [
+        ("away", Answer::of(503, "stuk")),
+        ("no JSON", Answer::text("{")),
+        ("silent", Answer::text("[]")),
+    ] {
+        source.says(file, answer);
+        look_again(&app).await;
+        stays(why).await;
+    }
+    // Having seen it is not yet saying that it counts.
+    assert_eq!(
+        note(&app, "steward", data.dataset, "reservation", "").await,
+        StatusCode::OK
+    );
+    stays("noted").await;
+    source.says(file, reserved);
+    look_again(&app).await;
+    source.says(file, Answer::text("[]"));
+    look_again(&app).await;
+    stays("silent again").await;
+    assert_eq!(
+        note(
+            &app,
+            "manager.waterland",
+            data.dataset,
+            "reservation",
+            "yes"
+        )
+        .await,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "whose data it is does not say so"
+    );
+    assert_eq!(
+        note(&app, "legal", data.dataset, "reservation", "yes").await,
+        StatusCode::OK
+    );
+    assert_eq!(in_the_way(&app, base, data.version).await, "");
+}
+
+#[actix_web::test]
+async fn the_source_itself_lifts_its_reservation() {
+    let source = Source::start();
+    source.says(
+        "/notulen",
+        page_with("CC0-1.0").with("tdm-reservation", "1"),
+    );
+    let (app, base, data) = watched(&source, "/notulen").await;
+    let text = in_the_way(&app, base, data.version).await;
+    assert!(text.contains("tdm-reserved"), "{text}");
+    source.says(
+        "/notulen",
+        page_with("CC0-1.0").with("tdm-reservation", "0"),
+    );
+    look_again(&app).await;
+    assert_eq!(in_the_way(&app, base, data.version).await, "");
+}
+
+#[actix_web::test]
+async fn whoever_owns_the_data_lifts_nothing_that_the_source_says() {
+    let source = Source::start();
+    source.says(
+        "/notulen",
+        page_with("licenseref-no-training").with("tdm-reservation", "1"),
+    );
+    source.says("/elders", page_with("CC0-1.0").with("tdm-reservation", "0"));
+    let (app, base, data) = watched(&source, "/notulen").await;
+    let stays = async |why: &str| {
+        let text = in_the_way(&app, base, data.version).await;
+        for rule in ["tdm-reserved", "licence-no-training"] {
+            assert!(text.contains(rule), "{why}: {rule}: {text}");
+        }
+    };
+    stays("as it was found").await;
+    let path = format!("/api/v1/datasets/{}/rights", data.dataset);
+    let milder = json!({
+        "source_url": "https://source.example.nl/", "looked_on": "2026-11-01", "outcome": "read",
+        "license": "CC0-1.0", "reservation": "not_reserved", "quote": "vrij te gebruiken",
+    });
+    let checks = format!("{path}/checks");
+    api(&app, "contributor.waterland", &checks, milder.clone()).await;
+    stays("their word").await;
+    let elsewhere = json!({ "source_url": format!("{}/elders", source.url), "every_days": "7" });
+    api(
+        &app,
+        "manager.waterland",
+        &format!("{path}/plan"),
+        elsewhere,
+    )
+    .await;
+    app.run_tasks().await;
+    stays("another address").await;
+    let licence = json!({ "license": "CC0-1.0", "reason": "zo is het" });
+    let answer = app
+        .browser("manager.waterland")
+        .await
+        .call(Method::POST, &format!("{path}/licence"), Some(licence))
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it is registered so"
+    );
+    // It waits for the platform, which looks for itself.
+    let page = app
+        .browser("legal")
+        .await
+        .get(&format!("/nl/datasets/{}/rights", data.dataset))
+        .await
+        .unwrap()
+        .text;
+    assert!(page.contains("name=\"accepts\""), "{page}");
+    assert!(
+        page.contains("licenseref-no-training; voorbehouden"),
+        "{page}"
+    );
+    api(&app, "legal", &checks, milder).await;
+    assert_eq!(in_the_way(&app, base, data.version).await, "");
+}
+
+#[actix_web::test]
+async fn a_page_that_names_no_licence_any_more_is_no_relaxation() {
+    let source = Source::start();
+    source.says("/notulen", page_with("licenseref-no-training"));
+    let (app, base, data) = watched(&source, "/notulen").await;
+    let text = in_the_way(&app, base, data.version).await;
+    assert!(text.contains("licence-no-training"), "{text}");
+    source.says("/notulen", Answer::html("<p>Notulen</p>"));
+    look_again(&app).await;
+    let text = in_the_way(&app, base, data.version).await;
+    assert!(text.contains("licence-no-training"), "{text}");
+    assert_eq!(
+        note(&app, "legal", data.dataset, "licence", "yes").await,
+        StatusCode::OK
+    );
+    assert_eq!(in_the_way(&app, base, data.version).await, "");
 }

@@ -94,6 +94,7 @@ async fn exec(app: &TestApp, statement: &'static str) {
 fn permission(purposes: &[&str], on_withdrawal: &str) -> Value {
     json!({
         "layers": ["copyright"], "purposes": purposes, "recipients": "consortium", "commercial": "no",
+        "territories": "world", "processing_locations": "world", "model_families": "all",
         "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
         "on_withdrawal": on_withdrawal,
     })

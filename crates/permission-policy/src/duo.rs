@@ -3,9 +3,10 @@
 //! DUO codes data on people's health: it knows places, periods and profit, but neither training nor weights. What
 //! it knows is coded; everything else stands beside it in the words of our profile, so that nothing is lost.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::{Purpose, Recipients, Terms, Territory};
+use crate::{Layer, Purpose, Recipients, State, Terms, Territory};
 
 /// A code of the ontology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +38,12 @@ pub struct ProfileTerm {
 /// Terms in DUO's words and ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Export {
+    /// Which question the permission answers; DUO knows one alone.
+    pub layer: Layer,
+    /// How it stands.
+    pub state: State,
+    /// When that was decided.
+    pub decided_at: DateTime<Utc>,
     /// What DUO can say.
     pub codes: Vec<Code>,
     /// What it cannot.
@@ -65,9 +72,9 @@ fn code(
     }
 }
 
-/// Codes `terms`.
+/// Codes `terms` of a permission in `layer` that stands as `state` since `decided_at`.
 #[must_use]
-pub fn export(terms: &Terms) -> Export {
+pub fn export(terms: &Terms, layer: Layer, (state, decided_at): (State, DateTime<Utc>)) -> Export {
     let terms = terms.normal();
     let mut codes = Vec::new();
     if !terms.purposes.is_empty() {
@@ -150,6 +157,9 @@ pub fn export(terms: &Terms) -> Export {
         ));
     }
     Export {
+        layer,
+        state,
+        decided_at,
         codes,
         profile: profile(&terms),
         needs_validation: terms.needs_human,

@@ -28,7 +28,10 @@ pub use self::{
         Article6, Article9, Assessment, Confidentiality, DatasetFacts, LicenceFacts, PrivacyFacts,
         TdmReservation,
     },
-    licence::{LicenceFlags, TABLE as LICENCES, Training, flags as licence_flags},
+    licence::{
+        LicenceFlags, TABLE as LICENCES, Training, flags as licence_flags,
+        stricter as stricter_licence,
+    },
     permission::{Permission, PermissionId, State},
     policy::{Policy, PolicyError, ReadPermission, RecordedPolicy, sha256_hex},
     terms::{Duties, Evidence, OnWithdrawal, Terms, TermsError},

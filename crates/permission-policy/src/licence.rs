@@ -142,6 +142,21 @@ pub fn flags(label: &str) -> Option<LicenceFlags> {
     all
 }
 
+/// A label that asks all that `a` and `b` ask: the one that asks more, else both (`a AND b`). What is unknown asks
+/// more than anything that is known.
+#[must_use]
+pub fn stricter(a: &str, b: &str) -> String {
+    match (flags(a), flags(b)) {
+        (None, _) => a.to_owned(),
+        (_, None) => b.to_owned(),
+        (Some(of_a), Some(of_b)) => match both(of_a, of_b) {
+            all if all == of_a => a.to_owned(),
+            all if all == of_b => b.to_owned(),
+            _ => format!("{a} AND {b}"),
+        },
+    }
+}
+
 fn single(label: &str) -> Option<LicenceFlags> {
     TABLE
         .iter()
@@ -208,5 +223,25 @@ fn both(a: LicenceFlags, b: LicenceFlags) -> LicenceFlags {
         no_derivatives: a.no_derivatives || b.no_derivatives,
         non_commercial: a.non_commercial || b.non_commercial,
         share_alike: a.share_alike || b.share_alike,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stricter_of_two_labels_asks_what_both_ask() {
+        let labels = TABLE.iter().map(|(label, _)| *label);
+        let labels: Vec<_> = labels
+            .chain(["cc-by-nc-4.0", "cc-by-nd-4.0", "x"])
+            .collect();
+        for a in &labels {
+            for b in &labels {
+                let expected = flags(a).zip(flags(b)).map(|(a, b)| both(a, b));
+                assert_eq!(flags(&stricter(a, b)), expected, "{a} and {b}");
+            }
+        }
+        assert_eq!(stricter("CC0-1.0", "CC-BY-4.0"), "CC-BY-4.0");
     }
 }

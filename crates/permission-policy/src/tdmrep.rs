@@ -96,7 +96,8 @@ fn is_about(location: &str, path: &str) -> bool {
     true
 }
 
-/// Reads the file with the offers it names; `policies` holds those that were fetched, by address.
+/// Reads the file with the offers it names; `policies` holds those that were fetched, by address. `us` as in
+/// [`odrl::import`].
 ///
 /// # Errors
 /// [`TdmrepError`] where the file is none.
@@ -104,6 +105,7 @@ pub fn import(
     file: &Value,
     policies: &BTreeMap<String, Value>,
     today: NaiveDate,
+    us: &str,
 ) -> Result<Vec<Read>, TdmrepError> {
     let rules = parse(file)?;
     let read = rules.into_iter().map(|rule| {
@@ -114,7 +116,7 @@ pub fn import(
         let offer = address.map(|address| {
             policies
                 .get(address)
-                .and_then(|policy| odrl::import(policy, today).ok())
+                .and_then(|policy| odrl::import(policy, today, us).ok())
                 .unwrap_or_else(|| unread(address, today))
         });
         Read { rule, offer }

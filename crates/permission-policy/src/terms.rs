@@ -10,7 +10,7 @@ words! {
     OnWithdrawal {
         /// They stay, marked; no new use.
         Keep = "keep",
-        /// They stay until their next training, which leaves the data out.
+        /// They are out of use until it is decided whether they are made anew without the data, or go.
         Retrain = "retrain",
         /// They are no longer served.
         Retire = "retire",

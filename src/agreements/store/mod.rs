@@ -1,6 +1,7 @@
 //! The SQL of agreements.
 
 mod agreement;
+mod clause;
 mod document;
 mod line;
 mod waiting;
@@ -10,6 +11,7 @@ pub(super) use self::{
         NewAgreement, datasets_of, find, given, insert, link, list, lock, owned, remark, remarks,
         replace_facts, save_status,
     },
+    clause::{clauses, insert_clause, judge},
     document::{
         Document, DocumentState, find_document, insert_document, newest_document, pages,
         save_reading,

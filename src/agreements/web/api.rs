@@ -117,6 +117,7 @@ async fn shown(db: &Db, agreement: &Agreement) -> Result<Json, AppError> {
     let mut conn = db.read().await?;
     let lines = store::standing(&mut conn, agreement.id).await?;
     let document = store::newest_document(&mut conn, agreement.id, false).await?;
+    let clauses = store::clauses(&mut conn, agreement.id).await?;
     let remarks = store::remarks(&mut conn, agreement.id).await?;
     let given = store::given(&mut conn, agreement.id).await?;
     let document = document.map(|document| {
@@ -144,6 +145,7 @@ async fn shown(db: &Db, agreement: &Agreement) -> Result<Json, AppError> {
         "document": document,
         "progress": Progress::of(&lines),
         "lines": lines.iter().map(LineJson::from).collect::<Vec<_>>(),
+        "clauses": clauses.iter().map(super::clause::json).collect::<Vec<_>>(),
         "permissions": given.iter().map(|(id, dataset, _, layer)| json!({
             "permission": id, "dataset": dataset, "layer": layer,
         })).collect::<Vec<_>>(),
@@ -170,7 +172,7 @@ fn field_wrong(field: &str, problem: String) -> AppError {
 }
 
 /// Names the field too, which the page shows beside it.
-fn named(error: AgreementError) -> AppError {
+pub(super) fn named(error: AgreementError) -> AppError {
     match error {
         AgreementError::Field(field, say) => field_wrong(field, Lang::En.say(&say)),
         other => other.into(),

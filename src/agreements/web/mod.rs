@@ -2,6 +2,7 @@
 
 mod act;
 mod api;
+mod clause;
 mod document;
 mod form;
 mod line;
@@ -30,6 +31,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(show::show)
         .configure(document::routes)
         .configure(line::routes)
+        .configure(clause::routes)
         .configure(act::routes)
         .configure(api::routes);
 }

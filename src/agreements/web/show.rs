@@ -14,6 +14,7 @@ use super::{
         store::{self, DocumentState},
     },
     Badge, Fact, badge,
+    clause::{self, ClauseForm, ClauseRow},
     sheet::{Mark, Sheet, sheets},
     visible, words,
 };
@@ -92,6 +93,9 @@ struct ShowPage {
     sheets: Vec<Sheet>,
     is_scan: bool,
     lines: Vec<LineRow>,
+    clauses: Vec<ClauseRow>,
+    clause: ClauseForm,
+    may_note: bool,
     progress_text: String,
     done: usize,
     all: usize,
@@ -347,6 +351,7 @@ async fn draw(db: &Db, page: &Page, agreement: Agreement) -> Result<ShowPage, Ap
         }
         Some(_) | None => None,
     };
+    let clauses = store::clauses(&mut conn, agreement.id).await?;
     let remarks = store::remarks(&mut conn, agreement.id).await?;
     let given = store::given(&mut conn, agreement.id).await?;
     let titles = store::datasets_of(&mut conn, agreement.institution).await?;
@@ -365,6 +370,7 @@ async fn draw(db: &Db, page: &Page, agreement: Agreement) -> Result<ShowPage, Ap
         })
         .collect();
     let may_edit = register::may_edit(actor, &agreement);
+    let has_pages = pages.is_some();
     let path = |rest: &str| page.path(&format!("/agreements/{}{rest}", agreement.id));
     let shown = newest.as_ref().or(of_use.as_ref());
     let is_read = pages.is_some() || (of_use.is_none() && agreement.source_url.is_some());
@@ -393,6 +399,9 @@ async fn draw(db: &Db, page: &Page, agreement: Agreement) -> Result<ShowPage, Ap
             .as_ref()
             .is_some_and(super::super::line::Pages::is_scan),
         sheets: pages.map_or_else(Vec::new, |pages| sheets(&pages, &marks)),
+        clauses: clause::rows(lang, &clauses, party),
+        clause: ClauseForm::default(),
+        may_note: has_pages && register::may_code(actor, &agreement),
         progress_text: lang.t_with(
             "agreement-progress",
             &[
@@ -407,7 +416,7 @@ async fn draw(db: &Db, page: &Page, agreement: Agreement) -> Result<ShowPage, Ap
         human,
         may_confirm: party.is_some_and(|party| progress.left_for(party) > 0),
         may_submit: may_edit && is_read && progress.uncoded == 0,
-        may_put_in_force: put_in_force::may_put_in_force(actor, &agreement, &lines),
+        may_put_in_force: put_in_force::may_put_in_force(actor, &agreement, (&lines, &clauses)),
         edit: may_edit.then(|| path("/edit")),
         may_attach: may_edit && shown.is_none_or(|one| one.state != DocumentState::Reading),
         verbs: verbs(lang, actor, &agreement),
@@ -458,5 +467,18 @@ pub(super) async fn show_with_error(
     let mut drawn = draw(db, page, agreement).await?;
     text.clone_into(&mut drawn.text);
     drawn.text_error = page.lang().say(say);
+    page.show_invalid(&drawn)
+}
+
+/// The page again with a clause that was not taken.
+pub(super) async fn show_with_clause(
+    db: &Db,
+    page: &Page,
+    id: AgreementId,
+    clause: ClauseForm,
+) -> PageResult {
+    let agreement = visible(db, page.actor(), id).await?;
+    let mut drawn = draw(db, page, agreement).await?;
+    drawn.clause = clause;
     page.show_invalid(&drawn)
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, Responder, get, http::header, post, web};
+use chrono::{DateTime, Utc};
+use chrono_tz::Europe::Amsterdam;
 use permission_policy::{
     duo,
     odrl::{self, Envelope, Kind, PROFILE, Party},
@@ -11,13 +13,16 @@ use permission_policy::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{super::sha256_hex, show::load};
+use super::{
+    super::{Permission, sha256_hex, store::Found},
+    show::load,
+};
 use crate::{
     config::Config,
     db::Db,
     error::AppError,
     ids::PermissionId,
-    web::{ApiActor, ApiResult, ProtectedJson},
+    web::{ApiActor, ApiResult, Lang, ProtectedJson},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -34,6 +39,35 @@ struct OdrlQuery {
     kind: Option<Kind>,
 }
 
+/// The answer about a permission that holds no more: nobody takes along an agreement that has ended.
+fn over(found: &Found, now: DateTime<Utc>) -> Option<HttpResponse> {
+    let permission = &found.permission;
+    let state = standing(permission, now)?;
+    Some(
+        HttpResponse::Gone()
+            .content_type("application/problem+json")
+            .json(json!({
+                "type": "about:blank",
+                "title": "Gone",
+                "status": 410,
+                "code": "permission-over",
+                "detail": Lang::En.t("permission-over"),
+                "permission": permission.id,
+                "state": state,
+                "decided_at": permission.decided_at,
+            })),
+    )
+}
+
+/// Why a permission holds no more at `now`: the name of its state, or `expired`; none where it holds or is to come.
+pub(super) fn standing(permission: &Permission, now: DateTime<Utc>) -> Option<&'static str> {
+    let today = now.with_timezone(&Amsterdam).date_naive();
+    if !permission.state.counts() {
+        return Some(permission.state.name());
+    }
+    (permission.terms.valid_until < today).then_some("expired")
+}
+
 /// The permission as ODRL 2.2. An agreement where a signed document proves it, else an offer; `kind` asks for another.
 #[get("/api/v1/permissions/{id}/odrl")]
 async fn as_odrl(
@@ -44,6 +78,9 @@ async fn as_odrl(
     query: web::Query<OdrlQuery>,
 ) -> ApiResult {
     let found = load(&db, &actor.0, *id).await?;
+    if let Some(answer) = over(&found, db.now()) {
+        return Ok(answer);
+    }
     let (permission, origin) = (&found.permission, config.origin());
     let is_signed = permission.terms.evidence.document_sha256.is_some();
     let kind = query.kind.unwrap_or(if is_signed {
@@ -65,6 +102,8 @@ async fn as_odrl(
         uid: format!("{origin}/api/v1/permissions/{}", permission.id),
         target: format!("{origin}/api/v1/datasets/{}", found.dataset),
         layer: permission.layer,
+        state: permission.state,
+        decided_at: permission.decided_at,
         assigner: (kind != Kind::Set).then_some(assigner),
         assignee: (kind == Kind::Agreement).then_some(assignee),
     };
@@ -77,7 +116,12 @@ async fn as_odrl(
 #[get("/api/v1/permissions/{id}/duo")]
 async fn as_duo(db: web::Data<Db>, actor: ApiActor, id: web::Path<PermissionId>) -> ApiResult {
     let found = load(&db, &actor.0, *id).await?;
-    Ok(HttpResponse::Ok().json(duo::export(&found.permission.terms)))
+    if let Some(answer) = over(&found, db.now()) {
+        return Ok(answer);
+    }
+    let permission = &found.permission;
+    let since = (permission.state, permission.decided_at);
+    Ok(HttpResponse::Ok().json(duo::export(&permission.terms, permission.layer, since)))
 }
 
 /// What is to be read.
@@ -98,11 +142,15 @@ enum Import {
 
 /// Reads somebody else's policy as terms. Nothing is stored: a manager looks at it first and gives it.
 #[post("/api/v1/permissions/import")]
-async fn import(db: web::Data<Db>, sent: ProtectedJson<Import>) -> ApiResult {
-    let today = db.now().date_naive();
+async fn import(
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    sent: ProtectedJson<Import>,
+) -> ApiResult {
+    let (today, us) = (db.now().date_naive(), config.origin());
     let answer = match &sent.body {
         Import::Odrl { document } => {
-            let imported = odrl::import(document, today)
+            let imported = odrl::import(document, today, &us)
                 .map_err(|_| AppError::invalid("permission-import-unreadable"))?;
             let canonical = imported
                 .terms
@@ -115,7 +163,7 @@ async fn import(db: web::Data<Db>, sent: ProtectedJson<Import>) -> ApiResult {
             policies,
             path,
         } => {
-            let read = tdmrep::import(document, policies, today)
+            let read = tdmrep::import(document, policies, today, &us)
                 .map_err(|_| AppError::invalid("permission-import-unreadable"))?;
             let rules: Vec<_> = read.iter().map(|one| one.rule.clone()).collect();
             let about = path.as_deref().and_then(|path| tdmrep::find(&rules, path));

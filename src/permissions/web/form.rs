@@ -24,11 +24,11 @@ pub(super) struct Form {
     pub(super) recipients: String,
     /// `yes` or `no`.
     pub(super) commercial: String,
-    /// Codes with commas between; empty: anywhere.
+    /// Codes with commas between; `world` for anywhere, which has to be said.
     pub(super) territories: String,
-    /// Codes with commas between; empty: anywhere.
+    /// Codes with commas between; `world` for anywhere, which has to be said.
     pub(super) processing_locations: String,
-    /// Names with commas between; empty: all.
+    /// Names with commas between; `all` for all, which has to be said.
     pub(super) model_families: String,
     pub(super) valid_from: String,
     pub(super) valid_until: String,
@@ -62,6 +62,7 @@ impl Form {
             commercial: "no".into(),
             territories: "EU".into(),
             processing_locations: "EU".into(),
+            model_families: "all".into(),
             valid_from: today.to_string(),
             valid_until: today
                 .checked_add_months(chrono::Months::new(24))
@@ -70,6 +71,62 @@ impl Form {
             report_use: "yes".into(),
             delete_within_days: "30".into(),
             on_withdrawal: "retire".into(),
+            ..Self::default()
+        }
+    }
+
+    /// The form in which `terms` would be given in `layer`. Places that they leave open stay open, for a person to say;
+    /// a document is no proof here and is named among the evidence.
+    pub(super) fn of(terms: &Terms, layer: Option<Layer>) -> Self {
+        let words = |purposes: &[Purpose]| purposes.iter().map(Purpose::to_string).collect();
+        let codes = |places: &[Territory]| {
+            let codes: Vec<_> = places.iter().map(Territory::to_string).collect();
+            codes.join(", ")
+        };
+        let yes = |is_asked: bool| {
+            if is_asked {
+                "yes".into()
+            } else {
+                String::new()
+            }
+        };
+        let note = terms.evidence.note.clone();
+        Self {
+            layers: layer.map(|one| one.to_string()).into_iter().collect(),
+            versions: "all".into(),
+            purposes: words(&terms.purposes),
+            prohibited: words(&terms.prohibited),
+            recipients: terms.recipients.to_string(),
+            commercial: if terms.allows_commercial_use {
+                "yes"
+            } else {
+                "no"
+            }
+            .into(),
+            territories: codes(&terms.territories),
+            processing_locations: codes(&terms.processing_locations),
+            model_families: if terms.model_families.is_empty() {
+                "all".into()
+            } else {
+                terms.model_families.join(", ")
+            },
+            valid_from: terms.valid_from.to_string(),
+            valid_until: terms.valid_until.to_string(),
+            evidence: match &terms.evidence.document_sha256 {
+                Some(sha256) => format!("{note} (SHA-256 {sha256})").trim().to_owned(),
+                None => note,
+            },
+            attribution: terms.duties.attribution.clone().unwrap_or_default(),
+            report_use: yes(terms.duties.report_use),
+            compensate: yes(terms.duties.compensate),
+            delete_within_days: terms.duties.delete_within_days.to_string(),
+            on_withdrawal: terms.on_withdrawal.to_string(),
+            needs_human: terms
+                .needs_human
+                .iter()
+                .map(|passage| passage.replace(['\r', '\n'], " "))
+                .collect::<Vec<_>>()
+                .join("\n"),
             ..Self::default()
         }
     }
@@ -222,7 +279,15 @@ impl Form {
             most: 500,
         };
         let families = errors.text("model_families", &self.model_families, bounds);
-        split(&families).map(str::to_owned).collect()
+        let named: Vec<String> = split(&families).map(str::to_owned).collect();
+        if named.is_empty() && errors.of("model_families").is_none() {
+            errors.add("model_families", Say::new("permission-families-missing"));
+        }
+        // All of them is what terms say by naming none.
+        if named.iter().any(|one| one.eq_ignore_ascii_case("all")) {
+            return Vec::new();
+        }
+        named
     }
 }
 
@@ -266,6 +331,9 @@ fn places(errors: &mut FieldErrors, field: &'static str, raw: &str) -> Vec<Terri
                 break;
             }
         }
+    }
+    if found.is_empty() && errors.of(field).is_none() {
+        errors.add(field, Say::new("permission-place-missing"));
     }
     found
 }
@@ -322,6 +390,13 @@ mod tests {
         assert_eq!(wrong(|f| f.recipients.clear()), ["recipients"]);
         assert_eq!(wrong(|f| f.commercial = "maybe".into()), ["commercial"]);
         assert_eq!(wrong(|f| f.territories = "NL, UK".into()), ["territories"]);
+        assert_eq!(wrong(|f| f.territories.clear()), ["territories"]);
+        assert_eq!(wrong(|f| f.territories = " , ".into()), ["territories"]);
+        assert_eq!(
+            wrong(|f| f.processing_locations.clear()),
+            ["processing_locations"]
+        );
+        assert_eq!(wrong(|f| f.model_families.clear()), ["model_families"]);
         assert_eq!(
             wrong(|f| f.processing_locations = "here".into()),
             ["processing_locations"]
@@ -350,6 +425,23 @@ mod tests {
             ["model_families"]
         );
         assert_eq!(wrong(|f| f.needs_human = "x".repeat(5001)), ["needs_human"]);
+    }
+
+    #[test]
+    fn what_is_said_for_anywhere_and_all_is_taken() {
+        let mut form = fresh();
+        form.territories = "world".into();
+        form.model_families = "All".into();
+        let terms = form.parse().unwrap().remove(0).terms;
+        assert_eq!(terms.territories, [Territory::World]);
+        assert_eq!(terms.model_families, Vec::<String>::new());
+    }
+
+    #[test]
+    fn terms_become_the_form_that_gives_them() {
+        let given = fresh().parse().unwrap().remove(0);
+        let again = Form::of(&given.terms, Some(given.layer)).parse().unwrap();
+        assert_eq!(again[0].terms, given.terms);
     }
 
     #[test]

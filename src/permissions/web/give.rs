@@ -6,9 +6,10 @@ use askama::Template;
 use super::{
     super::{
         Layer, OnWithdrawal, Purpose, Recipients,
-        give::{self, NewPermission},
+        give::{self, GiveError, NewPermission},
         store, words,
     },
+    begin::{Policy, Read},
     form::Form,
 };
 use crate::{
@@ -17,8 +18,8 @@ use crate::{
     ids::DatasetId,
     policy::{self, Action, Scope},
     web::{
-        ApiResult, Chrome, FieldErrors, Page, PageResult, ProtectedForm, ProtectedJson, back_with,
-        filters,
+        ApiResult, Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, ProtectedJson,
+        back_with, filters, short_hash,
     },
 };
 
@@ -28,7 +29,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// One option of a group.
 struct Choice {
-    value: &'static str,
+    value: String,
     label: String,
     hint: String,
     is_chosen: bool,
@@ -41,7 +42,7 @@ struct Problem {
 
 #[derive(Template)]
 #[template(path = "permissions/give.html")]
-struct GivePage {
+pub(super) struct GivePage {
     chrome: Chrome,
     dataset: DatasetId,
     title: String,
@@ -54,7 +55,13 @@ struct GivePage {
     report_use: Vec<Choice>,
     compensate: Vec<Choice>,
     on_withdrawal: Vec<Choice>,
-    /// What the permission would say; empty before it was asked for.
+    /// Documents that prove something here; empty where there are none.
+    documents: Vec<Choice>,
+    /// What was read of a policy that somebody had; none where the form was not begun with one.
+    pub(super) read: Option<Read>,
+    /// The policy as it was sent, with what was wrong with it.
+    pub(super) policy: Policy,
+    /// What the permission the permission would say; empty before it was asked for.
     preview: Vec<words::Sentence>,
     form: Form,
     errors: Vec<Problem>,
@@ -69,26 +76,56 @@ impl GivePage {
     }
 }
 
-async fn title_for_manager(db: &Db, page: &Page, dataset: DatasetId) -> Result<String, AppError> {
+/// The dataset that a permission is given for, and what can prove it.
+pub(super) struct Ground {
+    dataset: DatasetId,
+    title: String,
+    documents: Vec<store::Proof>,
+}
+
+pub(super) async fn ground(db: &Db, page: &Page, dataset: DatasetId) -> Result<Ground, AppError> {
     let mut conn = db.read().await?;
     let row = store::dataset(&mut conn, dataset)
         .await?
         .ok_or(AppError::NotFound)?;
     let scope = Scope::of(row.institution);
     let _permit = policy::check(page.actor(), Action::GivePermission, &scope)?;
-    Ok(row.title)
+    Ok(Ground {
+        dataset,
+        title: row.title,
+        documents: store::documents(&mut conn, dataset).await?,
+    })
 }
 
-fn draw(
+/// Documents to choose from, and none of them.
+fn documents(lang: Lang, ground: &Ground, form: &Form) -> Vec<Choice> {
+    if ground.documents.is_empty() {
+        return Vec::new();
+    }
+    let none = Choice {
+        value: String::new(),
+        label: lang.t("permission-document-none"),
+        hint: String::new(),
+        is_chosen: form.document_sha256.is_empty(),
+    };
+    let known = ground.documents.iter().map(|proof| Choice {
+        value: proof.sha256.clone(),
+        label: format!("{}: {}", proof.agreement, proof.file_name),
+        hint: format!("SHA-256 {}", short_hash(&proof.sha256)),
+        is_chosen: form.document_sha256 == proof.sha256,
+    });
+    std::iter::once(none).chain(known).collect()
+}
+
+pub(super) fn draw(
     page: &Page,
-    dataset: DatasetId,
-    title: String,
+    ground: Ground,
     form: Form,
     parsed: &Result<Vec<NewPermission>, FieldErrors>,
 ) -> GivePage {
     let lang = page.lang();
     let choice = |prefix: &str, name: &'static str, is_chosen: bool| Choice {
-        value: name,
+        value: name.to_owned(),
         label: lang.t(&format!("{prefix}-{}", name.replace('_', "-"))),
         hint: String::new(),
         is_chosen,
@@ -106,7 +143,7 @@ fn draw(
     };
     let single = |key: &str, chosen: &str| {
         vec![Choice {
-            value: "yes",
+            value: "yes".to_owned(),
             label: lang.t(key),
             hint: String::new(),
             is_chosen: chosen == "yes",
@@ -114,8 +151,11 @@ fn draw(
     };
     GivePage {
         chrome: page.chrome(),
-        dataset,
-        title,
+        dataset: ground.dataset,
+        documents: documents(lang, &ground, &form),
+        title: ground.title,
+        read: None,
+        policy: Policy::default(),
         layers: Layer::ALL
             .iter()
             .map(|one| hinted("layer", one.name(), has(&form.layers, one.name())))
@@ -169,10 +209,9 @@ fn draw(
 
 #[get("/{lang:nl|en}/datasets/{dataset}/permission")]
 async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, DatasetId)>) -> PageResult {
-    let dataset = path.1;
-    let title = title_for_manager(&db, &page, dataset).await?;
+    let ground = ground(&db, &page, path.1).await?;
     let form = Form::fresh(db.now().date_naive());
-    page.show(&draw(&page, dataset, title, form, &Ok(Vec::new())))
+    page.show(&draw(&page, ground, form, &Ok(Vec::new())))
 }
 
 #[post("/{lang:nl|en}/datasets/{dataset}/permission")]
@@ -183,16 +222,23 @@ async fn submit(
     ProtectedForm(form): ProtectedForm<Form>,
 ) -> PageResult {
     let dataset = path.1;
-    let title = title_for_manager(&db, &page, dataset).await?;
+    let ground = ground(&db, &page, dataset).await?;
     let parsed = form.parse();
     let permissions = match &parsed {
-        Err(_) => return page.show_invalid(&draw(&page, dataset, title, form, &parsed)),
+        Err(_) => return page.show_invalid(&draw(&page, ground, form, &parsed)),
         Ok(_) if form.action == "preview" => {
-            return page.show(&draw(&page, dataset, title, form, &parsed));
+            return page.show(&draw(&page, ground, form, &parsed));
         }
         Ok(permissions) => permissions,
     };
-    give::give(&db, page.actor(), dataset, permissions).await?;
+    match give::give(&db, page.actor(), dataset, permissions).await {
+        Err(GiveError::UnknownDocument) => {
+            let mut errors = FieldErrors::default();
+            errors.add("document_sha256", Say::new("permission-document-wrong"));
+            return page.show_invalid(&draw(&page, ground, form, &Err(errors)));
+        }
+        done => done?,
+    };
     Ok(back_with(
         &page.path(&format!("/datasets/{dataset}")),
         "good",
@@ -211,6 +257,13 @@ async fn submit_json(
         let field = errors.iter().next().map_or("", |(field, _)| field);
         AppError::Invalid(Say::new("permission-field-wrong").with("field", field))
     })?;
-    let ids = give::give(&db, &request.actor, *path, &permissions).await?;
+    let ids = give::give(&db, &request.actor, *path, &permissions)
+        .await
+        .map_err(|error| match error {
+            GiveError::UnknownDocument => AppError::Invalid(
+                Say::new("permission-field-wrong").with("field", "document_sha256"),
+            ),
+            other => other.into(),
+        })?;
     Ok(HttpResponse::Created().json(serde_json::json!({ "permissions": ids })))
 }

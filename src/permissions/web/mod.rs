@@ -1,5 +1,6 @@
 //! The pages of permissions and their JSON: giving one, looking at one, taking it elsewhere.
 
+mod begin;
 mod exchange;
 mod form;
 mod give;
@@ -11,6 +12,7 @@ use actix_web::web;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(give::routes)
+        .configure(begin::routes)
         .configure(show::routes)
         .configure(exchange::routes);
 }

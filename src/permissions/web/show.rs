@@ -4,14 +4,17 @@ use actix_web::{HttpResponse, get, web};
 use askama::Template;
 use serde_json::json;
 
-use super::super::{
-    store::{self, EventRow, Found},
-    words::{self, Sentence},
+use super::{
+    super::{
+        store::{self, EventRow, Found},
+        words::{self, Sentence},
+    },
+    exchange::standing,
 };
 use crate::{
     db::Db,
     error::AppError,
-    ids::{DatasetId, PermissionId},
+    ids::{DatasetId, InstitutionId, PermissionId},
     policy::{self, Action, Actor},
     web::{ApiActor, ApiResult, Chrome, Lang, Page, PageResult, filters, moment, short_hash},
 };
@@ -54,6 +57,8 @@ struct ShowPage {
     facts: Vec<Fact>,
     events: Vec<Event>,
     exports: Vec<Export>,
+    /// Whether it holds no more, so that it goes nowhere.
+    is_over: bool,
     canonical: String,
 }
 
@@ -85,13 +90,19 @@ async fn show(
     drop(conn);
     let (lang, now) = (page.lang(), db.now());
     let permission = &found.permission;
+    let is_over = standing(permission, now).is_some();
+    let is_close = is_close(page.actor(), found.institution);
     let events = events.into_iter().rev().map(|one| Event {
         badge: badge(one.state.counts()),
         state: lang.t(&format!("permission-state-{}", one.state)),
         when: moment(lang, now, one.decided_at),
         exact: one.decided_at.to_rfc3339(),
-        who: one.decided_by,
-        reason: one.reason,
+        who: if is_close {
+            one.decided_by
+        } else {
+            String::new()
+        },
+        reason: if is_close { one.reason } else { String::new() },
     });
     page.show(&ShowPage {
         chrome: page.chrome(),
@@ -104,7 +115,8 @@ async fn show(
         sentences: words::sentences(lang, &permission.terms),
         facts: facts(&page, lang, &found),
         events: events.collect(),
-        exports: exports(lang, permission.id),
+        exports: exports(lang, permission.id, is_over),
+        is_over,
         canonical: found.canonical.clone(),
     })
 }
@@ -141,17 +153,23 @@ fn facts(page: &Page, lang: Lang, found: &Found) -> Vec<Fact> {
     ]
 }
 
-fn exports(lang: Lang, id: PermissionId) -> Vec<Export> {
-    [
-        ("permission-export-json", ""),
-        ("permission-export-odrl", "/odrl"),
-        ("permission-export-duo", "/duo"),
-    ]
-    .map(|(key, rest)| Export {
-        label: lang.t(key),
-        href: format!("/api/v1/permissions/{id}{rest}"),
-    })
-    .into()
+fn exports(lang: Lang, id: PermissionId, is_over: bool) -> Vec<Export> {
+    let mut all = vec![("permission-export-json", "")];
+    if !is_over {
+        all.push(("permission-export-odrl", "/odrl"));
+        all.push(("permission-export-duo", "/duo"));
+    }
+    all.into_iter()
+        .map(|(key, rest)| Export {
+            label: lang.t(key),
+            href: format!("/api/v1/permissions/{id}{rest}"),
+        })
+        .collect()
+}
+
+/// Who hears why and by whom: the institution itself, and the platform. Others hear what holds and since when.
+fn is_close(actor: &Actor, institution: InstitutionId) -> bool {
+    actor.is_platform() || actor.institution == institution
 }
 
 /// One permission, with its terms in both languages and its events from first to last.
@@ -160,11 +178,12 @@ async fn show_json(db: web::Data<Db>, actor: ApiActor, id: web::Path<PermissionI
     let found = load(&db, &actor.0, *id).await?;
     let mut conn = db.read().await?;
     let events = store::events(&mut conn, *id).await?;
-    Ok(HttpResponse::Ok().json(json_of(&found, &events)))
+    Ok(HttpResponse::Ok().json(json_of(&actor.0, &found, &events)))
 }
 
-fn json_of(found: &Found, events: &[EventRow]) -> serde_json::Value {
+fn json_of(actor: &Actor, found: &Found, events: &[EventRow]) -> serde_json::Value {
     let permission = &found.permission;
+    let is_close = is_close(actor, found.institution);
     json!({
         "id": permission.id,
         "dataset": found.dataset,
@@ -180,8 +199,8 @@ fn json_of(found: &Found, events: &[EventRow]) -> serde_json::Value {
         },
         "events": events.iter().map(|one| json!({
             "state": one.state,
-            "reason": one.reason,
-            "decided_by": one.decided_by,
+            "reason": is_close.then_some(&one.reason),
+            "decided_by": is_close.then_some(&one.decided_by),
             "decided_at": one.decided_at,
         })).collect::<Vec<_>>(),
     })
@@ -199,7 +218,7 @@ async fn list_json(db: web::Data<Db>, actor: ApiActor, dataset: web::Path<Datase
     let mut all = Vec::new();
     for found in store::of_dataset(&mut conn, *dataset).await? {
         let events = store::events(&mut conn, found.permission.id).await?;
-        all.push(json_of(&found, &events));
+        all.push(json_of(&actor.0, &found, &events));
     }
     Ok(HttpResponse::Ok().json(json!({ "permissions": all })))
 }

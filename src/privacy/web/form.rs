@@ -5,8 +5,8 @@ use askama::Template;
 
 use super::{
     super::{
-        Assessment, Basis, Outcome, PrivacyError, RawAssessment, Special, SpecialBasis,
-        fill as filling,
+        Assessment, Basis, CriminalBasis, Outcome, PrivacyError, RawAssessment, Special,
+        SpecialBasis, fill as filling,
     },
     parts::key,
     show::load,
@@ -41,6 +41,7 @@ struct FormPage {
     bases: Vec<Choice>,
     special: Vec<Choice>,
     special_bases: Vec<Choice>,
+    criminal_bases: Vec<Choice>,
     results: Vec<Choice>,
     errors: Vec<Problem>,
 }
@@ -68,12 +69,18 @@ fn draw(
         hint: String::new(),
         is_chosen,
     };
-    let mut special_bases = vec![Choice {
+    let none = |key: &str, chosen: &str| Choice {
         value: "",
-        label: lang.t("assessment-art9-none"),
+        label: lang.t(key),
         hint: String::new(),
-        is_chosen: raw.special_basis.is_empty(),
-    }];
+        is_chosen: chosen.is_empty(),
+    };
+    let mut criminal_bases = vec![none("assessment-criminal-none", &raw.criminal_basis)];
+    criminal_bases.extend(CriminalBasis::ALL.iter().map(|one| {
+        let is_chosen = raw.criminal_basis == one.name();
+        choice("assessment-criminal", one.name(), is_chosen)
+    }));
+    let mut special_bases = vec![none("assessment-art9-none", &raw.special_basis)];
     special_bases.extend(SpecialBasis::ALL.iter().map(|one| {
         choice(
             "assessment-art9",
@@ -100,6 +107,7 @@ fn draw(
             })
             .collect(),
         special_bases,
+        criminal_bases,
         results: Outcome::ALL
             .iter()
             .map(|one| choice("assessment-result", one.name(), raw.result == one.name()))

@@ -176,6 +176,13 @@ pub(super) fn all_lines(lang: Lang, one: &Assessment) -> Vec<Line> {
             lang.t(&format!("assessment-art9-{}", basis.name())),
         ));
     }
+    if let Some(basis) = one.criminal_basis {
+        lines.push(line(
+            lang,
+            "assessment-criminal-basis",
+            lang.t(&format!("assessment-criminal-{}", basis.name())),
+        ));
+    }
     lines.push(line(lang, "assessment-dpia", one.dpia.clone()));
     let method = if one.method.is_empty() {
         lang.t("assessment-method-none")

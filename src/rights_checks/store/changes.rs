@@ -42,6 +42,8 @@ pub(in super::super) struct ChangeRow {
     pub(in super::super) found_at: DateTime<Utc>,
     /// Side, note, name, moment.
     pub(in super::super) notes: Vec<(String, String, String, DateTime<Utc>)>,
+    /// Whether the platform said that the finding counts.
+    pub(in super::super) is_accepted: bool,
 }
 
 /// The changes of a dataset, newest first.
@@ -60,7 +62,7 @@ pub(in super::super) async fn changes(
     .await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let notes = sqlx::query!(
-        "SELECT n.change_id, n.side, n.note, n.noted_at, u.name
+        "SELECT n.change_id, n.side, n.note, n.accepts, n.noted_at, u.name
          FROM rights_change_notes n JOIN users u ON u.id = n.noted_by
          WHERE n.change_id = ANY($1) AND n.noted_at <= $2 ORDER BY n.noted_at",
         &ids,
@@ -83,6 +85,9 @@ pub(in super::super) async fn changes(
                     became: row.became,
                 },
                 found_at: row.found_at,
+                is_accepted: notes
+                    .iter()
+                    .any(|note| note.change_id == row.id && note.accepts),
                 notes: notes
                     .iter()
                     .filter(|note| note.change_id == row.id)
@@ -122,16 +127,17 @@ pub(in super::super) async fn insert_note(
     tx: &mut WriteTx<'_>,
     change: RightsChangeId,
     side: Side,
-    note: &str,
+    (note, accepts): (&str, bool),
 ) -> Result<(), StoreError> {
     let (now, user) = (tx.now(), tx.actor().user);
     sqlx::query!(
-        "INSERT INTO rights_change_notes (id, change_id, side, note, noted_by, noted_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO rights_change_notes (id, change_id, side, note, accepts, noted_by, noted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         Uuid::now_v7(),
         change.0,
         side.name(),
         note,
+        accepts,
         user.0,
         now,
     )

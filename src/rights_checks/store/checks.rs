@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{Check, Findings, Outcome, Place, Reservation, Robots, Signal},
+    super::{By, Check, Findings, Outcome, Place, Reservation, Robots, Said, Signal},
     Subject,
 };
 use crate::{
@@ -124,13 +124,12 @@ pub(in super::super) async fn checks(
     .collect()
 }
 
-/// The last check by the same way: of a program, of the same address; where asked, the last that was read.
+/// The last check by the same way: of a program, of the same address.
 pub(in super::super) async fn last(
     conn: &mut PgConnection,
     dataset: DatasetId,
     way: Way,
     source_url: &str,
-    only_read: bool,
 ) -> Result<Option<Check>, StoreError> {
     sqlx::query_as!(
         Row,
@@ -139,12 +138,10 @@ pub(in super::super) async fn last(
                   c.checked_at, c.recorded_at, u.name AS "name?"
            FROM rights_checks c LEFT JOIN users u ON u.id = c.checked_by
            WHERE c.dataset_id = $1 AND (c.checked_by IS NOT NULL) = $2 AND ($2 OR c.source_url = $3)
-             AND (NOT $4 OR c.outcome = 'read')
            ORDER BY c.recorded_at DESC, c.id DESC LIMIT 1"#,
         dataset.0,
         way == Way::Person,
         source_url,
-        only_read,
     )
     .fetch_optional(conn)
     .await?
@@ -173,22 +170,87 @@ pub(in super::super) async fn last_read(
     .transpose()
 }
 
+/// The last reservation that was known, by whichever way.
+pub(in super::super) async fn last_reservation(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+) -> Result<Option<Reservation>, StoreError> {
+    let name = sqlx::query_scalar!(
+        "SELECT reservation FROM rights_checks
+         WHERE dataset_id = $1 AND outcome = 'read' AND reservation <> 'unknown'
+         ORDER BY recorded_at DESC, id DESC LIMIT 1",
+        dataset.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(name.as_deref().and_then(Reservation::parse))
+}
+
+/// What every check says that was read and written down until `until` (none: all), oldest first.
+pub(in super::super) async fn said(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+    until: Option<DateTime<Utc>>,
+) -> Result<Vec<Said>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT c.id, c.source_url, c.license_label, c.license_expression, c.reservation, c.robots, c.recorded_at,
+                  c.checked_by IS NOT NULL AS "is_by_person!", c.is_by_platform,
+                  (SELECT min(n.noted_at) FROM rights_changes h JOIN rights_change_notes n ON n.change_id = h.id
+                   WHERE h.check_id = c.id AND n.accepts
+                     AND h.what IN ('licence', 'differs_from_registered')) AS licence_accepted_at,
+                  (SELECT min(n.noted_at) FROM rights_changes h JOIN rights_change_notes n ON n.change_id = h.id
+                   WHERE h.check_id = c.id AND n.accepts AND h.what = 'reservation') AS reservation_accepted_at
+           FROM rights_checks c
+           WHERE c.dataset_id = $1 AND c.outcome = 'read' AND ($2::timestamptz IS NULL OR c.recorded_at <= $2)
+           ORDER BY c.recorded_at, c.id"#,
+        dataset.0,
+        until,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let corrupt = |problem| CorruptRow {
+                table: "rights_checks",
+                id: row.id,
+                problem,
+            };
+            Ok(Said {
+                check: RightsCheckId(row.id),
+                by: match (row.is_by_person, row.is_by_platform) {
+                    (false, _) => By::Program,
+                    (true, false) => By::Institution,
+                    (true, true) => By::Platform,
+                },
+                source_url: row.source_url,
+                licence: row.license_label.zip(row.license_expression),
+                reservation: Reservation::parse(&row.reservation)
+                    .ok_or_else(|| corrupt("unknown reservation"))?,
+                robots: Robots::parse(&row.robots).ok_or_else(|| corrupt("unknown robots"))?,
+                recorded_at: row.recorded_at,
+                licence_accepted_at: row.licence_accepted_at,
+                reservation_accepted_at: row.reservation_accepted_at,
+            })
+        })
+        .collect()
+}
+
 pub(in super::super) async fn insert_check(
     tx: &mut WriteTx<'_>,
     subject: &Subject,
     new: &NewCheck<'_>,
 ) -> Result<(), StoreError> {
     let (now, user) = (tx.now(), tx.actor().user);
-    let (checked_by, checked_with) = match new.way {
-        Way::Person => (Some(user.0), None),
-        Way::Program(name) => (None, Some(name)),
+    let (checked_by, checked_with, is_by_platform) = match new.way {
+        Way::Person => (Some(user.0), None, tx.actor().is_platform()),
+        Way::Program(name) => (None, Some(name), false),
     };
     let found = new.findings;
     sqlx::query!(
         "INSERT INTO rights_checks (id, dataset_id, dataset_version_id, source_url, outcome, problem, http_status,
              license_label, license_expression, reservation, reservation_policy, robots, note, checked_by,
-             checked_with, checked_at, recorded_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             checked_with, is_by_platform, checked_at, recorded_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         new.id.0,
         subject.dataset.0,
         subject.version.0,
@@ -204,6 +266,7 @@ pub(in super::super) async fn insert_check(
         new.note,
         checked_by,
         checked_with,
+        is_by_platform,
         new.checked_at,
         now,
     )

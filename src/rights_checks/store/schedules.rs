@@ -78,3 +78,28 @@ pub(in super::super) async fn postpone(
     .await?;
     Ok(())
 }
+
+/// The pages of a site that were looked at since `since`, or are to be looked at now, first ones first.
+pub(in super::super) async fn looks_since(
+    conn: &mut PgConnection,
+    site: &str,
+    (since, now): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<(String, DateTime<Utc>)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT source_url AS "source_url!", recorded_at AS "at!" FROM rights_checks
+           WHERE checked_with IS NOT NULL AND recorded_at > $2 AND starts_with(source_url, $1)
+           UNION ALL
+           SELECT s.source_url, s.next_due FROM rights_schedules s
+           WHERE s.next_due > $2 AND s.next_due <= $3 AND starts_with(s.source_url, $1)
+           ORDER BY 2"#,
+        site,
+        since,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.source_url, row.at))
+        .collect())
+}

@@ -96,6 +96,15 @@ pub(super) async fn look_now(
 #[derive(Deserialize)]
 pub(super) struct Note {
     pub(super) note: String,
+    /// `yes` where the finding counts from now on.
+    #[serde(default)]
+    pub(super) accepts: String,
+}
+
+impl Note {
+    pub(super) fn accepts(&self) -> bool {
+        self.accepts == "yes"
+    }
 }
 
 /// A note of 1 to 2000 characters.
@@ -131,7 +140,8 @@ pub(super) async fn send_note(
             return page.show_invalid(&drawn);
         }
     };
-    acknowledge(&db, page.actor(), (dataset, change), &note).await?;
+    let what = (note.as_str(), form.accepts());
+    acknowledge(&db, page.actor(), (dataset, change), what).await?;
     let back = page.path(&format!("/datasets/{dataset}/rights"));
     Ok(back_with(&back, "good", "flash-rights-noted"))
 }

@@ -29,10 +29,10 @@ pub(super) struct Query {
     at: Option<String>,
 }
 
-fn permission(one: &Permission) -> Value {
+fn permission(one: &Permission, is_close: bool) -> Value {
     json!({
         "id": one.id, "layer": one.layer, "state": one.state, "terms": one.terms,
-        "terms_sha256": one.terms_sha256, "decided_by": one.decided_by, "decided_at": one.decided_at,
+        "terms_sha256": one.terms_sha256, "decided_by": is_close.then_some(&one.decided_by), "decided_at": one.decided_at,
     })
 }
 
@@ -58,7 +58,8 @@ pub(super) async fn show(
     path: web::Path<DatasetId>,
     query: web::Query<Query>,
 ) -> ApiResult {
-    let _subject = load(&db, &actor.0, *path).await?;
+    let subject = load(&db, &actor.0, *path).await?;
+    let is_close = actor.0.is_platform() || actor.0.institution == subject.institution;
     let now = db.now();
     let at = match &query.at {
         Some(text) => as_at::moment(text, now).ok_or(AppError::invalid("rights-no-moment"))?,
@@ -81,12 +82,13 @@ pub(super) async fn show(
             "license": one.findings.license_expression, "reservation": one.findings.reservation,
             "checked_at": one.checked_at,
         })),
-        "permissions": then.permissions.iter().map(permission).collect::<Vec<_>>(),
+        "counts": then.counts,
+        "permissions": then.permissions.iter().map(|one| permission(one, is_close)).collect::<Vec<_>>(),
         "privacy": then.privacy,
         "assessment": then.assessment,
         "changes": changes.iter().map(|one| json!({
             "id": one.id, "what": one.difference.what, "was": one.difference.was,
-            "became": one.difference.became, "found_at": one.found_at,
+            "became": one.difference.became, "found_at": one.found_at, "accepted": one.is_accepted,
             "notes": one.notes.iter().map(|(side, note, by, at)| json!({
                 "side": side, "note": note, "by": by, "at": at })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
@@ -164,7 +166,8 @@ pub(super) async fn send_note(
     request: ProtectedJson<Note>,
 ) -> ApiResult {
     let note = noted(&request.body.note).map_err(AppError::Invalid)?;
-    acknowledge(&db, &request.actor, path.into_inner(), &note).await?;
+    let what = (note.as_str(), request.body.accepts());
+    acknowledge(&db, &request.actor, path.into_inner(), what).await?;
     Ok(HttpResponse::Ok().json(json!({ "noted": true })))
 }
 

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{
-    AsAt, Check, History, Outcome, Reservation, Robots, Schedule, Signal, What, store::ChangeRow,
+    AsAt, Check, History, Outcome, Reservation, Robots, Schedule, Side, Signal, What,
+    store::ChangeRow,
 };
 use crate::{
     ids::DatasetId,
@@ -122,6 +123,19 @@ fn known(lang: Lang, history: &History, at: DateTime<Utc>, now: DateTime<Utc>) -
             |check| reservation(lang, check.findings.reservation),
         ),
     ));
+    if let Some(counts) = &then.counts {
+        lines.push(line(
+            lang,
+            "rights-counts",
+            lang.t_with(
+                "rights-counts-are",
+                &[
+                    ("licence", counts.license.clone()),
+                    ("reservation", reservation(lang, counts.reservation)),
+                ],
+            ),
+        ));
+    }
     lines.push(line(
         lang,
         "rights-last-check",
@@ -286,6 +300,10 @@ pub(super) struct ChangeView {
     pub(super) notes: Vec<String>,
     /// Whether the reader's side has something to say.
     pub(super) is_open: bool,
+    /// Whether the reader may say that the finding counts.
+    pub(super) may_accept: bool,
+    /// Whether the platform said so.
+    pub(super) is_accepted: bool,
 }
 
 /// What differs, as a sentence.
@@ -312,7 +330,7 @@ pub(super) fn change_view(
     lang: Lang,
     now: DateTime<Utc>,
     change: &ChangeRow,
-    side: Option<&str>,
+    side: Option<Side>,
 ) -> ChangeView {
     let found = &change.difference;
     ChangeView {
@@ -334,7 +352,13 @@ pub(super) fn change_view(
                 )
             })
             .collect(),
-        is_open: side.is_some_and(|side| !change.notes.iter().any(|note| note.0 == side)),
+        is_open: side.is_some_and(|side| !change.notes.iter().any(|note| note.0 == side.name())),
+        may_accept: side == Some(Side::Platform)
+            && matches!(
+                found.what,
+                What::Licence | What::DiffersFromRegistered | What::Reservation
+            ),
+        is_accepted: change.is_accepted,
     }
 }
 
@@ -354,6 +378,7 @@ pub fn past(lang: Lang, then: &AsAt, now: DateTime<Utc>) -> Past {
     let history = History {
         licences: then.licence.iter().cloned().collect(),
         checks: then.checks.clone(),
+        said: then.said.clone(),
         ..History::default()
     };
     let mut lines = Vec::new();

@@ -114,7 +114,7 @@ pub(super) async fn draw(
     let decisions = store::decisions(&mut conn, dataset, jobs_of).await?;
     drop(conn);
     let may_check = policy::check(actor, Action::CheckRights, &subject.scope()).is_ok();
-    let side = may_check.then(|| Side::of(actor).name());
+    let side = may_check.then(|| Side::of(actor));
     let sees_jobs = visible(actor, Action::ViewJob) == policy::Visibility::All;
     Ok(ShowPage {
         chrome: page.chrome(),

@@ -58,6 +58,33 @@ async fn a_contract_becomes_a_permission_that_jobs_are_decided_by() {
     assert!(note.contains("p. 1: purposes"), "{note}");
     assert_eq!(terms["duties"]["attribution"], "Archief Waterland");
 
+    // The same document proves another permission for this data, and none for other data.
+    let other = dataset(&app).await;
+    for (dataset, expected) in [
+        (data.dataset, StatusCode::CREATED),
+        (other, StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let more = json!({
+            "layers": ["copyright"], "purposes": ["safety_testing"], "recipients": "consortium", "commercial": "no",
+            "territories": "NL", "processing_locations": "NL", "model_families": "all", "valid_from": "2026-01-01",
+            "valid_until": "2027-01-01", "evidence": "CCA", "document_sha256": sha256, "delete_within_days": "30",
+        });
+        let path = format!("/api/v1/datasets/{dataset}/permissions");
+        let answer = case
+            .manager
+            .call(Method::POST, &path, Some(more))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, expected, "{}", answer.text);
+    }
+    let page = case
+        .manager
+        .get(&format!("/nl/datasets/{}/permission", data.dataset))
+        .await
+        .unwrap()
+        .text;
+    assert!(page.contains(&format!("value=\"{sha256}\"")), "{page}");
+
     // And `decide` reads it: yes for what was agreed, no for the rest.
     let accepted = researcher
         .call(Method::POST, "/api/v1/jobs", Some(wanted.clone()))

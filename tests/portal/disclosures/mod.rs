@@ -76,7 +76,8 @@ async fn dataset(app: &TestApp, wanted: &Wanted) -> (Uuid, Uuid) {
             &format!("/api/v1/datasets/{dataset}/permissions"),
             Some(json!({
                 "layers": ["copyright", "confidentiality"], "purposes": ["fine_tuning"],
-                "recipients": "consortium", "commercial": "no", "valid_from": "2026-01-01",
+                "recipients": "consortium", "commercial": "no", "territories": "world",
+                "processing_locations": "world", "model_families": "all", "valid_from": "2026-01-01",
                 "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
             })),
         )

@@ -133,6 +133,7 @@ async fn permitted_draft_with(
 fn usual_permission() -> Value {
     json!({
         "layers": ["copyright"], "purposes": ["fine_tuning"], "recipients": "consortium", "commercial": "no",
+        "territories": "world", "processing_locations": "world", "model_families": "all",
         "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
     })
 }

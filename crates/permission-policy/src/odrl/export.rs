@@ -1,9 +1,10 @@
 //! From terms to ODRL.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{ODRL, action};
-use crate::{Layer, OnWithdrawal, Purpose, Recipients, Terms, Territory, word::words};
+use crate::{Layer, OnWithdrawal, Purpose, Recipients, State, Terms, Territory, word::words};
 
 words! {
     /// Which kind of policy.
@@ -39,6 +40,10 @@ pub struct Envelope {
     pub target: String,
     /// Which question it answers.
     pub layer: Layer,
+    /// How the permission stands.
+    pub state: State,
+    /// When that was decided.
+    pub decided_at: DateTime<Utc>,
     /// The right holder.
     pub assigner: Option<Party>,
     /// Who may use the data.
@@ -70,6 +75,14 @@ pub fn export(terms: &Terms, envelope: &Envelope) -> Value {
         put("assignee", party(assignee));
     }
     put("faculty:layer", one(envelope.layer.name()));
+    put("faculty:state", one(envelope.state.name()));
+    put(
+        "dcterms:modified",
+        json!({
+            "@value": envelope.decided_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            "@type": "xsd:dateTime",
+        }),
+    );
     put("faculty:ruleSet", terms.rule_set.into());
     put("faculty:evidence", evidence(&terms));
     if !terms.needs_human.is_empty() {
@@ -101,6 +114,7 @@ fn context(profile: &str) -> Value {
     json!({
         "odrl": ODRL,
         "faculty": profile,
+        "dcterms": "http://purl.org/dc/terms/",
         "vcard": "http://www.w3.org/2006/vcard/ns#",
         "xsd": "http://www.w3.org/2001/XMLSchema#",
         "type": "@type",

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ODRL, PROFILE, action};
-use crate::{Duties, Evidence, Layer, OnWithdrawal, Purpose, Recipients, Terms, Territory};
+use crate::{Duties, Evidence, Layer, OnWithdrawal, Purpose, Recipients, State, Terms, Territory};
 
 /// What the policy is about, as it says itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,7 +39,8 @@ pub enum ImportError {
 }
 
 /// What is read of the policy so far.
-struct Reading {
+struct Reading<'a> {
+    us: &'a str,
     about: About,
     layer: Option<Layer>,
     terms: Terms,
@@ -51,17 +52,19 @@ struct Reading {
     models: Option<OnWithdrawal>,
 }
 
-/// Reads one policy. `today` is the first day of a permission that names none; such a one lasts a year.
+/// Reads one policy. `today` is the first day of a permission that names none; such a one lasts a year. `us` is our own
+/// IRI: what is offered to somebody else is for people.
 ///
 /// # Errors
 /// [`ImportError`] where it is none.
-pub fn import(policy: &Value, today: NaiveDate) -> Result<Imported, ImportError> {
+pub fn import(policy: &Value, today: NaiveDate, us: &str) -> Result<Imported, ImportError> {
     let policy = policy.as_object().ok_or(ImportError::NotAnObject)?;
     let is_rule = |key: &str| ["permission", "prohibition", "obligation"].contains(&odrl(key));
     if !policy.keys().any(|key| is_rule(key)) {
         return Err(ImportError::NotAPolicy);
     }
     let mut reading = Reading {
+        us,
         about: About::default(),
         layer: None,
         terms: Terms::nothing(),
@@ -78,14 +81,16 @@ pub fn import(policy: &Value, today: NaiveDate) -> Result<Imported, ImportError>
     Ok(reading.finish(today))
 }
 
-impl Reading {
+impl Reading<'_> {
     fn property(&mut self, key: &str, value: &Value) {
         match odrl(key) {
             "@context" | "type" | "@type" | "profile" => {}
             "uid" | "@id" => self.about.uid = text(value),
-            "target" => self.about.target = text(value),
-            "assigner" => self.about.assigner = text(value),
-            "assignee" => self.about.assignee = text(value),
+            "target" => self.target(value),
+            "assigner" => self.assigner(value),
+            "assignee" => self.assignee(value),
+            // When it was last decided on is no term.
+            "dcterms:modified" | "http://purl.org/dc/terms/modified" => {}
             // Ours: what is forbidden anywhere is forbidden.
             "conflict" if ours_or_odrl(&text(value).unwrap_or_default()) == "prohibit" => {}
             "permission" => self.permissions(&list(value)),
@@ -104,6 +109,7 @@ impl Reading {
                     Some(layer) => self.layer = Some(layer),
                     None => self.human(key, value),
                 },
+                Some("state") if is_in_force(value) => {}
                 Some("ruleSet") if value.as_u64() == Some(u64::from(self.terms.rule_set)) => {}
                 Some("evidence") => self.evidence(key, value),
                 Some("needsHuman") => {
@@ -170,8 +176,8 @@ impl Reading {
                             self.duty(one);
                         }
                     }
-                    "assigner" => self.about.assigner = text(value),
-                    "assignee" => self.about.assignee = text(value),
+                    "assigner" => self.assigner(value),
+                    "assignee" => self.assignee(value),
                     _ => self.human(&format!("permission {key}"), value),
                 }
             }
@@ -179,12 +185,27 @@ impl Reading {
     }
 
     fn target(&mut self, value: &Value) {
-        let target = text(value);
-        match (&self.about.target, &target) {
-            (Some(known), Some(other)) if known != other => self.human("target", value),
+        match (&self.about.target, plain(value)) {
+            (Some(known), Some(other)) if *known != other => self.human("target", value),
             (_, None) => self.human("target", value),
-            _ => self.about.target = target,
+            (_, target) => self.about.target = target,
         }
+    }
+
+    fn assigner(&mut self, value: &Value) {
+        match (&self.about.assigner, plain(value)) {
+            (Some(known), Some(other)) if *known != other => self.human("assigner", value),
+            (_, None) => self.human("assigner", value),
+            (_, assigner) => self.about.assigner = assigner,
+        }
+    }
+
+    fn assignee(&mut self, value: &Value) {
+        let assignee = plain(value);
+        if assignee.as_deref() != Some(self.us) {
+            self.human("assignee", value);
+        }
+        self.about.assignee = assignee.or(self.about.assignee.take());
     }
 
     fn prohibition(&mut self, rule: &Value) {
@@ -389,6 +410,30 @@ impl Reading {
             assumed,
         }
     }
+}
+
+/// A state of ours in which a permission counts.
+fn is_in_force(value: &Value) -> bool {
+    text(value).is_some_and(|name| {
+        name_of(&name)
+            .parse()
+            .is_ok_and(|state: State| state.counts())
+    })
+}
+
+/// What names a thing or a party and says no more of it than what it is called.
+fn plain(value: &Value) -> Option<String> {
+    let says_more = |key: &String| {
+        !matches!(
+            key.as_str(),
+            "@id" | "uid" | "id" | "@type" | "type" | "name"
+        ) && !key.starts_with("vcard:")
+            && !key.starts_with("http://www.w3.org/2006/vcard/ns#")
+    };
+    let is_plain = value
+        .as_object()
+        .is_none_or(|object| !object.keys().any(says_more));
+    text(value).filter(|_| is_plain)
 }
 
 fn is_sha256(text: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Layer, OnWithdrawal, Purpose, Recipients};
+use crate::{Layer, OnWithdrawal, Purpose, Recipients, State};
 
 /// The terms of the profile at `namespace` as JSON-LD: what each is, and what it means in Dutch and English.
 #[must_use]
@@ -56,8 +56,8 @@ pub fn profile(namespace: &str) -> Value {
             ),
             OnWithdrawal::Retrain => (
                 "retrainModels",
-                "train models again without the data",
-                "modellen opnieuw trainen zonder de data",
+                "use models no more until it is decided whether they are trained again without the data",
+                "modellen niet meer gebruiken tot besloten is of ze opnieuw worden getraind zonder de data",
             ),
             OnWithdrawal::Retire => (
                 "retireModels",
@@ -90,7 +90,23 @@ pub fn profile(namespace: &str) -> Value {
         };
         add(layer.name(), "skos:Concept", en, nl);
     }
+    for state in State::ALL {
+        let (en, nl) = match state {
+            State::Given => ("given", "gegeven"),
+            State::Renewed => ("renewed", "vernieuwd"),
+            State::Withdrawn => ("withdrawn by who gave it", "ingetrokken door wie haar gaf"),
+            State::Revoked => ("revoked by the platform", "ingetrokken door het platform"),
+            State::Refused => ("refused", "geweigerd"),
+        };
+        add(state.name(), "skos:Concept", en, nl);
+    }
     for (name, kind, en, nl) in [
+        (
+            "state",
+            "rdf:Property",
+            "how the permission stands",
+            "hoe het met de toestemming staat",
+        ),
         (
             "commercialUse",
             "odrl:RightOperand",

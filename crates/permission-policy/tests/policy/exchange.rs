@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use oxjsonld::JsonLdParser;
 use oxrdf::{Graph, NamedNode, Term, Triple};
 use permission_policy::{
-    Layer, OnWithdrawal, Purpose, Recipients, SCHEMA, TdmReservation, Terms, duo,
+    Layer, OnWithdrawal, Purpose, Recipients, SCHEMA, State, TdmReservation, Terms, duo,
     odrl::{self, Envelope, ImportError, Kind, Party},
     tdmrep,
 };
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{permissions_of, terms};
 
 const NAMESPACE: &str = "https://faculteit.example/ns/permission#";
+const US: &str = "https://faculteit.example/institutions/tno";
 const ODRL: &str = "http://www.w3.org/ns/odrl/2/";
 
 /// Terms that use every field.
@@ -39,9 +40,16 @@ fn envelope(kind: Kind) -> Envelope {
         uid: "https://faculteit.example/api/v1/permissions/1".into(),
         target: "https://faculteit.example/api/v1/datasets/7".into(),
         layer: Layer::Copyright,
+        state: State::Given,
+        decided_at: crate::arbitrary::noon(),
         assigner: (kind != Kind::Set).then(|| party("waterland", "Archief Waterland")),
         assignee: (kind == Kind::Agreement).then(|| party("tno", "TNO")),
     }
+}
+
+fn duo(terms: &Terms) -> duo::Export {
+    let since = (State::Given, crate::arbitrary::noon());
+    duo::export(terms, Layer::PersonalData, since)
 }
 
 /// Compares with the file; `UPDATE_GOLDEN=1` writes it, for who wants to read the difference.
@@ -101,13 +109,10 @@ fn exports_are_as_they_were() {
         "odrl-plain.jsonld",
         &odrl::export(&terms(), &envelope(Kind::Offer)),
     );
-    golden(
-        "duo.json",
-        &serde_json::to_value(duo::export(&full())).unwrap(),
-    );
+    golden("duo.json", &serde_json::to_value(duo(&full())).unwrap());
     golden(
         "duo-plain.json",
-        &serde_json::to_value(duo::export(&terms())).unwrap(),
+        &serde_json::to_value(duo(&terms())).unwrap(),
     );
     golden("profile.jsonld", &odrl::profile(NAMESPACE));
 }
@@ -255,7 +260,7 @@ proptest! {
     fn what_odrl_can_say_comes_back_as_it_went(terms in crate::arbitrary::terms(), kind in 0..3_usize) {
         prop_assume!(terms.rule_set == 2 && !terms.purposes.is_empty());
         let exported = odrl::export(&terms, &envelope(Kind::ALL[kind]));
-        let imported = odrl::import(&exported, today()).unwrap();
+        let imported = odrl::import(&exported, today(), US).unwrap();
         prop_assert_eq!(&imported.terms, &terms.normal());
         prop_assert_eq!(imported.layer, Some(Layer::Copyright));
         prop_assert!(imported.assumed.is_empty(), "{:?}", imported.assumed);
@@ -264,9 +269,9 @@ proptest! {
 
     #[test]
     fn every_field_changes_the_codes(terms in crate::arbitrary::terms()) {
-        let plain = serde_json::to_string(&duo::export(&terms)).unwrap();
+        let plain = serde_json::to_string(&duo(&terms)).unwrap();
         for changed in changes(&terms) {
-            prop_assert_ne!(&serde_json::to_string(&duo::export(&changed)).unwrap(), &plain);
+            prop_assert_ne!(&serde_json::to_string(&duo(&changed)).unwrap(), &plain);
         }
     }
 
@@ -283,8 +288,8 @@ proptest! {
     fn no_json_makes_an_import_panic(text in any::<String>(), left in any::<String>()) {
         for value in [json!(text), json!({ "permission": text }), json!({ "permission": [{ "action": text }] }),
             json!({ "prohibition": { "constraint": [left], &text: left } }), json!([{ "location": text }])] {
-            let _ = odrl::import(&value, today());
-            let _ = tdmrep::import(&value, &BTreeMap::new(), today());
+            let _ = odrl::import(&value, today(), US);
+            let _ = tdmrep::import(&value, &BTreeMap::new(), today(), US);
         }
     }
 }
@@ -438,7 +443,7 @@ fn an_offer_to_mine_for_research_becomes_terms_that_ask_a_person_for_the_rest() 
             "constraint": [{ "leftOperand": "purpose", "operator": "eq", "rightOperand": { "@id": "tdm:research" } }],
         }],
     });
-    let imported = odrl::import(&offer, today()).unwrap();
+    let imported = odrl::import(&offer, today(), US).unwrap();
     assert_eq!(
         imported.about.target.as_deref(),
         Some("https://provider.com/research-papers")
@@ -544,6 +549,42 @@ fn what_cannot_be_expressed_is_listed_and_never_dropped() {
             "target: ",
         ),
         (
+            json!({ "permission": [{ "action": "index", "target": { "@id": "a", "refinement": [] } }] }),
+            "target: ",
+        ),
+        (
+            json!({ "permission": [], "target": { "source": "a", "uid": "b" } }),
+            "target: ",
+        ),
+        (
+            json!({ "permission": [], "target": ["a", "b"] }),
+            "target: ",
+        ),
+        (
+            json!({ "permission": [], "assignee": "https://ander.example" }),
+            "assignee: \"https://ander.example\"",
+        ),
+        (
+            json!({ "permission": [{ "action": "index", "assignee": { "uid": US, "refinement": [] } }] }),
+            "assignee: ",
+        ),
+        (
+            json!({ "permission": [], "assignee": [US, "https://ander.example"] }),
+            "assignee: ",
+        ),
+        (
+            json!({ "permission": [{ "action": "index", "assigner": "b" }], "assigner": "a" }),
+            "assigner: ",
+        ),
+        (
+            json!({ "permission": [], "assigner": { "source": "x" } }),
+            "assigner: ",
+        ),
+        (
+            json!({ "permission": [], "faculty:state": "faculty:withdrawn" }),
+            "faculty:state: ",
+        ),
+        (
             json!({ "prohibition": [{ "action": "derive" }] }),
             "prohibition action: \"derive\"",
         ),
@@ -569,7 +610,7 @@ fn what_cannot_be_expressed_is_listed_and_never_dropped() {
             "duty: ",
         ),
     ] {
-        let imported = odrl::import(&policy, today()).unwrap();
+        let imported = odrl::import(&policy, today(), US).unwrap();
         let found = &imported.terms.needs_human;
         assert!(
             found.iter().any(|one| one.starts_with(listed)),
@@ -589,7 +630,7 @@ fn common_offers_are_read_whatever_way_they_are_written() {
         "odrl:prohibition": [{ "action": "http://creativecommons.org/ns#CommercialUse" }, { "action": "tdm:mine" }],
         "conflict": "odrl:prohibit",
     });
-    let terms = odrl::import(&long, today()).unwrap().terms;
+    let terms = odrl::import(&long, today(), US).unwrap().terms;
     assert_eq!(terms.needs_human, Vec::<String>::new());
     assert_eq!(terms.purposes, [Purpose::RedistributeOriginal]);
     assert_eq!(terms.prohibited.len(), 7, "all but passing on");
@@ -599,7 +640,7 @@ fn common_offers_are_read_whatever_way_they_are_written() {
         { "leftOperand": "dateTime", "operator": "gt", "rightOperand": "2026-12-31" },
         { "leftOperand": "dateTime", "operator": "lt", "rightOperand": { "@value": "2028-01-01", "@type": "xsd:date" } },
     ] }] });
-    let terms = odrl::import(&dates, today()).unwrap().terms;
+    let terms = odrl::import(&dates, today(), US).unwrap().terms;
     assert_eq!(
         (terms.valid_from.to_string(), terms.valid_until.to_string()),
         ("2027-01-01".into(), "2027-12-31".into())
@@ -609,11 +650,11 @@ fn common_offers_are_read_whatever_way_they_are_written() {
 #[test]
 fn what_is_no_policy_is_refused() {
     assert_eq!(
-        odrl::import(&json!([]), today()),
+        odrl::import(&json!([]), today(), US),
         Err(ImportError::NotAnObject)
     );
     assert_eq!(
-        odrl::import(&json!({ "uid": "x" }), today()),
+        odrl::import(&json!({ "uid": "x" }), today(), US),
         Err(ImportError::NotAPolicy)
     );
 }
@@ -629,7 +670,7 @@ fn a_sites_reservations_come_with_their_offers() {
     let offer =
         json!({ "permission": [{ "action": "tdm:mine", "duty": [{ "action": "compensate" }] }] });
     let policies = BTreeMap::from([("https://krant.example/offer.json".to_owned(), offer)]);
-    let read = tdmrep::import(&file, &policies, today()).unwrap();
+    let read = tdmrep::import(&file, &policies, today(), US).unwrap();
     assert_eq!(read[0].rule.reservation, TdmReservation::NotReserved);
     assert!(read[0].offer.is_none() && read[3].offer.is_none());
     assert!(read[1].offer.as_ref().unwrap().terms.duties.compensate);
