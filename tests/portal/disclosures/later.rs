@@ -37,7 +37,7 @@ async fn what_was_withdrawn_of_another_part_is_not_said_of_what_was_read() {
             &format!("/api/v1/datasets/{}/permissions", tuned.dataset),
             Some(json!({
                 "layers": ["copyright"], "purposes": ["evaluation"], "recipients": "consortium", "commercial": "no",
-                "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit",
+                "territories": "world", "processing_locations": "world", "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit",
                 "delete_within_days": "30",
             })),
         )
