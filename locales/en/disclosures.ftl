@@ -23,8 +23,40 @@ public-facts-acquired = Last acquired
 public-facts-acquired-hint = The month in which the last texts came in, for example 2026-03.
 public-facts-languages = Languages
 public-facts-languages-hint = Codes of two or three letters with commas between, such as nl, fy.
-public-facts-collection = How collected or made
-public-facts-collection-hint = Needed where the texts come from websites, from users or from a model, or came about otherwise. From websites: name and conduct of the crawler, period, largest domains.
+public-facts-collection = What it is and how it was collected or made
+public-facts-collection-hint = Needed where the texts come from others, from users or from a model or came about otherwise, and for a small public dataset. Name no people.
+public-facts-characteristics = Other characteristics
+public-facts-characteristics-hint = For example what region, what time and what groups the texts are about.
+public-facts-details = What goes with one kind of source
+public-facts-details-hint = Fill in only what goes with the kind of source you choose above. The rest is not used.
+public-facts-of-public = For a public dataset
+public-facts-of-crawled = For texts from websites
+public-facts-of-users = For texts from users
+public-facts-of-synthetic = For texts that a model made
+public-facts-address = Where anybody can get the dataset
+public-facts-address-hint = This address and the title of the dataset go into the public summary.
+public-facts-crawlers = Crawlers
+public-facts-crawlers-hint = Name or identifier of each crawler, and who runs it.
+public-facts-crawl-purpose = What they collect for
+public-facts-crawl-conduct = How they behave
+public-facts-crawl-conduct-hint = At robots.txt, at a captcha and at a paywall.
+public-facts-crawl-from = Collected from
+public-facts-crawl-until = Collected until
+public-facts-crawl-sites = Kinds of websites
+public-facts-crawl-sites-hint = For example sites of municipalities, news or forums.
+public-facts-domain-count = Number of domains whose text was used
+public-facts-domains = Largest domains
+public-facts-domains-hint = A tenth of all domains at least, the largest first, one on each line, such as gemeente.example.
+public-facts-users-of-models = Do the texts come from conversations with a model of the provider?
+public-facts-users-of-services = Do the texts come from another service of the provider?
+public-facts-models = Models that the texts were made with
+public-facts-models-hint = One on each line: the name, a vertical bar and the address, such as Example 7B | https://example.org/7b. Own models too.
+public-facts-period-backwards = The end lies before the beginning.
+public-facts-domains-uncounted = Give the number of domains; it is not smaller than the number of names.
+public-facts-domains-few = Name { $needed } domains at least, a tenth of all. You name { $named }.
+public-facts-domains-many = Name { $most } domains at most.
+public-facts-domain-invalid = This is not a domain: { $domain }
+public-facts-model-invalid = This line has no name, vertical bar and address: { $line }
 public-facts-month-invalid = Give a year and a month, such as 2026-03.
 public-facts-save = Put the facts on record
 public-facts-since = On record since { $when }. What was recorded before is kept.
@@ -144,18 +176,39 @@ disclosure-field-characteristics = Content and languages
 disclosure-field-selection = How obtained and selected
 disclosure-field-curation = Checks and curation
 disclosure-field-personal-data = Personal data
+disclosure-field-rights-at-source = Licence and reservations at the source
 disclosure-field-withdrawals = Withdrawn permission
 disclosure-field-size = Size of the text
 disclosure-field-content-types = Kinds of text
 disclosure-field-acquired-until = Last acquired
+disclosure-field-training-continues = Does training go on with newer data
 disclosure-field-languages = Languages
+disclosure-field-data-modalities = Form of the data
+disclosure-field-other-characteristics = Other characteristics
 disclosure-field-public-datasets = Public datasets used
+disclosure-field-public-rest = Smaller public datasets
+disclosure-field-public-modalities = Form of public datasets
 disclosure-field-licensed-datasets = Licensed datasets used
+disclosure-field-licensed-modalities = Form of licensed datasets
 disclosure-field-private-datasets = Datasets from others used
+disclosure-field-private-modalities = Form of datasets from others
 disclosure-field-crawled-data = Collected from websites
+disclosure-field-crawled-modalities = Form of what was collected from websites
+disclosure-field-crawlers = Crawlers
+disclosure-field-crawl-purpose = Purpose of collecting
+disclosure-field-crawl-conduct = Conduct of the crawlers
+disclosure-field-crawl-period = Period of collecting
+disclosure-field-crawl-sites = Kinds of websites
+disclosure-field-crawl-domains = Largest domains
 disclosure-field-user-data = From users
+disclosure-field-users-of-models = From conversations with a model
+disclosure-field-users-of-services = From other services
+disclosure-field-user-modalities = Form of data from users
 disclosure-field-synthetic-data = Made by a model
+disclosure-field-synthetic-modalities = Form of synthetic data
+disclosure-field-synthetic-models = Models used
 disclosure-field-other-data = Other sources
+disclosure-field-other-modalities = Form of other sources
 
 disclosure-say-no-representative = Not needed: the provider is established in the European Union.
 disclosure-say-signatory = Yes, the provider has signed the Code of Practice.
@@ -165,9 +218,12 @@ disclosure-say-authenticity-bare = Weights with SHA-256 { $weights }.
 disclosure-say-base = { $name } by { $provider }: { $url }
 disclosure-say-base-summary = The base model has a summary of its own: { $url }
 disclosure-say-no-base-summary = No summary by { $provider } is on record. What is known of the base model's training content is at { $url }
-disclosure-say-distribution = Through this portal, for { $recipients }, { $profit }.
+disclosure-say-distribution = Through this portal, to { $recipients }, { $profit }, { $places }.
 disclosure-say-commercial = also for profit
 disclosure-say-not-commercial = not for profit
+disclosure-say-anywhere = to be used anywhere
+disclosure-say-nowhere = nowhere: the permissions exclude each other
+disclosure-say-places = to be used in { $codes }
 disclosure-say-adapter = Low-rank adapters were added to it (LoRA): rank { $rank }, alpha { $alpha }, on { $modules }.
 disclosure-say-parameters = { $number } parameters in the base model.
 disclosure-say-modalities = Input: { $input }. Output: { $output }.
@@ -218,12 +274,34 @@ disclosure-say-selection = “{ $title }”: { $reviews } reviews (data and righ
     [one] 1 permission
    *[other] { $permissions } permissions
   } that the use rests on.
-disclosure-say-curation = “{ $title }”: { $files ->
+disclosure-say-title = “{ $title }”
+disclosure-say-of-dataset = { $title }: { $text }
+disclosure-say-yes = yes.
+disclosure-say-no = no.
+disclosure-say-licence-on-record = Licence { $licence }, put on record on { $date }.
+disclosure-say-not-looked-at = Not looked at at the source: the institution supplies the data itself.
+disclosure-say-source-not-read = Looked at at the source on { $date }: { $outcome }.
+disclosure-say-source-read = Seen at the source since { $date }: text and data mining { $reservation }; robots.txt { $robots }.
+disclosure-say-licence-there = Licence at the source: { $licence }.
+disclosure-say-checked = { $files ->
     [one] 1 file
    *[other] { $files } files
-  } checked for encoding, structure and hash, and read as supplied.
+  } checked for encoding, structure and hash.
+disclosure-say-as-supplied = Read as supplied.
+disclosure-say-run = Processed on { $date }: { $what } (settings with SHA-256 { $settings }, code { $code }).
+disclosure-say-run-curation = cleaned
+disclosure-say-run-exclusion = without the documents that had to go
+disclosure-say-run-excluded = { $count ->
+    [0] all documents carried over
+    [one] without the document that had to go
+   *[other] without the { $count } documents that had to go
+  }
+disclosure-say-assessed = yes. Basis (GDPR article 6(1)): { $bases }. Privacy assessment signed on { $date }: { $result }.
+disclosure-say-special = Special categories: { $special }.
+disclosure-say-unmasked = The data are not masked.
+disclosure-say-masked = The data are masked; how much that finds was not measured.
+disclosure-say-masked-measured = The data are masked: as measured, { $share }% is found (with 95% certainty between { $low }% and { $high }%).
 disclosure-say-characteristics = “{ $title }”: { $content }; { $languages }.
-disclosure-say-personal-data = “{ $title }”: yes, basis: { $basis }
 disclosure-say-no-personal-data = “{ $title }”: none, as the institution states.
 disclosure-say-withdrawn = { $title }: permission withdrawn on { $date }, after training.
 disclosure-say-unnamed = A dataset that is not public
@@ -233,15 +311,18 @@ disclosure-say-provenance = { $category }: { $count ->
    *[other] { $count } datasets
   }, { $tokens } tokens read.
 disclosure-say-size = { $band }: { $tokens } tokens read.
+disclosure-say-text-alone = Text. No image, audio, video or other form.
+disclosure-say-training-ended = No. The weights of this version are fixed; training with newer data makes another model.
 disclosure-band-under-billion = Text, less than 1 billion tokens
 disclosure-band-billions = Text, between 1 billion and 10 trillion tokens
 disclosure-band-over-ten-trillion = Text, more than 10 trillion tokens
-disclosure-say-acquired = { $month }. This version is not trained any further: its hash is fixed.
-disclosure-say-rest = { $count ->
-    [one] 1 more, smaller dataset
-   *[other] { $count } more, smaller datasets
-  }, together { $tokens } tokens read.
+disclosure-say-rest = { $text } ({ $tokens } tokens read)
+disclosure-say-no-rest = None.
+disclosure-say-available-at = { $text } Available at { $address }
+disclosure-say-period = { $from } until { $until }.
+disclosure-say-domains = { $domains } (the largest of { $count } domains)
 disclosure-say-none-used = No, not used.
+disclosure-say-not-applicable = Not applicable.
 
 disclosure-source-model = model
 disclosure-source-receipt = receipt
@@ -253,6 +334,10 @@ disclosure-source-verdict = verdict
 disclosure-source-permission = permission
 disclosure-source-review = review
 disclosure-source-withdrawal = withdrawal
+disclosure-source-licence-fact = licence
+disclosure-source-rights-check = check at the source
+disclosure-source-curation-run = processing run
+disclosure-source-privacy-assessment = privacy assessment
 disclosure-source-provider-facts = provider facts
 disclosure-source-base-facts = base model facts
 disclosure-source-modification-decision = decision
@@ -376,6 +461,10 @@ disclosure-basis-unknown = Not known
 disclosure-basis-unknown-hint = It is compared with 10²³ FLOP.
 disclosure-base-flop = Compute, in FLOP
 disclosure-base-flop-hint = Only where it is known, such as 1.6e21.
+disclosure-elsewhere = This base model was made elsewhere. The documentation that the AI Act asks for is made by the provider that released it. The portal makes documentation of models that were made here from a base model.
+disclosure-elsewhere-where = What is known of it
+disclosure-elsewhere-tuned = The documentation of a model that builds on this one is on the page of that model.
+disclosure-elsewhere-models = All models
 flash-disclosure-prepared = The version is prepared. A legal reviewer decides on its publication.
 flash-disclosure-published = The version is published.
 flash-disclosure-returned = The version is returned.

@@ -23,8 +23,40 @@ public-facts-acquired = Laatst verkregen
 public-facts-acquired-hint = De maand waarin de laatste teksten erbij kwamen, bijvoorbeeld 2026-03.
 public-facts-languages = Talen
 public-facts-languages-hint = Codes van twee of drie letters met komma’s ertussen, zoals nl, fy.
-public-facts-collection = Hoe verzameld of gemaakt
-public-facts-collection-hint = Nodig als de teksten van websites, van gebruikers of van een model komen, of anders zijn ontstaan. Van websites: naam en gedrag van de crawler, periode, grootste domeinen.
+public-facts-collection = Wat het is en hoe het is verzameld of gemaakt
+public-facts-collection-hint = Nodig als de teksten van anderen, van gebruikers of van een model komen of anders zijn ontstaan, en bij een kleine openbare dataset. Noem geen namen van mensen.
+public-facts-characteristics = Andere kenmerken
+public-facts-characteristics-hint = Bijvoorbeeld over welke streek, welke tijd en welke groepen de teksten gaan.
+public-facts-details = Wat bij één soort bron hoort
+public-facts-details-hint = Vul alleen in wat hoort bij de soort bron die u hierboven kiest. De rest wordt niet gebruikt.
+public-facts-of-public = Bij een openbare dataset
+public-facts-of-crawled = Bij teksten van websites
+public-facts-of-users = Bij teksten van gebruikers
+public-facts-of-synthetic = Bij teksten die een model maakte
+public-facts-address = Waar iedereen de dataset kan krijgen
+public-facts-address-hint = Dit adres en de titel van de dataset komen in de openbare samenvatting.
+public-facts-crawlers = Crawlers
+public-facts-crawlers-hint = Naam of kenmerk van elke crawler en wie hem laat draaien.
+public-facts-crawl-purpose = Waarvoor zij verzamelen
+public-facts-crawl-conduct = Hoe zij zich gedragen
+public-facts-crawl-conduct-hint = Bij robots.txt, bij een captcha en bij een betaalmuur.
+public-facts-crawl-from = Verzameld vanaf
+public-facts-crawl-until = Verzameld tot en met
+public-facts-crawl-sites = Soorten websites
+public-facts-crawl-sites-hint = Bijvoorbeeld sites van gemeenten, nieuws of fora.
+public-facts-domain-count = Aantal domeinen waarvan tekst is gebruikt
+public-facts-domains = Grootste domeinen
+public-facts-domains-hint = Ten minste een tiende van alle domeinen, de grootste eerst, één op elke regel, zoals gemeente.example.
+public-facts-users-of-models = Komen de teksten uit gesprekken met een model van de aanbieder?
+public-facts-users-of-services = Komen de teksten uit een andere dienst van de aanbieder?
+public-facts-models = Modellen waarmee de teksten zijn gemaakt
+public-facts-models-hint = Eén op elke regel: de naam, een rechte streep en het adres, zoals Voorbeeld 7B | https://example.org/7b. Ook eigen modellen.
+public-facts-period-backwards = Het einde ligt voor het begin.
+public-facts-domains-uncounted = Geef het aantal domeinen; het is niet kleiner dan het aantal namen.
+public-facts-domains-few = Noem ten minste { $needed } domeinen, een tiende van alle. U noemt er { $named }.
+public-facts-domains-many = Noem hooguit { $most } domeinen.
+public-facts-domain-invalid = Dit is geen domein: { $domain }
+public-facts-model-invalid = Deze regel heeft geen naam, rechte streep en adres: { $line }
 public-facts-month-invalid = Geef een jaar en een maand, zoals 2026-03.
 public-facts-save = Gegevens vastleggen
 public-facts-since = Vastgelegd { $when }. Wat eerder is vastgelegd, blijft bewaard.
@@ -144,18 +176,39 @@ disclosure-field-characteristics = Inhoud en talen
 disclosure-field-selection = Hoe verkregen en gekozen
 disclosure-field-curation = Controle en bewerking
 disclosure-field-personal-data = Persoonsgegevens
+disclosure-field-rights-at-source = Licentie en voorbehouden bij de bron
 disclosure-field-withdrawals = Ingetrokken toestemming
 disclosure-field-size = Omvang van de tekst
 disclosure-field-content-types = Soorten tekst
 disclosure-field-acquired-until = Laatst verkregen
+disclosure-field-training-continues = Gaat de training door met nieuwere data
 disclosure-field-languages = Talen
+disclosure-field-data-modalities = Vorm van de data
+disclosure-field-other-characteristics = Andere kenmerken
 disclosure-field-public-datasets = Gebruikte openbare datasets
+disclosure-field-public-rest = Kleinere openbare datasets
+disclosure-field-public-modalities = Vorm van openbare datasets
 disclosure-field-licensed-datasets = Gebruikte datasets in licentie
+disclosure-field-licensed-modalities = Vorm van datasets in licentie
 disclosure-field-private-datasets = Gebruikte datasets van anderen
+disclosure-field-private-modalities = Vorm van datasets van anderen
 disclosure-field-crawled-data = Verzameld van websites
+disclosure-field-crawled-modalities = Vorm van wat van websites is verzameld
+disclosure-field-crawlers = Crawlers
+disclosure-field-crawl-purpose = Doel van het verzamelen
+disclosure-field-crawl-conduct = Gedrag van de crawlers
+disclosure-field-crawl-period = Periode van het verzamelen
+disclosure-field-crawl-sites = Soorten websites
+disclosure-field-crawl-domains = Grootste domeinen
 disclosure-field-user-data = Van gebruikers
+disclosure-field-users-of-models = Uit gesprekken met een model
+disclosure-field-users-of-services = Uit andere diensten
+disclosure-field-user-modalities = Vorm van data van gebruikers
 disclosure-field-synthetic-data = Gemaakt door een model
+disclosure-field-synthetic-modalities = Vorm van synthetische data
+disclosure-field-synthetic-models = Gebruikte modellen
 disclosure-field-other-data = Andere bronnen
+disclosure-field-other-modalities = Vorm van andere bronnen
 
 disclosure-say-no-representative = Niet nodig: de aanbieder is in de Europese Unie gevestigd.
 disclosure-say-signatory = Ja, de aanbieder heeft de praktijkcode ondertekend.
@@ -165,9 +218,12 @@ disclosure-say-authenticity-bare = Gewichten met SHA-256 { $weights }.
 disclosure-say-base = { $name } van { $provider }: { $url }
 disclosure-say-base-summary = Het basismodel heeft een eigen samenvatting: { $url }
 disclosure-say-no-base-summary = Van { $provider } is geen samenvatting vastgelegd. Wat over de trainingsdata van het basismodel bekend is, staat op { $url }
-disclosure-say-distribution = Via dit portaal, voor { $recipients }, { $profit }.
+disclosure-say-distribution = Via dit portaal, voor { $recipients }, { $profit }, { $places }.
 disclosure-say-commercial = ook met winstoogmerk
 disclosure-say-not-commercial = zonder winstoogmerk
+disclosure-say-anywhere = overal te gebruiken
+disclosure-say-nowhere = nergens: de toestemmingen sluiten elkaar uit
+disclosure-say-places = te gebruiken in { $codes }
 disclosure-say-adapter = Daaraan zijn adapters van lage rang toegevoegd (LoRA): rang { $rank }, alfa { $alpha }, op { $modules }.
 disclosure-say-parameters = { $number } parameters in het basismodel.
 disclosure-say-modalities = Invoer: { $input }. Uitvoer: { $output }.
@@ -218,12 +274,34 @@ disclosure-say-selection = “{ $title }”: { $reviews } beoordelingen (data en
     [one] 1 toestemming
    *[other] { $permissions } toestemmingen
   } waarop het gebruik rust.
-disclosure-say-curation = “{ $title }”: { $files ->
+disclosure-say-title = “{ $title }”
+disclosure-say-of-dataset = { $title }: { $text }
+disclosure-say-yes = ja.
+disclosure-say-no = nee.
+disclosure-say-licence-on-record = Licentie { $licence }, vastgelegd op { $date }.
+disclosure-say-not-looked-at = Niet bij de bron bekeken: de instelling levert de data zelf.
+disclosure-say-source-not-read = Op { $date } bij de bron bekeken: { $outcome }.
+disclosure-say-source-read = Sinds { $date } bij de bron gezien: tekst- en datamining { $reservation }; robots.txt { $robots }.
+disclosure-say-licence-there = Licentie bij de bron: { $licence }.
+disclosure-say-checked = { $files ->
     [one] 1 bestand
    *[other] { $files } bestanden
-  } gecontroleerd op codering, opbouw en hash, en gelezen zoals aangeleverd.
+  } gecontroleerd op codering, opbouw en hash.
+disclosure-say-as-supplied = Gelezen zoals aangeleverd.
+disclosure-say-run = Bewerkt op { $date }: { $what } (instellingen met SHA-256 { $settings }, code { $code }).
+disclosure-say-run-curation = opgeschoond
+disclosure-say-run-exclusion = zonder de documenten die eruit moesten
+disclosure-say-run-excluded = { $count ->
+    [0] alle documenten overgenomen
+    [one] zonder het document dat eruit moest
+   *[other] zonder de { $count } documenten die eruit moesten
+  }
+disclosure-say-assessed = ja. Grondslag (AVG artikel 6, lid 1): { $bases }. Privacybeoordeling ondertekend op { $date }: { $result }.
+disclosure-say-special = Bijzondere gegevens: { $special }.
+disclosure-say-unmasked = De gegevens zijn niet gemaskeerd.
+disclosure-say-masked = De gegevens zijn gemaskeerd; hoeveel dat vindt, is niet gemeten.
+disclosure-say-masked-measured = De gegevens zijn gemaskeerd: gemeten wordt { $share }% gevonden (met 95% zekerheid tussen { $low }% en { $high }%).
 disclosure-say-characteristics = “{ $title }”: { $content }; { $languages }.
-disclosure-say-personal-data = “{ $title }”: ja, grondslag: { $basis }
 disclosure-say-no-personal-data = “{ $title }”: volgens de instelling geen.
 disclosure-say-withdrawn = { $title }: toestemming ingetrokken op { $date }, na de training.
 disclosure-say-unnamed = Een dataset die niet openbaar is
@@ -233,15 +311,18 @@ disclosure-say-provenance = { $category }: { $count ->
    *[other] { $count } datasets
   }, { $tokens } tokens gelezen.
 disclosure-say-size = { $band }: { $tokens } tokens gelezen.
+disclosure-say-text-alone = Tekst. Geen beeld, geluid, video of andere vorm.
+disclosure-say-training-ended = Nee. De gewichten van deze versie liggen vast; training met nieuwere data geeft een ander model.
 disclosure-band-under-billion = Tekst, minder dan 1 miljard tokens
 disclosure-band-billions = Tekst, tussen 1 miljard en 10 biljoen tokens
 disclosure-band-over-ten-trillion = Tekst, meer dan 10 biljoen tokens
-disclosure-say-acquired = { $month }. Deze versie wordt niet verder getraind: de hash ligt vast.
-disclosure-say-rest = { $count ->
-    [one] Nog 1 kleinere dataset
-   *[other] Nog { $count } kleinere datasets
-  }, samen { $tokens } tokens gelezen.
+disclosure-say-rest = { $text } ({ $tokens } tokens gelezen)
+disclosure-say-no-rest = Geen.
+disclosure-say-available-at = { $text } Te krijgen op { $address }
+disclosure-say-period = { $from } tot en met { $until }.
+disclosure-say-domains = { $domains } (de grootste van { $count } domeinen)
 disclosure-say-none-used = Nee, niet gebruikt.
+disclosure-say-not-applicable = Niet van toepassing.
 
 disclosure-source-model = model
 disclosure-source-receipt = bewijs
@@ -253,6 +334,10 @@ disclosure-source-verdict = oordeel
 disclosure-source-permission = toestemming
 disclosure-source-review = beoordeling
 disclosure-source-withdrawal = intrekking
+disclosure-source-licence-fact = licentie
+disclosure-source-rights-check = controle bij de bron
+disclosure-source-curation-run = bewerking
+disclosure-source-privacy-assessment = privacybeoordeling
 disclosure-source-provider-facts = gegevens aanbieder
 disclosure-source-base-facts = gegevens basismodel
 disclosure-source-modification-decision = besluit
@@ -376,6 +461,10 @@ disclosure-basis-unknown = Niet bekend
 disclosure-basis-unknown-hint = Er wordt vergeleken met 10²³ FLOP.
 disclosure-base-flop = Rekenkracht, in FLOP
 disclosure-base-flop-hint = Alleen als zij bekend is, zoals 1,6e21.
+disclosure-elsewhere = Dit basismodel is elders gemaakt. De documentatie die de AI-verordening vraagt, maakt de aanbieder die het uitbracht. Het portaal maakt documentatie van modellen die hier uit een basismodel zijn gemaakt.
+disclosure-elsewhere-where = Wat erover bekend is
+disclosure-elsewhere-tuned = De documentatie van een model dat hierop voortbouwt, staat op de pagina van dat model.
+disclosure-elsewhere-models = Alle modellen
 flash-disclosure-prepared = De versie ligt klaar. Een juridisch beoordelaar beslist over publicatie.
 flash-disclosure-published = De versie is gepubliceerd.
 flash-disclosure-returned = De versie is teruggegeven.

@@ -90,12 +90,14 @@ pub struct RawFacts {
     pub personal_data: String,
     pub personal_data_basis: String,
     pub confidentiality: String,
-    /// The rest is what public summaries say of it, see [`RawPublicFacts`].
+    /// The rest is what public summaries say of any dataset, see [`RawPublicFacts`]; what some kinds of sources are
+    /// asked alone is stated by `public-facts`.
     pub source_category: String,
     pub content_types: Vec<String>,
     pub acquired_until: String,
     pub languages: String,
     pub collection: String,
+    pub characteristics: String,
 }
 
 impl RawFacts {
@@ -108,6 +110,8 @@ impl RawFacts {
             acquired_until: self.acquired_until.clone(),
             languages: self.languages.clone(),
             collection: self.collection.clone(),
+            characteristics: self.characteristics.clone(),
+            ..RawPublicFacts::default()
         }
     }
 
@@ -120,6 +124,7 @@ impl RawFacts {
             acquired_until: public.acquired_until,
             languages: public.languages,
             collection: public.collection,
+            characteristics: public.characteristics,
             ..self
         }
     }

@@ -10,6 +10,7 @@ mod file;
 mod history;
 mod next_version;
 mod problem;
+mod public_details;
 mod public_facts;
 mod public_store;
 mod register;
@@ -33,6 +34,7 @@ pub use self::{
     history::{VersionRow, history, is_superseded},
     next_version::{CarryFile, CommitOrStore, NextVersionError, begin_next_version},
     problem::{BadLine, Fault, LineProblem, Problem},
+    public_details::{Crawl, Details, Maker, Users},
     public_facts::{CONTENT_TYPES, PublicFacts, RawPublicFacts, SourceCategory, UnknownCategory},
     register::{EditError, check_edit, describe, lock, lock_editable, register},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},

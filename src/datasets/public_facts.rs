@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 
+use super::Details;
 use crate::{
     error::Say,
     web::{FieldErrors, Text},
@@ -55,12 +56,14 @@ impl SourceCategory {
         }
     }
 
-    /// Whether the template asks how the data were collected or made.
+    /// Whether the template asks for a description: what is it, how was it collected or made.
+    ///
+    /// Of public datasets only small ones are described, and of what was crawled each part is asked ([`Details`]).
     #[must_use]
     pub fn needs_collection(self) -> bool {
         match self {
-            Self::Crawled | Self::UserData | Self::Synthetic | Self::Other => true,
-            Self::PublicDataset | Self::LicensedRightholder | Self::PrivateThirdParty => false,
+            Self::PrivateThirdParty | Self::UserData | Self::Synthetic | Self::Other => true,
+            Self::PublicDataset | Self::LicensedRightholder | Self::Crawled => false,
         }
     }
 }
@@ -106,8 +109,12 @@ pub struct PublicFacts {
     pub acquired_until: Option<NaiveDate>,
     /// ISO 639 codes.
     pub languages: Vec<String>,
-    /// How it was collected or made, at most 5000 characters.
+    /// What it is and how it was collected or made, at most 5000 characters.
     pub collection: String,
+    /// What else marks it, such as region, period and groups; at most 2000 characters.
+    pub characteristics: String,
+    /// What some categories are asked alone.
+    pub details: Details,
 }
 
 /// The same as it was typed or sent.
@@ -121,6 +128,41 @@ pub struct RawPublicFacts {
     /// Codes with commas or blanks between.
     pub languages: String,
     pub collection: String,
+    pub characteristics: String,
+    pub address: String,
+    pub crawlers: String,
+    pub crawl_purpose: String,
+    pub crawl_conduct: String,
+    /// `2026-03`, as is the next.
+    pub crawl_from: String,
+    pub crawl_until: String,
+    pub crawl_sites: String,
+    pub crawl_domain_count: String,
+    /// One a line.
+    pub crawl_domains: String,
+    /// `yes` or `no`, as is the next.
+    pub users_of_models: String,
+    pub users_of_services: String,
+    /// One a line: name, a bar, address.
+    pub models: String,
+}
+
+/// A month as it is typed, `2026-03`: its first day. None where nothing is typed.
+pub(super) fn month(errors: &mut FieldErrors, field: &'static str, raw: &str) -> Option<NaiveDate> {
+    let month = raw.trim();
+    if month.is_empty() {
+        return None;
+    }
+    let day = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
+    if day.is_none() {
+        errors.add(field, Say::new("public-facts-month-invalid"));
+    }
+    day
+}
+
+/// The same as it stands in the form.
+pub(super) fn month_text(day: Option<NaiveDate>) -> String {
+    day.map_or_else(String::new, |day| day.format("%Y-%m").to_string())
 }
 
 impl PublicFacts {
@@ -138,16 +180,7 @@ impl PublicFacts {
         if !raw.content_types.iter().all(is_known) {
             errors.add("content_types", Say::new("field-choice"));
         }
-        let acquired_until = match raw.acquired_until.trim() {
-            "" => None,
-            month => {
-                let day = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
-                if day.is_none() {
-                    errors.add("acquired_until", Say::new("public-facts-month-invalid"));
-                }
-                day
-            }
-        };
+        let acquired_until = month(&mut errors, "acquired_until", &raw.acquired_until);
         let languages: Vec<String> = raw
             .languages
             .split(|c: char| c == ',' || c.is_whitespace())
@@ -165,6 +198,12 @@ impl PublicFacts {
             most: 5000,
         };
         let collection = errors.text("collection", &raw.collection, bounds);
+        let bounds = Text {
+            least: 0,
+            most: 2000,
+        };
+        let characteristics = errors.text("characteristics", &raw.characteristics, bounds);
+        let details = Details::parse(&mut errors, raw);
         errors.into_result(Self {
             source_category,
             content_types: CONTENT_TYPES
@@ -175,23 +214,27 @@ impl PublicFacts {
             acquired_until,
             languages,
             collection,
+            characteristics,
+            details,
         })
     }
 
     /// As it stands in the form.
     #[must_use]
     pub fn to_raw(&self) -> RawPublicFacts {
-        RawPublicFacts {
+        let mut raw = RawPublicFacts {
             source_category: self
                 .source_category
                 .map_or_else(String::new, |one| one.name().to_owned()),
             content_types: self.content_types.clone(),
-            acquired_until: self
-                .acquired_until
-                .map_or_else(String::new, |day| day.format("%Y-%m").to_string()),
+            acquired_until: month_text(self.acquired_until),
             languages: self.languages.join(", "),
             collection: self.collection.clone(),
-        }
+            characteristics: self.characteristics.clone(),
+            ..RawPublicFacts::default()
+        };
+        self.details.fill(&mut raw);
+        raw
     }
 
     /// Whether nothing was stated at all.
@@ -212,6 +255,8 @@ mod tests {
             acquired_until: "2026-03".into(),
             languages: "NL, fy".into(),
             collection: "Gedigitaliseerd in de studiezaal.".into(),
+            characteristics: "Waterland, 1950 tot 1980.".into(),
+            ..RawPublicFacts::default()
         }
     }
 
@@ -237,6 +282,8 @@ mod tests {
             acquired_until: "March".into(),
             languages: "dutch".into(),
             collection: "x".repeat(5001),
+            characteristics: "x".repeat(2001),
+            ..RawPublicFacts::default()
         };
         let errors = PublicFacts::parse(&wrong).unwrap_err();
         let fields: Vec<_> = errors.iter().map(|(field, _)| *field).collect();
@@ -247,7 +294,8 @@ mod tests {
                 "content_types",
                 "acquired_until",
                 "languages",
-                "collection"
+                "collection",
+                "characteristics"
             ]
         );
     }

@@ -16,6 +16,8 @@ struct Row {
     acquired_until: Option<NaiveDate>,
     languages: Vec<String>,
     collection: String,
+    characteristics: String,
+    details: serde_json::Value,
     recorded_by: uuid::Uuid,
     recorded_at: DateTime<Utc>,
 }
@@ -24,15 +26,18 @@ impl TryFrom<Row> for StatedFacts {
     type Error = CorruptRow;
 
     fn try_from(row: Row) -> Result<Self, CorruptRow> {
+        let corrupt = |problem| CorruptRow {
+            table: "dataset_public_facts",
+            id: row.id,
+            problem,
+        };
         let source_category = row
             .source_category
             .map(|word| word.parse())
             .transpose()
-            .map_err(|_| CorruptRow {
-                table: "dataset_public_facts",
-                id: row.id,
-                problem: "unknown category",
-            })?;
+            .map_err(|_| corrupt("unknown category"))?;
+        let details = serde_json::from_value(row.details)
+            .map_err(|_| corrupt("details that cannot be read"))?;
         Ok(Self {
             id: FactId(row.id),
             facts: PublicFacts {
@@ -41,6 +46,8 @@ impl TryFrom<Row> for StatedFacts {
                 acquired_until: row.acquired_until,
                 languages: row.languages,
                 collection: row.collection,
+                characteristics: row.characteristics,
+                details,
             },
             recorded_by: UserId(row.recorded_by),
             recorded_at: row.recorded_at,
@@ -56,7 +63,8 @@ pub(super) async fn as_at(
 ) -> Result<Option<StatedFacts>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT id, source_category, content_types, acquired_until, languages, collection, recorded_by, recorded_at
+        "SELECT id, source_category, content_types, acquired_until, languages, collection, characteristics, details,
+                recorded_by, recorded_at
          FROM dataset_public_facts WHERE dataset_id = $1 AND recorded_at <= $2
          ORDER BY recorded_at DESC, id DESC LIMIT 1",
         dataset.0,
@@ -73,10 +81,12 @@ pub(super) async fn insert(
     facts: &PublicFacts,
 ) -> Result<FactId, StoreError> {
     let (id, now, actor) = (FactId::fresh(), tx.now(), tx.actor());
+    let details =
+        serde_json::to_value(&facts.details).map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query!(
         "INSERT INTO dataset_public_facts (id, dataset_id, source_category, content_types, acquired_until, languages,
-             collection, recorded_by, recorded_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             collection, characteristics, details, recorded_by, recorded_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         id.0,
         dataset.0,
         facts.source_category.map(super::SourceCategory::name),
@@ -84,6 +94,8 @@ pub(super) async fn insert(
         facts.acquired_until,
         &facts.languages,
         facts.collection,
+        facts.characteristics,
+        details,
         actor.user.0,
         now,
     )

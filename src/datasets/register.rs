@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Dataset, Facts, PublicFacts, Status, store, supply::supply_in};
+use super::{
+    Dataset, Facts, PublicFacts, Status, store,
+    supply::{stated, supply_in},
+};
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     error::AppError,
@@ -126,7 +129,17 @@ pub async fn describe(
         version: found.version.id,
         facts,
     })?;
-    supply_in(&mut tx, dataset, found.institution, public).await?;
+    // The form asks what every dataset is asked; what some kinds are asked alone stays as it was stated.
+    let now = tx.now();
+    let details = stated(tx.conn(), dataset, now)
+        .await?
+        .map(|stated| stated.facts.details)
+        .unwrap_or_default();
+    let public = PublicFacts {
+        details,
+        ..public.clone()
+    };
+    supply_in(&mut tx, dataset, found.institution, &public).await?;
     tx.commit(permit).await?;
     Ok(())
 }

@@ -19,6 +19,7 @@ pub fn public_facts() -> Value {
         "acquired_until": "2026-10",
         "languages": "nl",
         "collection": "",
+        "characteristics": "Vragen van bezoekers en antwoorden van een studiezaal en een gemeente in Noord-Holland, geschreven in 2026.",
     })
 }
 

@@ -3,6 +3,9 @@
 
 mod browser;
 mod disclose;
+mod job;
+mod key;
+mod model;
 mod people;
 mod play;
 mod processes;

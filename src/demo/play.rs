@@ -1,17 +1,20 @@
 //! The main job, played over the public interfaces: each step is what a person would do on a page, or a
 //! program with the SDK.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context as _, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Browser, Record, disclose, public_facts};
+use super::{
+    Browser, Record, disclose,
+    job::tune,
+    key::{key, usage},
+    model::{ask, serve},
+    public_facts,
+};
 use crate::ids::ModelId;
 
 const CORPUS: &[u8] = include_bytes!("../../demo/archief-waterland.jsonl");
@@ -19,7 +22,7 @@ const CORPUS: &[u8] = include_bytes!("../../demo/archief-waterland.jsonl");
 /// Where the job is played, and with what.
 pub struct Stage {
     portal: String,
-    base: ModelId,
+    pub(super) base: ModelId,
     /// What is uploaded: file name and bytes.
     pub corpus: (String, Vec<u8>),
     /// Asked of base and tuned model.
@@ -72,11 +75,11 @@ impl Stage {
 }
 
 /// Says each step with the time it took.
-struct Teller(Instant);
+pub(super) struct Teller(Instant);
 
 impl Teller {
     #[expect(clippy::print_stdout, reason = "tells what happens")]
-    fn tell(&mut self, what: &str) {
+    pub(super) fn tell(&mut self, what: &str) {
         println!("  {:>6.1} s  {what}", self.0.elapsed().as_secs_f64());
         self.0 = Instant::now();
     }
@@ -125,7 +128,7 @@ fn say_answers(stage: &Stage, losses: (f64, f64), base: &str, tuned: &str) {
     println!("  Tuned model:   {}\n", tuned.replace('\n', " "));
 }
 
-fn id(value: &Value, what: &str) -> anyhow::Result<Uuid> {
+pub(super) fn id(value: &Value, what: &str) -> anyhow::Result<Uuid> {
     value
         .as_str()
         .and_then(|text| Uuid::parse_str(text).ok())
@@ -218,259 +221,5 @@ async fn review(portal: &Url, dataset: Uuid, teller: &mut Teller) -> anyhow::Res
         );
     }
     teller.tell("data steward and legal reviewer approved");
-    Ok(())
-}
-
-/// The researcher of another institution requests, the operator approves, the job runs.
-async fn tune(
-    stage: &Stage,
-    portal: &Url,
-    version: Uuid,
-    record: &mut Record,
-    teller: &mut Teller,
-) -> anyhow::Result<(Uuid, (f64, f64))> {
-    let mut researcher =
-        Browser::sign_in(portal, "researcher.harderwijk", "researcher.harderwijk").await?;
-    let requested = researcher
-        .api(
-            Method::POST,
-            "/api/v1/jobs",
-            Some(json!({
-                "title": "Archiefassistent",
-                "motivation": "Onderzoek naar hoe een klein taalmodel vragen van archiefbezoekers beantwoordt.",
-                "purpose": "fine_tuning",
-                "is_commercial": false,
-                "recipients": "consortium",
-                "base_model": stage.base,
-                "dataset_versions": [version],
-                "epochs": stage.epochs,
-                "max_steps": stage.max_steps,
-                "rank": 16,
-                "learning_rate": 0.002,
-                "batch_size": 4,
-            })),
-        )
-        .await?;
-    let job = id(&requested["id"], "job")?;
-    record.note("job", json!({ "id": job, "status": "submitted" }))?;
-    teller.tell("researcher of Universiteit Harderwijk requested a fine-tuning job");
-    let mut operator = Browser::sign_in(portal, "operator", "operator").await?;
-    operator
-        .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
-        .await?;
-    teller.tell("operator approved; the job is dispatched");
-    let done = follow(&mut researcher, job, record).await?;
-    let losses = (
-        done["held_out_loss_before"].as_f64().unwrap_or(f64::NAN),
-        done["held_out_loss_after"].as_f64().unwrap_or(f64::NAN),
-    );
-    teller.tell(&format!(
-        "model trained: held-out loss {:.3} before, {:.3} after",
-        losses.0, losses.1
-    ));
-    ensure!(
-        losses.1 < losses.0,
-        "training did not lower the held-out loss"
-    );
-    Ok((job, losses))
-}
-
-/// Watches the job to its end with a bar, or with a line now and then where there is no terminal.
-async fn follow(browser: &mut Browser, job: Uuid, record: &mut Record) -> anyhow::Result<Value> {
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("          {bar:40} {pos}/{len} steps, {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let mut said = String::new();
-    let mut last_tenth = 0;
-    loop {
-        let state = browser
-            .api(Method::GET, &format!("/api/v1/jobs/{job}"), None)
-            .await?;
-        let status = state["status"].as_str().unwrap_or_default().to_owned();
-        if status != said {
-            said.clone_from(&status);
-            record.note("job", json!({ "id": job, "status": status }))?;
-        }
-        let progress = &state["progress"];
-        let (step, total) = (
-            progress["step"].as_u64().unwrap_or(0),
-            progress["total_steps"].as_u64().unwrap_or(0),
-        );
-        if total > 0 {
-            let left = progress["seconds_left"]
-                .as_u64()
-                .map_or_else(String::new, |left| {
-                    format!("{}:{:02} left", left / 60, left % 60)
-                });
-            let loss = progress["loss"].as_f64().unwrap_or(f64::NAN);
-            bar.set_length(total);
-            bar.set_position(step);
-            bar.set_message(format!("loss {loss:.3}, {left}"));
-            let tenth = step * 10 / total;
-            if bar.is_hidden() && tenth > last_tenth {
-                last_tenth = tenth;
-                say_progress(step, total, loss, &left);
-            }
-        }
-        match status.as_str() {
-            "succeeded" => {
-                bar.finish_and_clear();
-                return Ok(state["result"].clone());
-            }
-            "failed" | "cancelled" | "rejected" | "blocked" => {
-                bail!("the job ended as {status}: {state}")
-            }
-            _ => sleep(Duration::from_millis(500)).await,
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "tells what happens")]
-fn say_progress(step: u64, total: u64, loss: f64, left: &str) {
-    let width = usize::try_from(step * 30 / total.max(1)).unwrap_or(30);
-    println!(
-        "            [{:<30}] {step}/{total} steps, loss {loss:.3}, {left}",
-        "#".repeat(width)
-    );
-}
-
-/// The operator releases and deploys; resolves once the model answers.
-async fn serve(
-    portal: &Url,
-    job: Uuid,
-    record: &mut Record,
-    teller: &mut Teller,
-) -> anyhow::Result<(Uuid, String)> {
-    let mut operator = Browser::sign_in(portal, "operator", "operator").await?;
-    let models = operator.api(Method::GET, "/api/v1/models", None).await?;
-    let model = models["data"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|model| model["job"] == json!(job))
-        .context("the job made no model")?
-        .clone();
-    let model_id = id(&model["id"], "model")?;
-    let name = model["name"].as_str().unwrap_or_default().to_owned();
-    for act in ["release", "deploy"] {
-        operator
-            .api(
-                Method::POST,
-                &format!("/api/v1/models/{model_id}/{act}"),
-                None,
-            )
-            .await?;
-    }
-    let begun = Instant::now();
-    loop {
-        let state = operator
-            .api(Method::GET, &format!("/api/v1/models/{model_id}"), None)
-            .await?;
-        match state["deployment"]["status"].as_str() {
-            Some("ready") => break,
-            Some("failed") => bail!("the model could not be served: {state}"),
-            _ if begun.elapsed() > Duration::from_secs(120) => {
-                bail!("the model was not ready within two minutes: {state}")
-            }
-            _ => sleep(Duration::from_millis(200)).await,
-        }
-    }
-    record.note("tuned_model", name.clone())?;
-    teller.tell(&format!(
-        "{name} registered with its receipt, released and deployed"
-    ));
-    Ok((model_id, name))
-}
-
-/// The developer asks for a key, their manager grants it, the developer sees it once.
-async fn key(
-    stage: &Stage,
-    portal: &Url,
-    model: Uuid,
-    record: &mut Record,
-    teller: &mut Teller,
-) -> anyhow::Result<String> {
-    let mut developer =
-        Browser::sign_in(portal, "developer.harderwijk", "developer.harderwijk").await?;
-    let requested = developer
-        .api(
-            Method::POST,
-            "/api/v1/keys",
-            Some(json!({
-                "name": "archiefassistent",
-                "purpose": "Proef met een archiefassistent in de studiezaal",
-                "commercial": false,
-                "models": [stage.base, model],
-                "tokens_per_day": 100_000,
-                "requests_per_minute": 120,
-                "days": 90,
-            })),
-        )
-        .await?;
-    let key = id(&requested["id"], "key")?;
-    let mut manager = Browser::sign_in(portal, "manager.harderwijk", "manager.harderwijk").await?;
-    manager
-        .api(Method::POST, &format!("/api/v1/keys/{key}/approve"), None)
-        .await?;
-    let shown = developer
-        .api(Method::POST, &format!("/api/v1/keys/{key}/reveal"), None)
-        .await?;
-    let secret = shown["api_key"]
-        .as_str()
-        .context("no key was shown")?
-        .to_owned();
-    record.note("api_key", secret.clone())?;
-    teller.tell("developer got a key with a quota, approved by the manager, shown once");
-    Ok(secret)
-}
-
-/// Asks a model through the gateway, as the OpenAI SDK does.
-async fn ask(portal: &Url, key: &str, model: &str, question: &str) -> anyhow::Result<String> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(120))
-        .build()?;
-    let answer = client
-        .post(portal.join("/v1/chat/completions")?)
-        .bearer_auth(key)
-        .json(&json!({
-            "model": model,
-            "messages": [{ "role": "user", "content": question }],
-            "max_tokens": 80,
-            "temperature": 0,
-        }))
-        .send()
-        .await?;
-    let status = answer.status();
-    let text = answer.text().await?;
-    ensure!(status.is_success(), "{model} answered {status}: {text}");
-    let answer: Value = serde_json::from_str(&text)?;
-    ensure!(
-        answer["usage"]["total_tokens"]
-            .as_u64()
-            .is_some_and(|n| n > 0),
-        "the answer names no usage: {text}"
-    );
-    answer["choices"][0]["message"]["content"]
-        .as_str()
-        .map(str::to_owned)
-        .with_context(|| format!("the answer holds no text: {text}"))
-}
-
-async fn usage(portal: &Url, teller: &mut Teller) -> anyhow::Result<()> {
-    let mut developer =
-        Browser::sign_in(portal, "developer.harderwijk", "developer.harderwijk").await?;
-    let usage = developer.api(Method::GET, "/api/v1/usage", None).await?;
-    let total: i64 = usage["data"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|row| {
-            row["prompt_tokens"].as_i64().unwrap_or(0)
-                + row["completion_tokens"].as_i64().unwrap_or(0)
-        })
-        .sum();
-    ensure!(total > 0, "no usage was metered: {usage}");
-    teller.tell(&format!("usage metered: {total} tokens today"));
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{error::DisclosureError, ratio::Standing, store};
 use crate::{
     db::{Db, Event, Subject},
     ids::{FactId, InstitutionId, ModelId},
+    models,
     policy::{self, Action, Actor, Scope},
 };
 
@@ -90,13 +91,17 @@ pub async fn decide_modification(
     reason: &str,
 ) -> Result<(), DisclosureError> {
     let mut tx = db.write(actor).await?;
+    // Before the lock: who may not do this keeps nobody waiting.
+    let institution = models::find(tx.conn(), model)
+        .await?
+        .ok_or(DisclosureError::NotFound)?
+        .institution;
+    let permit = policy::check(actor, Action::DecideModification, &Scope::of(institution))?;
     store::lock_model(&mut tx, model).await?;
     let now = tx.now();
     let ledger = store::ledger(tx.conn(), model, now)
         .await?
         .ok_or(DisclosureError::NotFound)?;
-    let institution = ledger.model.institution;
-    let permit = policy::check(actor, Action::DecideModification, &Scope::of(institution))?;
     let ratio = ledger.ratio();
     if ratio.standing() != Standing::Decisive {
         return Err(DisclosureError::NothingToDecide);

@@ -39,18 +39,31 @@ impl Event for Due {
     }
 }
 
+/// Versions that are read at once.
+const PAGE: i64 = 100;
+
 /// Looks at the newest published version of each model; what must be made anew is noted once, for operators to see.
+/// One that cannot be looked at keeps none of the others from it.
 ///
 /// # Errors
-/// Where a row makes no sense or the database is away.
+/// Where a row makes no sense or the database is away: the first of them, after all were looked at.
 pub async fn look(db: &Db) -> Result<(), DisclosureError> {
-    let mut conn = db.read().await?;
-    let published = store::published(&mut conn).await?;
-    drop(conn);
-    for version in published {
-        note(db, &version).await?;
+    let (mut after, mut first) = (None, Ok(()));
+    loop {
+        let mut conn = db.read().await?;
+        let page = store::published(&mut conn, after, PAGE).await?;
+        drop(conn);
+        for version in &page {
+            if let Err(error) = note(db, version).await {
+                tracing::error!(model = %version.model, %error, "published documents could not be looked at");
+                first = first.and(Err(error));
+            }
+        }
+        match page.last() {
+            Some(last) => after = Some(last.id),
+            None => return first,
+        }
     }
-    Ok(())
 }
 
 async fn note(db: &Db, version: &Version) -> Result<(), DisclosureError> {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use job_contract::{JobResult, Task};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     base_facts::BaseFacts,
@@ -11,9 +12,9 @@ use super::{
 };
 use crate::{
     datasets::StatedFacts,
-    ids::{
-        AttemptId, DatasetId, DatasetVersionId, FactId, InstitutionId, JobId, ModelId, PermissionId,
-    },
+    ids::{AttemptId, DatasetId, DatasetVersionId, FactId, JobId, ModelId, PermissionId},
+    models::DistributionScope,
+    privacy::Filed,
 };
 
 /// Facts with the record they stand in.
@@ -40,10 +41,11 @@ pub(super) struct Ledger {
 pub(super) struct ModelRecord {
     pub(super) id: ModelId,
     pub(super) name: String,
-    pub(super) institution: InstitutionId,
     pub(super) license: String,
     pub(super) weights_sha256: String,
     pub(super) released_at: Option<DateTime<Utc>>,
+    /// How far it may go: as it was released, else as far as its lineage allows.
+    pub(super) scope: DistributionScope,
     pub(super) receipt_sha256: Option<String>,
 }
 
@@ -63,8 +65,6 @@ pub(super) struct Modification {
     pub(super) model_name: String,
     pub(super) job: JobId,
     pub(super) purpose: String,
-    pub(super) recipients: String,
-    pub(super) is_commercial: bool,
     pub(super) motivation: String,
     pub(super) task: Task,
     pub(super) attempt: AttemptId,
@@ -89,13 +89,55 @@ pub(super) struct UsedDataset {
     /// Tokens really read, over all passes.
     pub(super) tokens: i64,
     /// Id of the verdict that was bound at dispatch.
-    pub(super) verdict: Option<uuid::Uuid>,
+    pub(super) verdict: Option<Uuid>,
     /// Which permissions it relied on.
     pub(super) permissions: Vec<PermissionId>,
     /// Ids of the approvals: data and rights.
-    pub(super) reviews: Vec<uuid::Uuid>,
+    pub(super) reviews: Vec<Uuid>,
+    /// Its licence as it was last put on record.
+    pub(super) licence: Option<LicenceRecord>,
+    /// What was last found at its source, with the look that found it first.
+    pub(super) check: Option<SourceCheck>,
+    /// The runs that the version came out of, oldest first.
+    pub(super) curation: Vec<CurationRecord>,
+    /// The assessment of its personal data that the privacy officer signed last.
+    pub(super) assessment: Option<Filed>,
     /// When its permission was last withdrawn, with the id of the withdrawal.
-    pub(super) withdrawn: Option<(uuid::Uuid, DateTime<Utc>)>,
+    pub(super) withdrawn: Option<(Uuid, DateTime<Utc>)>,
+}
+
+/// A licence on record.
+#[derive(Debug, Clone)]
+pub(super) struct LicenceRecord {
+    pub(super) id: Uuid,
+    /// As it was written.
+    pub(super) license: String,
+    pub(super) said_at: DateTime<Utc>,
+}
+
+/// A look at the source of a dataset, in the words of the database.
+#[derive(Debug, Clone)]
+pub(super) struct SourceCheck {
+    pub(super) id: Uuid,
+    pub(super) source_url: String,
+    /// `read`, or why it could not be.
+    pub(super) outcome: String,
+    pub(super) license_label: Option<String>,
+    pub(super) reservation: String,
+    pub(super) robots: String,
+    pub(super) checked_at: DateTime<Utc>,
+}
+
+/// A run that made a dataset version out of others.
+#[derive(Debug, Clone)]
+pub(super) struct CurationRecord {
+    pub(super) id: Uuid,
+    /// `curation` or `exclusion`.
+    pub(super) kind: String,
+    pub(super) config_sha256: String,
+    pub(super) code_commit: String,
+    pub(super) statistics: serde_json::Value,
+    pub(super) created_at: DateTime<Utc>,
 }
 
 /// What an institution said of its dataset, from the audit log.

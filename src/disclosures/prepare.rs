@@ -2,13 +2,11 @@
 
 use serde::Serialize;
 
-use super::{
-    document::Document, documents::make_all, error::DisclosureError, kind::Kind, store,
-    version::Reason,
-};
+use super::{document::Document, documents::make_all, error::DisclosureError, kind::Kind, store};
 use crate::{
     db::{Db, Event, Subject, WriteTx},
     ids::{DisclosureId, InstitutionId, ModelId},
+    models,
     policy::{self, Action, Actor, Scope},
 };
 
@@ -48,13 +46,17 @@ pub async fn prepare(
     model: ModelId,
 ) -> Result<DisclosureId, DisclosureError> {
     let mut tx = db.write(actor).await?;
+    // Before the lock: who may not do this keeps nobody waiting. A model's institution never changes.
+    let institution = models::find(tx.conn(), model)
+        .await?
+        .ok_or(DisclosureError::NotFound)?
+        .institution;
+    let permit = policy::check(actor, Action::PrepareDisclosure, &Scope::of(institution))?;
     store::lock_model(&mut tx, model).await?;
     let now = tx.now();
     let ledger = store::ledger(tx.conn(), model, now)
         .await?
         .ok_or(DisclosureError::NotFound)?;
-    let institution = ledger.model.institution;
-    let permit = policy::check(actor, Action::PrepareDisclosure, &Scope::of(institution))?;
     let known = store::of_model(tx.conn(), model).await?;
     let number = known.first().map_or(1, |newest| newest.number + 1);
     let documents = make_all(&ledger, number);
@@ -100,7 +102,7 @@ pub async fn prepare(
     Ok(id)
 }
 
+/// Whether it must be made anew, for whatever reason: also where it says the same again, for that is the answer.
 async fn is_due(tx: &mut WriteTx<'_>, id: DisclosureId) -> Result<bool, DisclosureError> {
-    let dues = store::dues(tx.conn(), id).await?;
-    Ok(dues.iter().any(|(reason, _)| *reason == Reason::SixMonths))
+    Ok(!store::dues(tx.conn(), id).await?.is_empty())
 }

@@ -84,6 +84,9 @@ async fn lock(
     let version = store::find(tx.conn(), id)
         .await?
         .ok_or(DisclosureError::NotFound)?;
+    // Before the lock: who may not do this keeps nobody waiting. Neither whose it is nor who prepared it changes.
+    let scope = Scope::of(version.institution).requested_by(Some(version.prepared_by));
+    let permit = policy::check(tx.actor(), Action::PublishDisclosure, &scope)?;
     store::lock_model(tx, version.model).await?;
     // Read after the lock is held: what it waited for is seen.
     let known = store::of_model(tx.conn(), version.model).await?;
@@ -92,8 +95,6 @@ async fn lock(
         .find(|one| one.id == id)
         .cloned()
         .ok_or(DisclosureError::NotFound)?;
-    let scope = Scope::of(version.institution).requested_by(Some(version.prepared_by));
-    let permit = policy::check(tx.actor(), Action::PublishDisclosure, &scope)?;
     let is_newest = known.first().is_some_and(|newest| newest.id == id);
     if version.decision.is_some() || !is_newest {
         return Err(DisclosureError::Decided);

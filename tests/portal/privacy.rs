@@ -35,7 +35,12 @@ pub(crate) async fn fill(browser: &mut Browser, dataset: Uuid, form: Value) -> V
     browser.api(Method::POST, &path, Some(form)).await.unwrap()
 }
 
-async fn decide(browser: &mut Browser, dataset: Uuid, filed: &Value, decision: &str) -> StatusCode {
+pub(crate) async fn decide(
+    browser: &mut Browser,
+    dataset: Uuid,
+    filed: &Value,
+    decision: &str,
+) -> StatusCode {
     let path = format!(
         "/nl/datasets/{dataset}/privacy/{}/sign",
         filed["id"].as_str().unwrap()

@@ -62,6 +62,18 @@ pub(super) fn content_types(lang: Lang, chosen: &[String]) -> Vec<PublicOption> 
         .collect()
 }
 
+fn yes_or_no(lang: Lang, chosen: &str) -> Vec<PublicOption> {
+    ["yes", "no"]
+        .into_iter()
+        .map(|value| PublicOption {
+            value,
+            label: lang.t(&format!("datasets-personal-data-{value}")),
+            hint: String::new(),
+            is_chosen: chosen == value,
+        })
+        .collect()
+}
+
 #[derive(Template)]
 #[template(path = "datasets/public_facts.html")]
 struct PublicFactsPage {
@@ -73,10 +85,24 @@ struct PublicFactsPage {
     raw: RawPublicFacts,
     categories: Vec<PublicOption>,
     content_types: Vec<PublicOption>,
+    users_of_models: Vec<PublicOption>,
+    users_of_services: Vec<PublicOption>,
     errors: Vec<FormProblem>,
 }
 
 impl PublicFactsPage {
+    /// Whether the questions for a category are shown at once: it is the chosen one, or one of them is wrong.
+    fn is_open(&self, category: &str) -> bool {
+        let is_of = |field: &str| match category {
+            "public_dataset" => field == "address",
+            "crawled" => field.starts_with("crawl"),
+            "user_data" => field.starts_with("users_of"),
+            _ => field == "models",
+        };
+        self.raw.source_category == category
+            || self.errors.iter().any(|problem| is_of(problem.field))
+    }
+
     fn error(&self, field: &str) -> &str {
         self.errors
             .iter()
@@ -113,6 +139,8 @@ fn draw(
         stated,
         categories: categories(lang, &raw.source_category),
         content_types: content_types(lang, &raw.content_types),
+        users_of_models: yes_or_no(lang, &raw.users_of_models),
+        users_of_services: yes_or_no(lang, &raw.users_of_services),
         raw,
         errors: problems(lang, errors),
     }

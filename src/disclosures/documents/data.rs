@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    datasets::PublicFacts,
+    datasets::{PublicFacts, SourceCategory},
     disclosures::{
         document::{Field, Item, Source, Words},
         ledger::{Ledger, UsedDataset},
@@ -16,11 +16,7 @@ use crate::{
 /// The records that say that a dataset version was read, and by what leave.
 pub(super) fn sources(used: &UsedDataset, jobs: &[JobId]) -> Vec<Source> {
     let page = format!("/datasets/{}", used.dataset);
-    let mut source = vec![Source::record(
-        "dataset_version",
-        used.version,
-        page.clone(),
-    )];
+    let mut source = vec![version_source(used)];
     if let Some(stated) = &used.public {
         source.push(stated_source(used, stated.id));
     }
@@ -36,11 +32,37 @@ pub(super) fn sources(used: &UsedDataset, jobs: &[JobId]) -> Vec<Source> {
     source
 }
 
-fn stated_source(used: &UsedDataset, statement: crate::ids::FactId) -> Source {
+pub(super) fn stated_source(used: &UsedDataset, statement: crate::ids::FactId) -> Source {
     Source::record(
         "dataset_facts",
         statement,
         format!("/datasets/{}/public-facts", used.dataset),
+    )
+}
+
+/// Whether everybody may know its name: its institution says so, or that anybody can get it.
+pub(super) fn is_named(used: &UsedDataset) -> bool {
+    used.said.is_public() || category_of(used) == SourceCategory::PublicDataset.name()
+}
+
+/// Its title in quotes; that it is not public where that is not for these readers.
+pub(super) fn title_for(lang: Lang, used: &UsedDataset, by_name: bool) -> String {
+    if by_name || is_named(used) {
+        lang.t_with(
+            "disclosure-say-title",
+            &[("title", used.said.title.clone())],
+        )
+    } else {
+        lang.t("disclosure-say-unnamed")
+    }
+}
+
+/// The record of a dataset version.
+pub(super) fn version_source(used: &UsedDataset) -> Source {
+    Source::record(
+        "dataset_version",
+        used.version,
+        format!("/datasets/{}", used.dataset),
     )
 }
 
@@ -68,11 +90,9 @@ pub(super) fn over_stated(
     }
 }
 
-/// Whether the category is stated, with what it asks for.
+/// Whether the category is stated.
 pub(super) fn has_category(facts: &PublicFacts) -> bool {
-    facts
-        .source_category
-        .is_some_and(|category| !category.needs_collection() || !facts.collection.is_empty())
+    facts.source_category.is_some()
 }
 
 /// What a statement says, in words.
@@ -100,7 +120,7 @@ fn join<T>(items: impl Iterator<Item = T>, word: impl Fn(T) -> String) -> String
 }
 
 /// A field with an item for each dataset; that there are none rests on the jobs.
-fn all_of(ledger: &Ledger, id: &str, items: Vec<Item>) -> Field {
+pub(super) fn all_of(ledger: &Ledger, id: &str, items: Vec<Item>) -> Field {
     let jobs = ledger
         .chain
         .iter()
@@ -145,7 +165,7 @@ pub(super) fn category_of(used: &UsedDataset) -> &'static str {
     used.public
         .as_ref()
         .and_then(|stated| stated.facts.source_category)
-        .map_or("none", crate::datasets::SourceCategory::name)
+        .map_or("none", SourceCategory::name)
 }
 
 pub(super) fn datasets(ledger: &Ledger) -> Field {
@@ -171,12 +191,7 @@ pub(super) fn data_points(ledger: &Ledger) -> Field {
     let source = datasets
         .iter()
         .flat_map(|(used, jobs)| {
-            std::iter::once(Source::record(
-                "dataset_version",
-                used.version,
-                format!("/datasets/{}", used.dataset),
-            ))
-            .chain(
+            std::iter::once(version_source(used)).chain(
                 jobs.iter()
                     .map(|job| Source::record("job", job, format!("/jobs/{job}"))),
             )
@@ -216,30 +231,6 @@ pub(super) fn selection(ledger: &Ledger) -> Field {
     all_of(ledger, "selection", items)
 }
 
-/// What was done with the files before they were read.
-pub(super) fn curation(ledger: &Ledger) -> Field {
-    let items = ledger
-        .datasets()
-        .iter()
-        .map(|(used, _)| Item {
-            key: used.version.to_string(),
-            text: Words::with("disclosure-say-curation", |_| {
-                vec![
-                    ("title", used.said.title.clone()),
-                    ("files", used.files.to_string()),
-                ]
-            }),
-            value: json!({ "files": used.files, "manifest_sha256": used.manifest_sha256 }),
-            source: vec![Source::record(
-                "dataset_version",
-                used.version,
-                format!("/datasets/{}", used.dataset),
-            )],
-        })
-        .collect();
-    all_of(ledger, "curation", items)
-}
-
 /// What the data are: kinds of text and languages.
 pub(super) fn characteristics(ledger: &Ledger) -> Field {
     let has = |facts: &PublicFacts| !facts.content_types.is_empty() && !facts.languages.is_empty();
@@ -269,59 +260,23 @@ pub(super) fn characteristics(ledger: &Ledger) -> Field {
     })
 }
 
-/// On what basis personal data were used, where there are any.
-pub(super) fn personal_data(ledger: &Ledger) -> Field {
-    let items = ledger
-        .datasets()
-        .iter()
-        .map(|(used, _)| {
-            let (key, basis) = match &used.said.personal_data_basis {
-                Some(basis) => ("disclosure-say-personal-data", basis.clone()),
-                None => ("disclosure-say-no-personal-data", String::new()),
-            };
-            Item {
-                key: used.version.to_string(),
-                text: Words::with(key, |_| {
-                    vec![("title", used.said.title.clone()), ("basis", basis.clone())]
-                }),
-                value: json!({ "basis": used.said.personal_data_basis }),
-                source: vec![Source::record(
-                    "dataset_version",
-                    used.version,
-                    format!("/datasets/{}", used.dataset),
-                )],
-            }
-        })
-        .collect();
-    all_of(ledger, "personal-data", items)
-}
-
 /// What was withdrawn after the model was trained on it; `by_name` for readers who may know every name.
 pub(super) fn withdrawals(ledger: &Ledger, by_name: bool) -> Field {
     let versions = ledger
         .datasets()
         .iter()
-        .map(|(used, _)| {
-            Source::record(
-                "dataset_version",
-                used.version,
-                format!("/datasets/{}", used.dataset),
-            )
-        })
+        .map(|(used, _)| version_source(used))
         .collect();
     let items = ledger
         .datasets()
         .iter()
         .filter_map(|(used, _)| {
             let (withdrawal, at) = used.withdrawn?;
-            let may_name = by_name || used.said.is_public();
             let text = Words::with("disclosure-say-withdrawn", |lang| {
-                let title = if may_name {
-                    used.said.title.clone()
-                } else {
-                    lang.t("disclosure-say-unnamed")
-                };
-                vec![("title", title), ("date", super::date(lang, at))]
+                vec![
+                    ("title", title_for(lang, used, by_name)),
+                    ("date", super::date(lang, at)),
+                ]
             });
             Some(Item {
                 key: used.version.to_string(),
@@ -346,7 +301,7 @@ pub(super) fn withdrawals(ledger: &Ledger, by_name: bool) -> Field {
 /// Tokens of each category, for the share of each.
 pub(super) fn provenance(ledger: &Ledger) -> Field {
     over_stated(ledger, "provenance", has_category, |datasets| {
-        let items = crate::datasets::SourceCategory::ALL
+        let items = SourceCategory::ALL
             .into_iter()
             .filter_map(|category| {
                 let of_it: Vec<_> = datasets

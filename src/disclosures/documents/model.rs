@@ -162,32 +162,40 @@ pub(super) fn release(ledger: &Ledger) -> Field {
     }
 }
 
+/// To whom it goes and under what terms: as it was released, within what its lineage allows.
 pub(super) fn distribution(ledger: &Ledger) -> Field {
-    let Some(own) = ledger.chain.first() else {
-        return Field::missing(
-            "distribution",
-            Role::Operator,
-            format!("/models/{}", ledger.model.id),
-        );
+    let scope = &ledger.model.scope;
+    let recipients = scope.recipients.name().replace('_', "-");
+    let text = Words::with("disclosure-say-distribution", |lang| {
+        let profit = if scope.allows_commercial_use {
+            "disclosure-say-commercial"
+        } else {
+            "disclosure-say-not-commercial"
+        };
+        let places = match &scope.territories {
+            None => lang.t("disclosure-say-anywhere"),
+            Some(codes) if codes.is_empty() => lang.t("disclosure-say-nowhere"),
+            Some(codes) => {
+                let codes: Vec<_> = codes.iter().cloned().collect();
+                lang.t_with("disclosure-say-places", &[("codes", codes.join(", "))])
+            }
+        };
+        vec![
+            ("recipients", lang.t(&format!("recipients-{recipients}"))),
+            ("profit", lang.t(profit)),
+            ("places", places),
+        ]
+    });
+    let text = if scope.is_share_alike {
+        Words::each(|lang| format!("{} {}", text.of_lang(lang), lang.t("scope-share-alike")))
+    } else {
+        text
     };
-    let recipients = own.recipients.replace('_', "-");
     Field::stated(
         "distribution",
-        json!({ "recipients": own.recipients, "is_commercial": own.is_commercial }),
-        Words::with("disclosure-say-distribution", |lang| {
-            vec![
-                ("recipients", lang.t(&format!("recipients-{recipients}"))),
-                (
-                    "profit",
-                    lang.t(if own.is_commercial {
-                        "disclosure-say-commercial"
-                    } else {
-                        "disclosure-say-not-commercial"
-                    }),
-                ),
-            ]
-        }),
-        vec![Source::record("job", own.job, format!("/jobs/{}", own.job))],
+        json!(scope),
+        text,
+        vec![model_source(ledger)],
     )
 }
 

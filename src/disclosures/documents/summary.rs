@@ -1,13 +1,13 @@
-//! Fields of the Commission's template that say to everybody which data were read: what is not public is
-//! described and not named.
+//! Section 1.3 of the Commission's template: the data as a whole.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::data::{
-    category_of, content_words, has_category, language_words, named, over_stated, sources,
+use super::{
+    data::{content_words, language_words, over_stated, sources, stated_source, title_for},
+    model::model_source,
 };
 use crate::{
-    datasets::{PublicFacts, SourceCategory},
+    datasets::PublicFacts,
     disclosures::{
         document::{Field, Item, Source, Words},
         ledger::{Ledger, UsedDataset},
@@ -16,13 +16,12 @@ use crate::{
     web::number,
 };
 
-/// Public datasets of at least this share of the public ones are named one by one.
-const LARGE_SHARE: f64 = 0.03;
 const BILLION: i64 = 1_000_000_000;
 
-type Used = (UsedDataset, Vec<JobId>);
+/// A dataset version with the jobs that read it.
+pub(super) type Used = (UsedDataset, Vec<JobId>);
 
-fn all_sources(datasets: &[Used]) -> Vec<Source> {
+pub(super) fn all_sources(datasets: &[Used]) -> Vec<Source> {
     let mut source: Vec<Source> = datasets
         .iter()
         .flat_map(|(used, jobs)| sources(used, jobs))
@@ -30,6 +29,16 @@ fn all_sources(datasets: &[Used]) -> Vec<Source> {
     source.sort();
     source.dedup();
     source
+}
+
+/// Which kinds of data were read: the portal takes text alone, and checks that each file is.
+pub(super) fn data_modalities(ledger: &Ledger) -> Field {
+    Field::stated(
+        "data-modalities",
+        json!({ "text": true, "image": false, "audio": false, "video": false, "other": false }),
+        Words::of("disclosure-say-text-alone"),
+        all_sources(&ledger.datasets()),
+    )
 }
 
 /// Which of the template's bands of size the text read falls in.
@@ -106,115 +115,48 @@ pub(super) fn acquired_until(ledger: &Ledger) -> Field {
             .filter_map(|(used, _)| used.public.as_ref()?.facts.acquired_until)
             .max();
         let month = latest.map_or_else(String::new, |day| day.format("%m/%Y").to_string());
-        let text = Words::with("disclosure-say-acquired", |_| {
-            vec![("month", month.clone())]
-        });
+        let text = Words::verbatim(&month);
         Field::stated("acquired-until", month, text, all_sources(datasets))
     })
 }
 
-/// Section 2.1: the large public datasets by name, the rest together.
-pub(super) fn public_datasets(ledger: &Ledger) -> Field {
-    over_stated(ledger, "public-datasets", has_category, |datasets| {
-        let of_it = in_category(datasets, SourceCategory::PublicDataset);
-        let total: i64 = of_it.iter().map(|(used, _)| used.tokens).sum();
-        let is_large = |used: &UsedDataset| used.tokens as f64 >= total as f64 * LARGE_SHARE;
-        let mut items: Vec<Item> = of_it
+/// Whether training goes on with newer data: it does not, for a version is its weights.
+pub(super) fn continues(ledger: &Ledger) -> Field {
+    Field::stated(
+        "training-continues",
+        false,
+        Words::of("disclosure-say-training-ended"),
+        vec![model_source(ledger)],
+    )
+}
+
+/// What else marks the data, in the words of who supplied them.
+pub(super) fn other_characteristics(ledger: &Ledger) -> Field {
+    let has = |facts: &PublicFacts| !facts.characteristics.is_empty();
+    over_stated(ledger, "other-characteristics", has, |datasets| {
+        let items = datasets
             .iter()
-            .filter(|(used, _)| is_large(used))
-            .map(|(used, jobs)| told(used, jobs))
+            .filter_map(|(used, _)| {
+                let stated = used.public.as_ref()?;
+                let said = &stated.facts.characteristics;
+                Some(Item {
+                    key: used.version.to_string(),
+                    text: Words::with("disclosure-say-of-dataset", |lang| {
+                        vec![
+                            ("title", title_for(lang, used, false)),
+                            ("text", said.clone()),
+                        ]
+                    }),
+                    value: said.clone().into(),
+                    source: vec![stated_source(used, stated.id)],
+                })
+            })
             .collect();
-        let rest: Vec<Used> = of_it
-            .iter()
-            .filter(|(used, _)| !is_large(used))
-            .cloned()
-            .collect();
-        if !rest.is_empty() {
-            let tokens: i64 = rest.iter().map(|(used, _)| used.tokens).sum();
-            items.push(Item {
-                key: "rest".to_owned(),
-                text: Words::with("disclosure-say-rest", |lang| {
-                    vec![
-                        ("count", rest.len().to_string()),
-                        ("tokens", number(lang, tokens)),
-                    ]
-                }),
-                value: json!({ "count": rest.len(), "tokens_read": tokens }),
-                source: all_sources(&rest),
-            });
-        }
-        Field::listed("public-datasets", items, none_of_it()).resting_on(all_sources(datasets))
+        Field::listed(
+            "other-characteristics",
+            items,
+            Words::of("disclosure-say-no-datasets"),
+        )
+        .resting_on(vec![model_source(ledger)])
     })
-}
-
-/// One of the sections 2.2.1 to 2.6: what was used of a category, or that none was.
-pub(super) fn of_category(ledger: &Ledger, id: &str, category: SourceCategory) -> Field {
-    over_stated(ledger, id, has_category, |datasets| {
-        let items = in_category(datasets, category)
-            .iter()
-            .map(|(used, jobs)| told(used, jobs))
-            .collect();
-        Field::listed(id, items, none_of_it()).resting_on(all_sources(datasets))
-    })
-}
-
-fn none_of_it() -> Words {
-    Words::of("disclosure-say-none-used")
-}
-
-fn in_category(datasets: &[Used], category: SourceCategory) -> Vec<Used> {
-    let mut found: Vec<Used> = datasets
-        .iter()
-        .filter(|(used, _)| category_of(used) == category.name())
-        .cloned()
-        .collect();
-    // The largest first; of two as large, the older.
-    found.sort_by_key(|(used, _)| (std::cmp::Reverse(used.tokens), used.version));
-    found
-}
-
-/// A dataset as everybody may know it.
-fn told(used: &UsedDataset, jobs: &[JobId]) -> Item {
-    let facts = used
-        .public
-        .as_ref()
-        .map(|stated| stated.facts.clone())
-        .unwrap_or_default();
-    let mut item = if used.said.is_public() {
-        named(used, jobs)
-    } else {
-        described(used, jobs, &facts)
-    };
-    if !facts.collection.is_empty() {
-        let collection = Words::with("disclosure-say-collection", |_| {
-            vec![("text", facts.collection.clone())]
-        });
-        item.text.nl = format!("{} {}", item.text.nl, collection.nl);
-        item.text.en = format!("{} {}", item.text.en, collection.en);
-        if let Value::Object(members) = &mut item.value {
-            members.insert("collection".to_owned(), facts.collection.into());
-        }
-    }
-    item
-}
-
-fn described(used: &UsedDataset, jobs: &[JobId], facts: &PublicFacts) -> Item {
-    Item {
-        key: used.version.to_string(),
-        text: Words::with("disclosure-say-dataset-described", |lang| {
-            vec![
-                ("content", content_words(lang, facts)),
-                ("languages", language_words(lang, &facts.languages)),
-                ("tokens", number(lang, used.tokens)),
-                ("documents", number(lang, used.documents)),
-            ]
-        }),
-        value: json!({
-            "content_types": facts.content_types,
-            "languages": facts.languages,
-            "tokens_read": used.tokens,
-            "documents": used.documents,
-        }),
-        source: sources(used, jobs),
-    }
 }

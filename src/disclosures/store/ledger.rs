@@ -4,12 +4,17 @@ use chrono::{DateTime, Utc};
 use job_contract::Outcome;
 use sqlx::PgConnection;
 
-use super::facts::{base_facts, decision, provider};
+use super::{
+    care::{curation, licence, source_check},
+    facts::{base_facts, decision, provider},
+};
 use crate::{
     datasets,
     db::{CorruptRow, StoreError},
     disclosures::ledger::{BaseRecord, Ledger, ModelRecord, Modification, SaidFacts, UsedDataset},
-    ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, PermissionId},
+    ids::{AttemptId, DatasetId, DatasetVersionId, JobId, ModelId, PermissionId},
+    models::{self, DistributionScope},
+    privacy,
 };
 
 /// All that is on record of a tuned model as at `at`; none where there is no such model, or it is a base.
@@ -72,22 +77,53 @@ async fn model_record(
     at: DateTime<Utc>,
 ) -> Result<Option<ModelRecord>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT m.id, m.name, m.institution_id, m.license, m.weights_sha256, m.released_at,
-                  r.statement_sha256 AS "receipt_sha256?"
+        r#"SELECT m.id, m.name, m.license, m.weights_sha256, m.released_at,
+                  r.statement_sha256 AS "receipt_sha256?", m.release_recipients, m.release_commercial,
+                  m.release_territories, m.release_share_alike
            FROM models m LEFT JOIN receipts r ON r.model_id = m.id AND r.created_at <= $2
            WHERE m.id = $1 AND m.kind <> 'base' AND m.created_at <= $2"#,
         model.0,
         at,
     )
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
-    Ok(row.map(|row| ModelRecord {
-        id: ModelId(row.id),
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let released_at = row.released_at.filter(|released| *released <= at);
+    let release = match (
+        released_at,
+        row.release_recipients,
+        row.release_commercial,
+        row.release_share_alike,
+    ) {
+        (Some(_), Some(recipients), Some(allows_commercial_use), Some(is_share_alike)) => {
+            Some(DistributionScope {
+                recipients: recipients.parse().map_err(|_| CorruptRow {
+                    table: "models",
+                    id: row.id,
+                    problem: "unknown recipients",
+                })?,
+                allows_commercial_use,
+                territories: row
+                    .release_territories
+                    .map(|codes| codes.into_iter().collect()),
+                is_share_alike,
+            })
+        }
+        _ => None,
+    };
+    Ok(Some(ModelRecord {
+        id: model,
         name: row.name,
-        institution: InstitutionId(row.institution_id),
         license: row.license,
         weights_sha256: row.weights_sha256,
-        released_at: row.released_at.filter(|released| *released <= at),
+        released_at,
+        scope: match release {
+            Some(scope) => scope,
+            // Not released yet, or before releases said how far: exactly as far as its lineage allows.
+            None => models::scope(conn, model).await?,
+        },
         receipt_sha256: row.receipt_sha256,
     }))
 }
@@ -99,7 +135,7 @@ async fn modification(
     at: DateTime<Utc>,
 ) -> Result<Modification, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT j.purpose, j.recipients, j.is_commercial, j.motivation, j.task, a.id AS attempt,
+        r#"SELECT j.purpose, j.motivation, j.task, a.id AS attempt,
                   a.ended_at AS "ended_at!", a.outcome AS "outcome!"
            FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.status = 'succeeded'
            WHERE j.id = $1"#,
@@ -120,8 +156,6 @@ async fn modification(
         model_name,
         job,
         purpose: row.purpose,
-        recipients: row.recipients,
-        is_commercial: row.is_commercial,
         motivation: row.motivation,
         task: serde_json::from_value(row.task).map_err(|_| corrupt("an unknown task"))?,
         attempt: AttemptId(row.attempt),
@@ -156,6 +190,8 @@ async fn datasets_of(
     let mut found = Vec::new();
     for row in rows {
         let dataset = DatasetId(row.dataset_id);
+        let version = DatasetVersionId(row.dataset_version_id);
+        let filed = privacy::of_dataset(conn, dataset).await?;
         // What was said when the files were frozen; what is said of a later version is not of this one.
         let said_at = row.submitted_at.map_or(at, |submitted| submitted.min(at));
         let withdrawn = sqlx::query!(
@@ -183,7 +219,7 @@ async fn datasets_of(
         .await?;
         found.push(UsedDataset {
             dataset,
-            version: DatasetVersionId(row.dataset_version_id),
+            version,
             number: row.number,
             manifest_sha256: row.manifest_sha256.unwrap_or_default(),
             said: said(conn, dataset, said_at).await?,
@@ -198,6 +234,10 @@ async fn datasets_of(
                 .map(|verdict| permissions_in(&verdict))
                 .unwrap_or_default(),
             reviews,
+            licence: licence(conn, dataset, at).await?,
+            check: source_check(conn, dataset, at).await?,
+            curation: curation(conn, version, at).await?,
+            assessment: privacy::signed(&filed, version, at).cloned(),
             withdrawn: withdrawn.map(|row| (row.id, row.withdrawn_at)),
         });
     }

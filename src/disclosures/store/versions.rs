@@ -5,12 +5,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
-    disclosures::{
-        canonical::sha256_hex,
-        document::Document,
-        kind::Kind,
-        version::{Frozen, Reason},
-    },
+    disclosures::{canonical::sha256_hex, kind::Kind, version::Reason},
     ids::{DisclosureId, InstitutionId, ModelId, UserId},
 };
 
@@ -130,9 +125,12 @@ pub(in super::super) async fn of_model(
     Ok(rows.into_iter().map(Version::from).collect())
 }
 
-/// The newest published version of each model, the last published first.
+/// The newest published version of each model, the last published first: at most `limit` of them, those after
+/// version `after` where one is given.
 pub(in super::super) async fn published(
     conn: &mut PgConnection,
+    after: Option<DisclosureId>,
+    limit: i64,
 ) -> Result<Vec<Version>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
@@ -143,7 +141,11 @@ pub(in super::super) async fn published(
            WHERE NOT EXISTS (
                SELECT 1 FROM disclosures n JOIN disclosure_decisions p ON p.disclosure_id = n.id
                WHERE n.model_id = d.model_id AND n.number > d.number AND p.decision = 'published')
-           ORDER BY o.decided_at DESC LIMIT 500"#,
+             AND ($1::uuid IS NULL OR (o.decided_at, d.id) < (
+               SELECT c.decided_at, c.disclosure_id FROM disclosure_decisions c WHERE c.disclosure_id = $1))
+           ORDER BY o.decided_at DESC, d.id DESC LIMIT $2"#,
+        after.map(|after| after.0),
+        limit,
     )
     .fetch_all(conn)
     .await?;
@@ -219,64 +221,6 @@ pub(in super::super) async fn insert_decision_on(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-fn frozen(
-    id: DisclosureId,
-    kind: &str,
-    canonical: String,
-    sha256: String,
-) -> Result<Frozen, StoreError> {
-    let corrupt = |problem| CorruptRow {
-        table: "disclosure_documents",
-        id: id.0,
-        problem,
-    };
-    let kind: Kind = kind.parse().map_err(|_| corrupt("unknown kind"))?;
-    let document: Document =
-        serde_json::from_str(&canonical).map_err(|_| corrupt("a document that cannot be read"))?;
-    Ok(Frozen {
-        kind,
-        canonical,
-        sha256,
-        document,
-    })
-}
-
-/// One document as it was frozen.
-pub(in super::super) async fn stored(
-    conn: &mut PgConnection,
-    id: DisclosureId,
-    kind: Kind,
-) -> Result<Option<Frozen>, StoreError> {
-    let row = sqlx::query!(
-        "SELECT kind, canonical, sha256 FROM disclosure_documents WHERE disclosure_id = $1 AND kind = $2",
-        id.0,
-        kind.name(),
-    )
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| frozen(id, &row.kind, row.canonical, row.sha256))
-        .transpose()
-}
-
-/// All documents of a version as they were frozen.
-pub(in super::super) async fn stored_all(
-    conn: &mut PgConnection,
-    id: DisclosureId,
-) -> Result<Vec<Frozen>, StoreError> {
-    let rows = sqlx::query!(
-        "SELECT kind, canonical, sha256 FROM disclosure_documents WHERE disclosure_id = $1",
-        id.0,
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut found = rows
-        .into_iter()
-        .map(|row| frozen(id, &row.kind, row.canonical, row.sha256))
-        .collect::<Result<Vec<_>, _>>()?;
-    found.sort_by_key(|frozen| Kind::ALL.iter().position(|kind| *kind == frozen.kind));
-    Ok(found)
 }
 
 /// Why a version must be made anew, oldest reason first.

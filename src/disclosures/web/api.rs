@@ -4,21 +4,24 @@ use actix_web::{HttpResponse, get, http::header, post, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{drafts, model::reason, public::since_before, readable};
+use super::{drafts, model::reason, public::since_before, readable, visible_model};
 use crate::{
     db::Db,
     disclosures::{
         documents::make_all,
         kind::Kind,
         prepare, publish, return_to_operator,
-        store::{self, Version},
-        version::{Frozen, Reproduced},
+        store::{self, Hash, Version},
+        version::Reproduced,
     },
     error::{AppError, Say},
     ids::{DisclosureId, ModelId},
+    models,
     web::{ApiActor, ApiResult, FieldErrors, ProtectedJson},
 };
 
+/// Versions on a page of the list.
+const MOST_LISTED: i64 = 100;
 const SCHEMA: &str = include_str!("../schema.json");
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -45,7 +48,8 @@ async fn schema() -> HttpResponse {
         .body(SCHEMA)
 }
 
-fn as_json(version: &Version, frozen: &[Frozen], sees_all: bool) -> serde_json::Value {
+/// A version with its own of these hashes.
+fn as_json(version: &Version, hashes: &[Hash], sees_all: bool) -> serde_json::Value {
     json!({
         "id": version.id,
         "model": version.model,
@@ -55,7 +59,8 @@ fn as_json(version: &Version, frozen: &[Frozen], sees_all: bool) -> serde_json::
         "published_at": version.published_at(),
         "returned": version.decision.as_ref().filter(|decision| !decision.is_published)
             .map(|decision| json!({ "at": decision.at, "reason": decision.reason })),
-        "documents": frozen.iter().filter(|one| sees_all || one.kind.is_public()).map(|one| json!({
+        "documents": hashes.iter().filter(|one| one.version == version.id && (sees_all || one.kind.is_public()))
+            .map(|one| json!({
             "kind": one.kind,
             "sha256": one.sha256,
             "href": format!("/api/v1/disclosures/{}/{}", version.id, one.kind.name()),
@@ -63,16 +68,29 @@ fn as_json(version: &Version, frozen: &[Frozen], sees_all: bool) -> serde_json::
     })
 }
 
-/// The newest published version of each model.
+#[derive(Deserialize)]
+struct Paging {
+    /// The last version of the page before.
+    after: Option<DisclosureId>,
+    limit: Option<i64>,
+}
+
+/// The newest published version of each model, the last published first; at most 100 a page (`limit`), the next page
+/// begins after the last id of this one (`after`).
 #[get("/api/v1/disclosures")]
-async fn list(db: web::Data<Db>) -> ApiResult {
+async fn list(db: web::Data<Db>, query: web::Query<Paging>) -> ApiResult {
+    let limit = query.limit.unwrap_or(MOST_LISTED).clamp(1, MOST_LISTED);
     let mut conn = db.read().await?;
-    let mut data = Vec::new();
-    for version in store::published(&mut conn).await? {
-        let frozen = store::stored_all(&mut conn, version.id).await?;
-        data.push(as_json(&version, &frozen, false));
-    }
-    Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": false })))
+    let mut versions = store::published(&mut conn, query.after, limit + 1).await?;
+    let has_more = versions.len() as i64 > limit;
+    versions.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let ids: Vec<_> = versions.iter().map(|version| version.id).collect();
+    let hashes = store::hashes(&mut conn, &ids).await?;
+    let data: Vec<_> = versions
+        .iter()
+        .map(|version| as_json(version, &hashes, false))
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": has_more })))
 }
 
 /// One version: what was prepared, decided on and has become due.
@@ -88,8 +106,8 @@ async fn show(
     let sees_all = readable(&mut conn, actor, *path, Some(Kind::AnnexXi))
         .await
         .is_ok();
-    let frozen = store::stored_all(&mut conn, *path).await?;
-    let mut body = as_json(&version, &frozen, sees_all);
+    let hashes = store::hashes(&mut conn, &[*path]).await?;
+    let mut body = as_json(&version, &hashes, sees_all);
     let dues = store::dues(&mut conn, *path).await?;
     body["due"] = dues
         .iter()
@@ -175,16 +193,28 @@ async fn prepare_json(actor: ApiActor, db: web::Data<Db>, path: web::Path<ModelI
         .json(json!({ "id": id })))
 }
 
-/// What each document of a model still misses, and its versions, newest first.
+/// What each document of a model still misses, and its versions, newest first; of a base that was made elsewhere,
+/// that there are none.
 #[get("/api/v1/models/{model}/disclosures")]
 async fn show_drafts(actor: ApiActor, db: web::Data<Db>, path: web::Path<ModelId>) -> ApiResult {
+    let mut conn = db.read().await?;
+    let model = visible_model(&mut conn, &actor.0, *path).await?;
+    if model.kind == models::Kind::Base {
+        return Ok(HttpResponse::Ok().json(json!({
+            "documents": [], "versions": [], "reason": "made_elsewhere",
+            "base_facts": format!("/api/v1/models/{}/base-facts", *path),
+        })));
+    }
+    drop(conn);
     let (_, documents) = drafts(&db, &actor.0, *path).await?;
     let mut conn = db.read().await?;
-    let mut versions = Vec::new();
-    for version in store::of_model(&mut conn, *path).await? {
-        let frozen = store::stored_all(&mut conn, version.id).await?;
-        versions.push(as_json(&version, &frozen, true));
-    }
+    let known = store::of_model(&mut conn, *path).await?;
+    let ids: Vec<_> = known.iter().map(|version| version.id).collect();
+    let hashes = store::hashes(&mut conn, &ids).await?;
+    let versions: Vec<_> = known
+        .iter()
+        .map(|version| as_json(version, &hashes, true))
+        .collect();
     Ok(HttpResponse::Ok().json(json!({
         "documents": documents.iter().map(|document| json!({
             "kind": document.kind,

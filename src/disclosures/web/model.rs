@@ -8,6 +8,7 @@ use super::{
     drafts,
     draw::{self, MissingView},
     public::{DocumentPage, LinkView},
+    visible_model,
 };
 use crate::{
     db::Db,
@@ -21,6 +22,7 @@ use crate::{
     },
     error::{AppError, Say},
     ids::{DisclosureId, ModelId},
+    models,
     policy::{self, Action, Scope},
     web::{Chrome, FieldErrors, Page, PageResult, ProtectedForm, Text, back_with, filters, moment},
 };
@@ -84,6 +86,17 @@ struct ModelPage {
     can_decide: bool,
     reason_error: String,
     reason: String,
+}
+
+/// Of a base model that was made elsewhere: why there are no documents of ours, and where its maker tells of it.
+#[derive(Template)]
+#[template(path = "disclosures/made_elsewhere.html")]
+struct BasePage {
+    chrome: Chrome,
+    id: ModelId,
+    name: String,
+    evidence: Option<String>,
+    summary: Option<String>,
 }
 
 async fn draw_page(page: &Page, db: &Db, id: ModelId) -> Result<ModelPage, AppError> {
@@ -227,6 +240,19 @@ async fn draw_page(page: &Page, db: &Db, id: ModelId) -> Result<ModelPage, AppEr
 
 #[get("/{lang:nl|en}/models/{model}/disclosures")]
 async fn show(page: Page, db: web::Data<Db>, path: web::Path<(String, ModelId)>) -> PageResult {
+    let mut conn = db.read().await?;
+    let model = visible_model(&mut conn, page.actor(), path.1).await?;
+    if model.kind == models::Kind::Base {
+        let known = store::base_facts(&mut conn, model.id, db.now()).await?;
+        return page.show(&BasePage {
+            chrome: page.chrome(),
+            id: model.id,
+            name: model.name,
+            evidence: known.as_ref().map(|known| known.facts.evidence_url.clone()),
+            summary: known.and_then(|known| known.facts.summary_url),
+        });
+    }
+    drop(conn);
     let drawn = draw_page(&page, &db, path.1).await?;
     page.show(&drawn)
 }

@@ -19,6 +19,9 @@ use crate::{
     web::{Chrome, PageResult, Visit, filters, moment},
 };
 
+/// Models on the page, the last published first.
+const MOST_LISTED: i64 = 500;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(index).service(show);
 }
@@ -48,7 +51,7 @@ struct IndexPage {
 async fn index(visit: Visit, db: web::Data<Db>) -> PageResult {
     let (lang, now) = (visit.lang, db.now());
     let mut conn = db.read().await?;
-    let published = store::published(&mut conn)
+    let published = store::published(&mut conn, None, MOST_LISTED)
         .await?
         .into_iter()
         .filter_map(|version| {

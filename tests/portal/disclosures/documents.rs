@@ -261,6 +261,7 @@ async fn everybody_supplies_their_part(tuned: &Tuned) {
         ("acquired_until", "2026-10"),
         ("languages", "nl, fy"),
         ("collection", ""),
+        ("characteristics", "Waterland, 2026"),
     ];
     for (login, status) in [
         ("manager.harderwijk", StatusCode::FORBIDDEN),

@@ -1,8 +1,11 @@
 //! What is said about a model to the public and the authorities, as the people of the demo would say it.
 
+mod care;
 mod documents;
+mod later;
 mod publication;
 mod schema;
+mod sources;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -11,13 +14,17 @@ use virtual_faculty::demo;
 
 use crate::{
     job_contract::{Program, portal, result},
-    support::TestApp,
+    privacy,
+    support::{TestApp, given},
+    versions,
 };
 
 /// A portal with a model that a job made of one dataset, with the same figures each time.
 pub(crate) struct Tuned {
     pub(crate) app: TestApp,
     pub(crate) dataset: Uuid,
+    /// The dataset's version that was read.
+    pub(crate) version: Uuid,
     pub(crate) base: Uuid,
     pub(crate) model: Uuid,
 }
@@ -30,6 +37,9 @@ pub(crate) struct Wanted {
     /// Whether every fact is on record.
     pub(crate) is_complete: bool,
     pub(crate) is_released: bool,
+    pub(crate) has_personal_data: bool,
+    /// Whether the model is made of the second version, that came out of the first.
+    pub(crate) is_second_version: bool,
 }
 
 impl Default for Wanted {
@@ -39,6 +49,8 @@ impl Default for Wanted {
             confidentiality: "public",
             is_complete: true,
             is_released: true,
+            has_personal_data: false,
+            is_second_version: false,
         }
     }
 }
@@ -49,6 +61,12 @@ async fn dataset(app: &TestApp, wanted: &Wanted) -> (Uuid, Uuid) {
         "license": "CC0-1.0", "source": "test", "right_holder": "Archief Waterland", "personal_data": "no",
         "personal_data_basis": "", "confidentiality": wanted.confidentiality,
     });
+    let mut layers = vec!["copyright", "confidentiality"];
+    if wanted.has_personal_data {
+        facts["personal_data"] = "yes".into();
+        facts["personal_data_basis"] = "taak van algemeen belang".into();
+        layers.push("personal_data");
+    }
     if wanted.is_complete {
         for (name, value) in demo::public_facts().as_object().unwrap() {
             facts[name] = value.clone();
@@ -62,11 +80,7 @@ async fn dataset(app: &TestApp, wanted: &Wanted) -> (Uuid, Uuid) {
     let id = |value: &Value| value.as_str().unwrap().parse::<Uuid>().unwrap();
     let (dataset, version) = (id(&registered["id"]), id(&registered["version"]["id"]));
     contributor
-        .upload(
-            dataset,
-            "notulen.jsonl",
-            &crate::support::given::small_corpus(),
-        )
+        .upload(dataset, "notulen.jsonl", &given::small_corpus())
         .await
         .unwrap();
     app.browser("manager.waterland")
@@ -75,7 +89,7 @@ async fn dataset(app: &TestApp, wanted: &Wanted) -> (Uuid, Uuid) {
             Method::POST,
             &format!("/api/v1/datasets/{dataset}/permissions"),
             Some(json!({
-                "layers": ["copyright", "confidentiality"], "purposes": ["fine_tuning"],
+                "layers": layers, "purposes": ["fine_tuning"],
                 "recipients": "consortium", "commercial": "no", "territories": "world",
                 "processing_locations": "world", "model_families": "all", "valid_from": "2026-01-01",
                 "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
@@ -91,19 +105,30 @@ async fn dataset(app: &TestApp, wanted: &Wanted) -> (Uuid, Uuid) {
         )
         .await
         .unwrap();
-    for (login, kind) in [("steward", "data"), ("legal", "legal")] {
-        let answer = app
-            .browser(login)
-            .await
-            .post_form(
-                &format!("/nl/datasets/{dataset}/review"),
-                &[("kind", kind), ("decision", "approved"), ("reason", "")],
-            )
-            .await
-            .unwrap();
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    if wanted.has_personal_data {
+        let filed = privacy::fill(&mut contributor, dataset, privacy::assessment(&[])).await;
+        let mut officer = app.browser("fg.waterland").await;
+        let signed = privacy::decide(&mut officer, dataset, &filed, "signed").await;
+        assert_eq!(signed, StatusCode::SEE_OTHER);
+    }
+    given::approve(app, dataset).await;
+    if wanted.is_second_version {
+        return (dataset, next_version(app, dataset).await);
     }
     (dataset, version)
+}
+
+/// The next version of a dataset, approved.
+pub(crate) async fn next_version(app: &TestApp, dataset: Uuid) -> Uuid {
+    let mut contributor = app.browser("contributor.waterland").await;
+    let path = format!("/api/v1/datasets/{dataset}");
+    contributor
+        .api(Method::POST, &format!("{path}/versions"), None)
+        .await
+        .unwrap();
+    let seen = versions::until(&mut contributor, &path, versions::all_ready).await;
+    versions::approve(app, dataset).await;
+    seen["version"]["id"].as_str().unwrap().parse().unwrap()
 }
 
 /// Makes it, with the test in the place of the training program.
@@ -146,6 +171,7 @@ pub(crate) async fn tuned(wanted: Wanted) -> Tuned {
         base: of_kind("base"),
         model: of_kind("adapter"),
         dataset,
+        version,
         app,
     };
     if wanted.is_complete {
@@ -193,6 +219,16 @@ impl Tuned {
             .unwrap()
     }
 
+    /// What a field of a document says: its `content`.
+    pub(crate) async fn field(&self, kind: &str, section: &str, id: &str) -> Value {
+        let document = self.draft(kind).await;
+        let sections = document["sections"].as_array().unwrap();
+        let section = sections.iter().find(|one| one["id"] == section).unwrap();
+        let fields = section["fields"].as_array().unwrap();
+        let field = fields.iter().find(|one| one["id"] == id);
+        field.unwrap_or_else(|| panic!("{kind} has no {id}"))["content"].clone()
+    }
+
     /// The operator freezes the next version.
     pub(crate) async fn prepared(&self) -> Uuid {
         let path = format!("/api/v1/models/{}/disclosures", self.model);
@@ -221,13 +257,53 @@ impl Tuned {
     }
 
     pub(crate) async fn withdraw(&self) {
+        self.withdraw_part("dataset").await;
+    }
+
+    /// Withdraws a part: `version:{id}`, `permission:{id}` and so on.
+    pub(crate) async fn withdraw_part(&self, extent: &str) {
         self.app
             .browser("manager.waterland")
             .await
             .api(
                 Method::POST,
                 &format!("/api/v1/datasets/{}/withdraw", self.dataset),
-                Some(json!({ "reason": "bezwaar" })),
+                Some(json!({ "extent": extent, "reason": "bezwaar" })),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// The contributor states what public summaries say of the dataset: the demo's facts with these changes.
+    pub(crate) async fn state_dataset(&self, changes: Value) {
+        let mut facts = demo::public_facts();
+        for (name, value) in changes.as_object().unwrap() {
+            facts[name] = value.clone();
+        }
+        self.app
+            .browser("contributor.waterland")
+            .await
+            .api(
+                Method::POST,
+                &format!("/api/v1/datasets/{}/public-facts", self.dataset),
+                Some(facts),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// The legal reviewer notes what stands at the source.
+    pub(crate) async fn look_at_source(&self, reservation: &str) {
+        self.app
+            .browser("legal")
+            .await
+            .api(
+                Method::POST,
+                &format!("/api/v1/datasets/{}/rights/checks", self.dataset),
+                Some(json!({
+                    "source_url": "https://data.example.nl/notulen", "looked_on": "2026-11-01", "outcome": "read",
+                    "license": "CC-BY-4.0", "reservation": reservation,
+                })),
             )
             .await
             .unwrap();

@@ -486,10 +486,57 @@ async fn a_form_from_elsewhere_prepares_nothing_and_small_modifications_need_no_
         .await
         .unwrap();
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
-    // A base that was made elsewhere has no documents of ours.
-    let base = operator
-        .get(&format!("/nl/models/{}/disclosures", tuned.base))
+    a_base_says_why_it_has_none(&tuned).await;
+}
+
+/// It was made elsewhere: its pages say so and lead to where its maker tells of it.
+async fn a_base_says_why_it_has_none(tuned: &Tuned) {
+    let mut operator = tuned.app.browser("operator").await;
+    let base = tuned.base;
+    for path in [
+        format!("/nl/models/{base}/disclosures"),
+        format!("/nl/models/{base}"),
+    ] {
+        let page = operator.get(&path).await.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(
+            page.text.contains("Dit basismodel is elders gemaakt."),
+            "{}",
+            page.text
+        );
+        assert!(page.text.contains(&format!("/nl/models/{base}/base-facts")));
+    }
+    let page = operator
+        .get(&format!("/en/models/{base}/disclosures"))
+        .await
+        .unwrap()
+        .text;
+    assert!(page.contains("https://huggingface.co/"), "{page}");
+    let told = operator
+        .api(
+            Method::GET,
+            &format!("/api/v1/models/{base}/disclosures"),
+            None,
+        )
         .await
         .unwrap();
-    assert_eq!(base.status, StatusCode::NOT_FOUND);
+    assert_eq!(told["reason"], "made_elsewhere", "{told:#}");
+    assert_eq!(told["documents"], json!([]), "{told:#}");
+    // Nothing is prepared of it.
+    for path in [
+        format!("/api/v1/models/{base}/disclosures"),
+        format!("/api/v1/models/{base}/modification"),
+    ] {
+        let body = json!({ "conclusion": "same_model", "reason": "x" });
+        let answer = operator
+            .call(Method::POST, &path, Some(body))
+            .await
+            .unwrap();
+        assert!(!answer.status.is_success(), "{path}: {}", answer.text);
+    }
+    let document = operator
+        .get(&format!("/nl/models/{base}/disclosures/annex_xi"))
+        .await
+        .unwrap();
+    assert_eq!(document.status, StatusCode::NOT_FOUND);
 }
