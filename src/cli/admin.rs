@@ -131,7 +131,8 @@ pub enum AuditCommand {
 /// `faculty admin ledger …`
 #[derive(Subcommand)]
 pub enum LedgerCommand {
-    /// Compute every closed month anew from raw events; fails, naming each place, where the ledger says otherwise.
+    /// Compute every closed month anew from raw events, check the signatures of the statements and compare with the
+    /// audit log; fails, naming each place that does not hold.
     Verify,
     /// Close every month that ended more than a day ago, as the worker does each hour.
     Close,
@@ -213,10 +214,10 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             }
             anyhow::ensure!(
                 differences.is_empty(),
-                "the ledger differs from the raw events in {} places",
+                "the ledger does not hold in {} places",
                 differences.len()
             );
-            println!("The use ledger holds: {months} closed months, all as the raw events say.");
+            println!("The use ledger holds: {months} closed months, all as the raw events and the audit log say, and signed.");
         }
         AdminCommand::Ledger(LedgerCommand::Close) => {
             let closed = ledger::close_due(&ports.db, &ports.signer, ports.db.now()).await?;

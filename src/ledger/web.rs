@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::{
-    formula,
+    formula::Formula,
     look::{Shown, look, months},
     month::Month,
     statement::{Statement, VersionLine},
@@ -298,7 +298,7 @@ async fn explain(visit: Visit) -> PageResult {
     let lang = visit.lang;
     visit.show(&FormulaPage {
         chrome: visit.chrome(),
-        version: formula::VERSION,
+        version: Formula::NEWEST.number(),
         paragraphs: (1..=6).map(|n| lang.t(&format!("formula-{n}"))).collect(),
     })
 }
