@@ -50,10 +50,7 @@ impl Formula {
 }
 
 /// Hamilton's method of apportionment.
-fn by_largest_remainder<K: Ord + Copy>(
-    total: u64,
-    weights: &BTreeMap<K, u64>,
-) -> BTreeMap<K, u64> {
+fn by_largest_remainder<K: Ord + Copy>(total: u64, weights: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
     let sum: u128 = weights.values().map(|weight| u128::from(*weight)).sum();
     if sum == 0 {
         return BTreeMap::new();
@@ -94,7 +91,10 @@ mod tests {
     fn the_example_of_the_published_text() {
         let parts = by_largest_remainder(100, &weights(&[(1, 1), (2, 1), (3, 1)]));
         assert_eq!(parts, weights(&[(1, 34), (2, 33), (3, 33)]));
-        assert_eq!(by_largest_remainder(7, &weights(&[(1, 0), (2, 5)])), weights(&[(2, 7)]));
+        assert_eq!(
+            by_largest_remainder(7, &weights(&[(1, 0), (2, 5)])),
+            weights(&[(2, 7)])
+        );
         assert!(by_largest_remainder(7, &weights(&[(1, 0)])).is_empty());
     }
 

@@ -214,7 +214,10 @@ mod tests {
     #[test]
     fn what_is_served_after_a_withdrawal_is_withheld() {
         let (a, b) = (DatasetVersionId::fresh(), DatasetVersionId::fresh());
-        let journal = Journal::of(&served(&[(100, &[]), (40, &[a])], &[(a, 3), (b, 1)]), Formula::NEWEST);
+        let journal = Journal::of(
+            &served(&[(100, &[]), (40, &[a])], &[(a, 3), (b, 1)]),
+            Formula::NEWEST,
+        );
         let entries = journal.0.values().next().unwrap();
         assert_eq!(entries[&Account::Version(a)], 75);
         assert_eq!(entries[&Account::Withheld(a)], 30);
