@@ -11,7 +11,7 @@ use crate::{
     db::{Event, Subject},
     ids::{InstitutionId, ModelId, UserId},
     institutions::{self, NewInstitution},
-    models::{self, NewBase},
+    models::{self, BaseLicence, NewBase},
     policy::{self, Action, Actor, Role, Scope},
     signing,
 };
@@ -50,7 +50,7 @@ pub async fn register_base(
     ports: &Ports,
     name: &str,
     family: &str,
-    license: &str,
+    license: impl Into<BaseLicence<'_>>,
     file: &Path,
 ) -> anyhow::Result<ModelId> {
     let platform = institutions::find_platform(&ports.db)
@@ -66,7 +66,7 @@ pub async fn register_base(
     let new = NewBase {
         name,
         family,
-        license,
+        license: license.into(),
         file_name,
         bytes,
         platform: platform.id,

@@ -50,3 +50,4 @@ lineage-serving-failed = could not be started
 lineage-serving-stopped = stopped
 lineage-export = Take it with you
 lineage-export-text = The same for programs, in the W3C's standard for provenance.
+lineage-too-large = This lineage is too large to export at once. Start from a step that is nearer.

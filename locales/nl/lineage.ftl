@@ -50,3 +50,4 @@ lineage-serving-failed = starten is mislukt
 lineage-serving-stopped = gestopt
 lineage-export = Meenemen
 lineage-export-text = Dezelfde gegevens voor programma's, in de W3C-standaard voor herkomst.
+lineage-too-large = Deze herkomst is te groot om in één keer uit te voeren. Begin bij een stap die dichter bij is.

@@ -13,6 +13,8 @@ use crate::{
     config::Config,
     institutions::{self, NewInstitution},
     jobs, ledger,
+    models::{BaseLicence, DistributionScope},
+    permissions::Recipients,
     policy::{Actor, Role},
     process::start_logging,
     signing,
@@ -77,6 +79,14 @@ pub enum AdminCommand {
         /// SPDX id of its licence.
         #[arg(long)]
         license: String,
+        /// Where an agreement with its maker says so: who may receive the model and what is made of it, one of
+        /// `consortium`, `research_licensees`, `professional_licensees` and `public`. Without this, as far as is known
+        /// of the licence; one that is not known allows the consortium alone.
+        #[arg(long)]
+        recipients: Option<Recipients>,
+        /// With `--recipients`: the agreement also allows use for profit.
+        #[arg(long, requires = "recipients")]
+        commercial: bool,
         /// The GGUF file.
         file: PathBuf,
     },
@@ -126,7 +136,8 @@ pub enum VerdictsCommand {
 /// `faculty admin ledger …`
 #[derive(Subcommand)]
 pub enum LedgerCommand {
-    /// Compute every closed month anew from raw events; fails, naming each place, where the ledger says otherwise.
+    /// Compute every closed month anew from raw events, check the signatures of the statements and compare with the
+    /// audit log; fails, naming each place that does not hold.
     Verify,
     /// Close every month that ended more than a day ago, as the worker does each hour.
     Close,
@@ -195,10 +206,20 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             name,
             family,
             license,
+            recipients,
+            commercial,
             file,
         } => {
+            let license = BaseLicence {
+                label: &license,
+                agreed: recipients.map(|recipients| DistributionScope {
+                    recipients,
+                    allows_commercial_use: commercial,
+                    ..DistributionScope::unlimited()
+                }),
+            };
             ports.objects.prepare(&ports.config.origin()).await?;
-            let id = register_base(&ports, &name, &family, &license, &file).await?;
+            let id = register_base(&ports, &name, &family, license, &file).await?;
             println!("{name} is registered as {id}.");
         }
         AdminCommand::Ledger(LedgerCommand::Verify) => {
@@ -208,10 +229,12 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             }
             anyhow::ensure!(
                 differences.is_empty(),
-                "the ledger differs from the raw events in {} places",
+                "the ledger does not hold in {} places",
                 differences.len()
             );
-            println!("The use ledger holds: {months} closed months, all as the raw events say.");
+            println!(
+                "The use ledger holds: {months} closed months, all as the raw events and the audit log say, and signed."
+            );
         }
         AdminCommand::Ledger(LedgerCommand::Close) => {
             let closed = ledger::close_due(&ports.db, &ports.signer, ports.db.now()).await?;

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{
+    formula::Formula,
     journal::Journal,
     month::Month,
     statement::{self, PAYLOAD_TYPE, body_sha256},
@@ -120,13 +121,15 @@ async fn close(db: &Db, signer: &Signer, month: Month) -> Result<bool, CloseErro
     if store::first_open(tx.conn()).await? != Some(month) {
         return Ok(false);
     }
+    store::shut(&mut tx, month).await?;
     let facts = store::facts(tx.conn(), month, month.end()).await?;
-    let journal = Journal::of(&facts);
+    let formula = Formula::NEWEST;
+    let journal = Journal::of(&facts, formula);
     store::insert_journal(&mut tx, month, &journal).await?;
     let owned = store::owned(tx.conn(), &journal).await?;
-    for (institution, statement) in statement::statements(month, &journal, &owned) {
+    for (institution, statement) in statement::statements((month, formula), &journal, &owned) {
         let body = statement.canonical()?;
-        let envelope = serde_json::to_string(&signer.envelope(PAYLOAD_TYPE, body.as_bytes()))?;
+        let envelope = signer.envelope(PAYLOAD_TYPE, body.as_bytes()).to_text()?;
         let id = uuid::Uuid::now_v7();
         let sha256 = body_sha256(&body);
         store::insert_statement(&mut tx, id, &statement, &body, &envelope).await?;
@@ -138,10 +141,10 @@ async fn close(db: &Db, signer: &Signer, month: Month) -> Result<bool, CloseErro
         })?;
     }
     let id = uuid::Uuid::now_v7();
-    store::insert_month(&mut tx, id, month, &journal).await?;
+    store::insert_month(&mut tx, id, (month, formula), &journal).await?;
     tx.record(&MonthClosed {
         month,
-        formula: super::formula::VERSION,
+        formula: formula.number(),
         journal_sha256: journal.sha256(),
         id,
     })?;

@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::formula;
+use super::formula::Formula;
 use crate::ids::{AttemptId, DatasetVersionId, JobId, ModelId};
 
 /// Tokens that an attempt read of a version.
@@ -97,8 +97,8 @@ impl Account {
 pub(super) struct Journal(pub(super) BTreeMap<Source, BTreeMap<Account, i64>>);
 
 impl Journal {
-    /// Computes it from the facts by the formula in force.
-    pub(super) fn of(facts: &Facts) -> Self {
+    /// Computes it from the facts by a version of the formula.
+    pub(super) fn of(facts: &Facts, formula: Formula) -> Self {
         let mut journal = Self::default();
         for read in facts.reads.iter().filter(|read| read.tokens > 0) {
             let source = Source::Read {
@@ -112,7 +112,7 @@ impl Journal {
         for served in &facts.served {
             let mut entries = BTreeMap::new();
             for stretch in served.stretches.iter().filter(|one| one.tokens > 0) {
-                let parts = formula::divide(stretch.tokens, &served.weights);
+                let parts = formula.divide(stretch.tokens, &served.weights);
                 if parts.is_empty() {
                     credit(&mut entries, Account::Own(served.model), stretch.tokens);
                 }
@@ -149,9 +149,9 @@ impl Journal {
         (read, served)
     }
 
-    /// SHA-256 of the canonical text: a line for each transaction, `read ATTEMPT VERSION` or `served MODEL`, then
-    /// one for each of its entries, `  ACCOUNT ID TOKENS`; all in order.
-    pub(super) fn sha256(&self) -> String {
+    /// A line for each transaction, `read ATTEMPT VERSION` or `served MODEL`, then one for each of its entries,
+    /// `  ACCOUNT ID TOKENS`; all in order.
+    pub(super) fn canonical(&self) -> String {
         let mut text = String::new();
         for (source, entries) in &self.0 {
             // Writing to a String cannot fail.
@@ -164,7 +164,12 @@ impl Journal {
                 let _ = writeln!(text, "  {word} {id} {tokens}");
             }
         }
-        data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+        text
+    }
+
+    /// SHA-256 of the canonical text, in hexadecimal.
+    pub(super) fn sha256(&self) -> String {
+        data_encoding::HEXLOWER.encode(&Sha256::digest(self.canonical().as_bytes()))
     }
 }
 
@@ -209,7 +214,10 @@ mod tests {
     #[test]
     fn what_is_served_after_a_withdrawal_is_withheld() {
         let (a, b) = (DatasetVersionId::fresh(), DatasetVersionId::fresh());
-        let journal = Journal::of(&served(&[(100, &[]), (40, &[a])], &[(a, 3), (b, 1)]));
+        let journal = Journal::of(
+            &served(&[(100, &[]), (40, &[a])], &[(a, 3), (b, 1)]),
+            Formula::NEWEST,
+        );
         let entries = journal.0.values().next().unwrap();
         assert_eq!(entries[&Account::Version(a)], 75);
         assert_eq!(entries[&Account::Withheld(a)], 30);
@@ -219,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_base_model_is_its_own() {
-        let journal = Journal::of(&served(&[(9, &[])], &[]));
+        let journal = Journal::of(&served(&[(9, &[])], &[]), Formula::NEWEST);
         let entries = journal.0.values().next().unwrap();
         assert_eq!(entries.values().copied().max(), Some(9));
         assert!(
@@ -251,7 +259,7 @@ mod tests {
                     weights: weights.iter().zip(&versions).map(|(weight, version)| (*version, *weight)).collect(),
                 }],
             };
-            let journal = Journal::of(&facts);
+            let journal = Journal::of(&facts, Formula::NEWEST);
             for entries in journal.0.values() {
                 prop_assert_eq!(entries.values().sum::<i64>(), 0);
                 prop_assert!(entries.values().all(|tokens| *tokens != 0));
@@ -261,7 +269,7 @@ mod tests {
                 total(reads.iter().sum()), total(stretches.iter().map(|(tokens, _)| tokens).sum())));
             let mut turned = facts.clone();
             turned.reads.reverse();
-            prop_assert_eq!(Journal::of(&turned).sha256(), journal.sha256());
+            prop_assert_eq!(Journal::of(&turned, Formula::NEWEST).sha256(), journal.sha256());
         }
     }
 }

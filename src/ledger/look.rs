@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{
+    formula::Formula,
     journal::Journal,
     month::Month,
     statement::{self, Statement},
@@ -78,11 +79,12 @@ async fn compute(
     month: Month,
     until: chrono::DateTime<chrono::Utc>,
 ) -> Result<Statement, StoreError> {
-    let journal = Journal::of(&store::facts(conn, month, until).await?);
+    let formula = Formula::NEWEST;
+    let journal = Journal::of(&store::facts(conn, month, until).await?, formula);
     let owned = store::owned(conn, &journal).await?;
-    Ok(statement::statements(month, &journal, &owned)
+    Ok(statement::statements((month, formula), &journal, &owned)
         .remove(&institution)
-        .unwrap_or_else(|| Statement::empty(institution, month, &journal)))
+        .unwrap_or_else(|| Statement::empty(institution, (month, formula), &journal)))
 }
 
 /// The months that can be looked at, newest first, with whether each is closed.

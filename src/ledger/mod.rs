@@ -7,11 +7,14 @@
 
 mod close;
 pub mod formula;
+#[cfg(test)]
+mod golden;
 mod journal;
 mod look;
 mod month;
 mod statement;
 mod store;
+mod table;
 mod verify;
 pub mod web;
 

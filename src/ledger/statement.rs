@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    formula,
+    formula::Formula,
     journal::{Account, Journal, Source},
     month::Month,
 };
@@ -78,13 +78,17 @@ pub(super) struct Statement {
 
 impl Statement {
     /// One in which nothing of the institution was used.
-    pub(super) fn empty(institution: InstitutionId, month: Month, journal: &Journal) -> Self {
+    pub(super) fn empty(
+        institution: InstitutionId,
+        (month, formula): (Month, Formula),
+        journal: &Journal,
+    ) -> Self {
         let (all_tokens_read, all_tokens_served) = journal.totals();
         Self {
             statement: 1,
             institution,
             month,
-            formula: formula::VERSION,
+            formula: formula.number(),
             journal_sha256: journal.sha256(),
             versions: Vec::new(),
             tokens_read: 0,
@@ -109,9 +113,9 @@ pub(super) fn body_sha256(body: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(body.as_bytes()))
 }
 
-/// The statements of everybody whose data the journal names, by institution.
+/// The statements of everybody whose data the journal of a month names, by institution.
 pub(super) fn statements(
-    month: Month,
+    (month, formula): (Month, Formula),
     journal: &Journal,
     owned: &BTreeMap<DatasetVersionId, Owned>,
 ) -> BTreeMap<InstitutionId, Statement> {
@@ -148,7 +152,7 @@ pub(super) fn statements(
     for ((institution, _), line) in lines {
         let statement = statements
             .entry(institution)
-            .or_insert_with(|| Statement::empty(institution, month, journal));
+            .or_insert_with(|| Statement::empty(institution, (month, formula), journal));
         statement.tokens_read += line.tokens_read;
         statement.tokens_served += line.tokens_served;
         statement.tokens_withheld += line.tokens_withheld;

@@ -5,11 +5,12 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::{
-    formula,
+    formula::Formula,
     look::{Shown, look, months},
     month::Month,
     statement::{Statement, VersionLine},
     store::{self, Names},
+    table::table,
 };
 use crate::{
     db::Db,
@@ -298,7 +299,7 @@ async fn explain(visit: Visit) -> PageResult {
     let lang = visit.lang;
     visit.show(&FormulaPage {
         chrome: visit.chrome(),
-        version: formula::VERSION,
+        version: Formula::NEWEST.number(),
         paragraphs: (1..=6).map(|n| lang.t(&format!("formula-{n}"))).collect(),
     })
 }
@@ -346,7 +347,7 @@ async fn show_json(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) 
 #[get("/api/v1/statements/{institution}/{month}/csv")]
 async fn download(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) -> ApiResult {
     let (_, shown) = find(&db, &actor.0, &which).await?;
-    let text = table(&shown.statement).map_err(AppError::Internal)?;
+    let text = table(&shown.statement).map_err(|e| AppError::Internal(e.into()))?;
     let name = format!("{}-{}.csv", which.institution, shown.statement.month);
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
@@ -355,50 +356,4 @@ async fn download(actor: ApiActor, db: web::Data<Db>, which: web::Path<Which>) -
             format!("attachment; filename=\"{name}\""),
         ))
         .body(text))
-}
-
-/// Ids and counts alone: nothing in it can be a formula of a spreadsheet.
-fn table(statement: &Statement) -> anyhow::Result<Vec<u8>> {
-    let mut file = csv::Writer::from_writer(Vec::new());
-    file.write_record([
-        "month",
-        "dataset",
-        "version",
-        "kind",
-        "job_or_model",
-        "attempt",
-        "tokens_read",
-        "tokens_served",
-        "tokens_withheld",
-    ])?;
-    for line in &statement.versions {
-        let (month, dataset, version) = (
-            statement.month.to_string(),
-            line.dataset.to_string(),
-            line.version.to_string(),
-        );
-        let mut write = |kind: &str, id: String, attempt: String, counts: [i64; 3]| {
-            let [read, served, withheld] = counts.map(|count| count.to_string());
-            file.write_record([
-                &month, &dataset, &version, kind, &id, &attempt, &read, &served, &withheld,
-            ])
-        };
-        for one in &line.read {
-            write(
-                "read",
-                one.job.to_string(),
-                one.attempt.to_string(),
-                [one.tokens, 0, 0],
-            )?;
-        }
-        for one in &line.served {
-            write(
-                "served",
-                one.model.to_string(),
-                String::new(),
-                [0, one.tokens, one.withheld],
-            )?;
-        }
-    }
-    Ok(file.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }

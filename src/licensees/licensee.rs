@@ -33,13 +33,19 @@ impl Licence {
         Self::ALL.into_iter().find(|one| one.name() == text)
     }
 
-    /// The circle that a model must be made for, to be given out under this licence.
+    /// The circle that a model must be released to, to be given out under this licence.
     #[must_use]
     pub fn needs(self) -> Recipients {
         match self {
             Self::Research => Recipients::ResearchLicensees,
             Self::Professional => Recipients::ProfessionalLicensees,
         }
+    }
+
+    /// Whether it lets the licensee use the model for profit.
+    #[must_use]
+    pub fn is_commercial(self) -> bool {
+        self == Self::Professional
     }
 }
 
@@ -53,6 +59,8 @@ pub struct Licensee {
     /// The address that is told of changes.
     pub contact: String,
     pub licence: Licence,
+    /// Where they are established, ISO 3166-1 alpha-2, where that was said.
+    pub country: Option<String>,
     pub since: NaiveDate,
     pub until: Option<NaiveDate>,
     /// Whether somebody ended it.
@@ -66,6 +74,8 @@ pub struct New {
     pub name: String,
     pub contact: String,
     pub licence: Licence,
+    /// As [`Licensee::country`]; needed for a model that may not go everywhere.
+    pub country: Option<String>,
     pub since: NaiveDate,
     pub until: Option<NaiveDate>,
 }

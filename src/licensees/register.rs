@@ -23,8 +23,12 @@ pub enum RegisterError {
     NotFound(LicenseeId),
     #[error("the model is not released, or may not be used")]
     NotUsable,
-    #[error("the permissions that the model was made under do not allow this licence")]
+    #[error("the model's release or its lineage does not allow this circle")]
     NotAllowed,
+    #[error("the model may not be used for profit")]
+    NotForProfit,
+    #[error("the model may not go to that country, or to one that was not said")]
+    Elsewhere,
     #[error("they hold this model under this licence already")]
     Again,
     #[error(transparent)]
@@ -48,6 +52,8 @@ impl From<RegisterError> for AppError {
             RegisterError::UnknownModel => Self::invalid("licensee-unknown-model"),
             RegisterError::NotUsable => Self::conflict("licensee-not-usable"),
             RegisterError::NotAllowed => Self::conflict("licensee-not-allowed"),
+            RegisterError::NotForProfit => Self::conflict("licensee-not-for-profit"),
+            RegisterError::Elsewhere => Self::conflict("licensee-elsewhere"),
             RegisterError::Again => Self::conflict("licensee-again"),
             RegisterError::Denied(why) => why.into(),
             RegisterError::Store(why) => why.into(),
@@ -88,7 +94,8 @@ impl Event for Changed {
 /// Gives a released model out under a licence: from now on they are told when something about it changes.
 ///
 /// # Errors
-/// [`RegisterError::NotAllowed`] where its job was allowed for a narrower circle.
+/// [`RegisterError::NotAllowed`], [`RegisterError::NotForProfit`] or [`RegisterError::Elsewhere`] where the release, or
+/// anything in the model's lineage, allows less; the database refuses the same.
 pub async fn add(db: &Db, actor: &Actor, new: &New) -> Result<LicenseeId, RegisterError> {
     let mut tx = db.write(actor).await?;
     let permit = policy::check(
@@ -102,11 +109,23 @@ pub async fn add(db: &Db, actor: &Actor, new: &New) -> Result<LicenseeId, Regist
     if !model.is_usable {
         return Err(RegisterError::NotUsable);
     }
-    if let Some(circle) = &model.recipients {
-        let circle: Recipients = circle.parse().map_err(|_| RegisterError::NotAllowed)?;
-        if circle < new.licence.needs() {
-            return Err(RegisterError::NotAllowed);
-        }
+    let circle: Recipients = model
+        .recipients
+        .parse()
+        .map_err(|_| RegisterError::NotAllowed)?;
+    if circle < new.licence.needs() {
+        return Err(RegisterError::NotAllowed);
+    }
+    if new.licence.is_commercial() && !model.allows_commercial_use {
+        return Err(RegisterError::NotForProfit);
+    }
+    let is_within = model.territories.as_ref().is_none_or(|codes| {
+        new.country
+            .as_ref()
+            .is_some_and(|country| codes.contains(country))
+    });
+    if !is_within {
+        return Err(RegisterError::Elsewhere);
     }
     let id = store::insert(&mut tx, new)
         .await?

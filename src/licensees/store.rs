@@ -17,6 +17,7 @@ struct Row {
     name: String,
     contact: String,
     licence: String,
+    country: Option<String>,
     held_since: NaiveDate,
     held_until: Option<NaiveDate>,
     is_ended: bool,
@@ -37,6 +38,7 @@ impl TryFrom<Row> for Licensee {
                 id: row.id,
                 problem: "unknown licence",
             })?,
+            country: row.country,
             since: row.held_since,
             until: row.held_until,
             is_ended: row.is_ended,
@@ -51,7 +53,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Licensee>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT l.id, l.model_id, m.name AS model_name, l.name, l.contact, l.licence, l.held_since, l.held_until,
+        r#"SELECT l.id, l.model_id, m.name AS model_name, l.name, l.contact, l.licence, l.country, l.held_since, l.held_until,
                   l.ended_at IS NOT NULL AS "is_ended!"
            FROM licensees l JOIN models m ON m.id = l.model_id
            WHERE $1::uuid IS NULL OR l.model_id = $1
@@ -77,7 +79,7 @@ pub async fn of_models(
     let models: Vec<_> = models.iter().map(|model| model.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT l.id, l.model_id, m.name AS model_name, l.name, l.contact, l.licence, l.held_since, l.held_until,
+        r#"SELECT l.id, l.model_id, m.name AS model_name, l.name, l.contact, l.licence, l.country, l.held_since, l.held_until,
                   false AS "is_ended!"
            FROM licensees l JOIN models m ON m.id = l.model_id
            WHERE l.model_id = ANY($1) AND l.ended_at IS NULL
@@ -97,8 +99,11 @@ pub async fn of_models(
 pub(super) struct Given {
     pub(super) institution: InstitutionId,
     pub(super) is_usable: bool,
-    /// The circle that its job was allowed for; none for a base, which the platform gives out as it likes.
-    pub(super) recipients: Option<String>,
+    /// The circle that its release and its lineage allow.
+    pub(super) recipients: String,
+    pub(super) allows_commercial_use: bool,
+    /// The countries that it may go to; none: anywhere.
+    pub(super) territories: Option<Vec<String>>,
 }
 
 /// The model, kept from being quarantined until the transaction ends.
@@ -108,8 +113,8 @@ pub(super) async fn lock_model(
 ) -> Result<Option<Given>, StoreError> {
     let row = sqlx::query!(
         r#"SELECT m.institution_id, m.status = 'released' AND m.quarantined_at IS NULL AS "is_usable!",
-                  (SELECT j.recipients FROM jobs j WHERE j.id = m.job_id) AS recipients
-           FROM models m WHERE m.id = $1 FOR SHARE OF m"#,
+                  r.recipients AS "recipients!", r.allows_commercial AS "allows_commercial!", r.territories
+           FROM models m CROSS JOIN LATERAL model_release(m.id) r WHERE m.id = $1 FOR SHARE OF m"#,
         model.0,
     )
     .fetch_optional(tx.conn())
@@ -118,6 +123,8 @@ pub(super) async fn lock_model(
         institution: InstitutionId(row.institution_id),
         is_usable: row.is_usable,
         recipients: row.recipients,
+        allows_commercial_use: row.allows_commercial,
+        territories: row.territories,
     }))
 }
 
@@ -128,8 +135,8 @@ pub(super) async fn insert(
 ) -> Result<Option<LicenseeId>, StoreError> {
     let (now, by) = (tx.now(), tx.actor().user);
     let id = sqlx::query_scalar!(
-        "INSERT INTO licensees (id, model_id, name, contact, licence, held_since, held_until, added_by, added_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "INSERT INTO licensees (id, model_id, name, contact, licence, held_since, held_until, added_by, added_at, country)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (model_id, lower(contact), licence) WHERE ended_at IS NULL DO NOTHING RETURNING id",
         LicenseeId::fresh().0,
         new.model.0,
@@ -140,6 +147,7 @@ pub(super) async fn insert(
         new.until,
         by.0,
         now,
+        new.country,
     )
     .fetch_optional(tx.conn())
     .await?;

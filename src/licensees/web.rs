@@ -16,6 +16,7 @@ use crate::{
     error::{AppError, Say},
     ids::{LicenseeId, ModelId},
     models,
+    permissions::Territory,
     policy::{self, Action, Actor, Scope},
     web::{
         ApiActor, ApiResult, Chrome, FieldErrors, Page, PageResult, ProtectedForm, ProtectedJson,
@@ -45,6 +46,8 @@ struct Form {
     #[serde(default)]
     licence: String,
     #[serde(default)]
+    country: String,
+    #[serde(default)]
     since: String,
     #[serde(default)]
     until: String,
@@ -67,6 +70,11 @@ async fn parse(db: &Db, form: &Form) -> Result<New, FieldErrors> {
     let licence = Licence::parse(&form.licence);
     if licence.is_none() {
         errors.add("licence", Say::new("licensee-licence-missing"));
+    }
+    let country = form.country.trim().to_ascii_uppercase();
+    let is_country = matches!(country.parse(), Ok(Territory::Country(_)));
+    if !country.is_empty() && !is_country {
+        errors.add("country", Say::new("licensee-country-wrong"));
     }
     let today = db.now().with_timezone(&Amsterdam).date_naive();
     let mut date = |field: &'static str, text: &str, empty: Option<NaiveDate>| {
@@ -103,6 +111,7 @@ async fn parse(db: &Db, form: &Form) -> Result<New, FieldErrors> {
             name,
             contact,
             licence,
+            country: (!country.is_empty()).then_some(country),
             since,
             until,
         }),
@@ -117,6 +126,7 @@ struct Row {
     model: String,
     model_href: String,
     licence: String,
+    country: String,
     since: String,
     until: String,
     goes_on: bool,
@@ -180,6 +190,7 @@ async fn draw(
         model_href: page.path(&format!("/models/{}", one.model)),
         model: one.model_name,
         licence: lang.t(&format!("licensee-licence-{}", one.licence.name())),
+        country: one.country.unwrap_or_default(),
         since: one.since.to_string(),
         until: one.until.map(|date| date.to_string()).unwrap_or_default(),
         goes_on: !one.is_ended,

@@ -102,6 +102,12 @@ fn ordered_rows(graph: &Graph, edges: &[super::graph::Edge]) -> Vec<Vec<Uuid>> {
             row.push(node.id);
         }
     }
+    let mut parents: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+    let mut children: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+    for edge in edges {
+        parents.entry(edge.to).or_default().push(edge.from);
+        children.entry(edge.from).or_default().push(edge.to);
+    }
     let mut position: BTreeMap<Uuid, usize> = BTreeMap::new();
     let number = |row: &[Uuid], position: &mut BTreeMap<Uuid, usize>| {
         for (column, node) in row.iter().enumerate() {
@@ -113,19 +119,17 @@ fn ordered_rows(graph: &Graph, edges: &[super::graph::Edge]) -> Vec<Vec<Uuid>> {
         number(row, &mut position);
     }
     for sweep in 0..SWEEPS {
-        let goes_down = sweep % 2 == 0;
+        let towards = if sweep % 2 == 0 { &parents } else { &children };
         for row in &mut rows {
             let mut keyed: Vec<(usize, usize, Uuid)> = row
                 .iter()
                 .enumerate()
                 .map(|(column, node)| {
-                    let beside: Vec<usize> = edges
-                        .iter()
-                        .filter_map(|edge| match goes_down {
-                            true if edge.to == *node => position.get(&edge.from),
-                            false if edge.from == *node => position.get(&edge.to),
-                            _ => None,
-                        })
+                    let beside: Vec<usize> = towards
+                        .get(node)
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|other| position.get(other))
                         .copied()
                         .collect();
                     let mean = beside

@@ -6,6 +6,7 @@
 
 mod draw;
 mod graph;
+mod json;
 mod prov;
 mod read;
 mod store;
@@ -14,6 +15,7 @@ pub mod web;
 pub use self::{
     draw::{Drawing, draw},
     graph::{Edge, Graph, Kind, Node},
+    json::as_json,
     prov::{Triple, as_json_ld, as_turtle, triples},
     read::{LineageError, read},
 };

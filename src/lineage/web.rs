@@ -3,12 +3,12 @@
 use actix_web::{HttpResponse, get, http::header, web};
 use askama::Template;
 use serde::Deserialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     draw::{Drawing, draw},
     graph::{Graph, Kind, Node},
+    json::as_json,
     prov, read,
 };
 use crate::{
@@ -277,28 +277,11 @@ async fn show_json(
     let node = parse(&path.0, &path.1)?;
     let limit = query.limit.unwrap_or(MOST).clamp(1, MOST_EXPORTED);
     let graph = read::read(&db, &actor.0, node, limit).await?;
-    let nodes: Vec<_> = graph
-        .nodes
-        .iter()
-        .map(|node| {
-            json!({
-                "kind": node.kind,
-                "id": node.id,
-                "label": node.label,
-                "institution": { "id": node.institution.0, "name": node.institution.1 },
-                "status": node.status,
-                "is_marked": node.is_marked,
-                "created_at": node.created_at,
-                "is_upstream": graph.upstream.contains(&node.id),
-            })
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({
-        "roots": graph.roots, "nodes": nodes, "edges": graph.edges, "is_cut": graph.is_cut,
-    })))
+    Ok(HttpResponse::Ok().json(as_json(&graph)))
 }
 
-/// PROV-O, by ending: `prov.jsonld` or `prov.ttl`.
+/// PROV-O, by ending: `prov.jsonld` or `prov.ttl`; refused where not all of it would be in it, since RDF that leaves
+/// something out does not say so.
 #[get("/api/v1/lineage/{kind}/{id}/prov.{form:jsonld|ttl}")]
 async fn show_prov(
     actor: ApiActor,
@@ -307,6 +290,9 @@ async fn show_prov(
 ) -> ApiResult {
     let (kind, id) = parse(&path.0, &path.1)?;
     let graph = read::read(&db, &actor.0, (kind, id), MOST_EXPORTED).await?;
+    if graph.is_cut {
+        return Err(AppError::invalid("lineage-too-large").into());
+    }
     let (media_type, body) = if path.2 == "ttl" {
         ("text/turtle; charset=utf-8", prov::as_turtle(&graph))
     } else {

@@ -1,6 +1,8 @@
 //! Models: the bases that may be tuned, what came out of jobs, their receipts and where they are served.
 
 mod deploy;
+#[cfg(test)]
+mod golden;
 mod model;
 mod provenance;
 mod quarantine;
@@ -17,8 +19,8 @@ pub use self::{
     quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
     receipt::NoReceipt,
     register::{
-        FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError, register_base,
-        register_from_job,
+        BaseLicence, FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError,
+        register_base, register_from_job,
     },
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},

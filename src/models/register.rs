@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     model::{Kind, Model, Status},
-    provenance, scope, store,
+    provenance,
+    scope::{self, DistributionScope},
+    store,
 };
 use crate::{
     db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
@@ -43,6 +45,32 @@ impl From<sqlx::Error> for RegisterError {
     }
 }
 
+/// The licence that a base model came under.
+#[derive(Debug, Clone)]
+pub struct BaseLicence<'a> {
+    /// SPDX id.
+    pub label: &'a str,
+    /// How far an agreement with its maker lets it go. Without one, as far as is known of the licence.
+    pub agreed: Option<DistributionScope>,
+}
+
+impl<'a> From<&'a str> for BaseLicence<'a> {
+    fn from(label: &'a str) -> Self {
+        Self {
+            label,
+            agreed: None,
+        }
+    }
+}
+
+impl BaseLicence<'_> {
+    fn scope(&self) -> DistributionScope {
+        self.agreed
+            .clone()
+            .unwrap_or_else(|| scope::of_licence(self.label))
+    }
+}
+
 /// A base model to bring in, from a file.
 #[derive(Debug)]
 pub struct NewBase<'a> {
@@ -50,8 +78,7 @@ pub struct NewBase<'a> {
     pub name: &'a str,
     /// What permissions name.
     pub family: &'a str,
-    /// SPDX id.
-    pub license: &'a str,
+    pub license: BaseLicence<'a>,
     /// Name of the file, for people.
     pub file_name: &'a str,
     /// Its bytes.
@@ -189,7 +216,7 @@ pub async fn register_base(
         name: new.name.to_owned(),
         kind: Kind::Base,
         family: new.family.to_owned(),
-        license: new.license.to_owned(),
+        license: new.license.label.to_owned(),
         institution: new.platform,
         status: Status::Released,
         marked: None,
@@ -205,7 +232,7 @@ pub async fn register_base(
         object_version: version,
     };
     if is_new {
-        store::insert(&mut tx, &model, &scope::of_licence(new.license)).await?;
+        store::insert(&mut tx, &model, &new.license.scope()).await?;
         store::insert_file(&mut tx, model.id, &file).await?;
     }
     let position = store::audit_position(&mut tx).await?;
@@ -257,7 +284,7 @@ pub async fn register_from_job(
         created_at: tx.now(),
     };
     // What it may not is said by its lineage, not by itself.
-    store::insert(tx, &model, &scope::DistributionScope::unlimited()).await?;
+    store::insert(tx, &model, &DistributionScope::unlimited()).await?;
     for file in &made.files {
         store::insert_file(tx, model.id, file).await?;
     }

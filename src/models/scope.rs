@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::permissions::Recipients;
+use crate::permissions::{Recipients, Training, licence_flags};
 
 /// What sets a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,6 +78,17 @@ impl DistributionScope {
         }
     }
 
+    /// Nothing but the consortium's own work, on the same terms: what is allowed where nobody knows what is.
+    #[must_use]
+    pub fn narrowest() -> Self {
+        Self {
+            recipients: Recipients::Consortium,
+            allows_commercial_use: false,
+            territories: None,
+            is_share_alike: true,
+        }
+    }
+
     /// What both allow.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -122,15 +133,23 @@ pub fn binding(limits: &[Limit]) -> Vec<&Limit> {
     limits.iter().filter(sets).collect()
 }
 
-/// What a licence allows of handing on: elements of Creative Commons licences, by their SPDX id.
+/// What a licence allows of handing on what was made with the work, by the flags of `permission-policy`. One that is
+/// not known, or that leaves it to an agreement, allows nothing by itself.
 #[must_use]
 pub(super) fn of_licence(license: &str) -> DistributionScope {
-    let upper = license.to_ascii_uppercase();
-    let has = |element: &str| upper.split('-').any(|part| part == element);
+    let known = licence_flags(license).filter(|flags| flags.allows_training == Training::Yes);
+    let Some(flags) = known else {
+        return DistributionScope::narrowest();
+    };
     DistributionScope {
-        allows_commercial_use: !has("NC"),
-        is_share_alike: has("SA"),
-        ..DistributionScope::unlimited()
+        recipients: if flags.no_derivatives {
+            Recipients::Consortium
+        } else {
+            Recipients::Public
+        },
+        allows_commercial_use: !flags.non_commercial,
+        is_share_alike: flags.share_alike,
+        territories: None,
     }
 }
 
@@ -168,9 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_speaks_by_its_elements() {
+    fn a_licence_speaks_by_its_flags_and_one_that_nobody_knows_allows_nothing() {
         assert!(!of_licence("CC-BY-NC-SA-4.0").allows_commercial_use);
         assert!(of_licence("cc-by-sa-4.0").is_share_alike);
         assert_eq!(of_licence("Apache-2.0"), DistributionScope::unlimited());
+        let unlimited = DistributionScope::unlimited();
+        let no_derivatives = of_licence("CC-BY-ND-4.0");
+        assert_eq!(no_derivatives.recipients, Recipients::Consortium);
+        for unknown in [
+            "LicenseRef-Llama-3.2",
+            "OpenRAIL-M",
+            "proprietary",
+            "none",
+            "LicenseRef-no-training",
+            "",
+        ] {
+            let scope = of_licence(unknown);
+            assert_eq!(scope, DistributionScope::narrowest(), "{unknown}");
+            assert!(unlimited.covers(&scope));
+        }
     }
 }

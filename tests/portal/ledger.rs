@@ -3,8 +3,13 @@
 use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _};
-use virtual_faculty::{ids::ModelId, ledger};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use virtual_faculty::{
+    ids::ModelId,
+    ledger,
+    policy::Actor,
+    signing::{self, Signer},
+};
 
 use crate::support::{Keyholder, TestApp, given};
 
@@ -137,6 +142,156 @@ async fn a_ledger_that_was_tampered_with_is_found_and_the_place_named() {
         text.contains("does not follow from the raw events"),
         "{text}"
     );
+}
+
+/// As the database's owner could, past every trigger.
+async fn tamper(database: &mut PgConnection, change: &str) {
+    let text = format!("BEGIN; SET LOCAL session_replication_role = replica; {change}; COMMIT");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+        .execute(database)
+        .await
+        .unwrap();
+}
+
+/// What `ledger verify` finds, a line each.
+async fn found(holder: &Keyholder) -> String {
+    let (_, differences) = ledger::verify(&holder.app.ports.db).await.unwrap();
+    let lines: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+const STATEMENT: &str = "application/vnd.virtual-faculty.statement+json";
+
+#[actix_web::test]
+async fn every_statement_is_signed_and_stands_in_the_audit_log() {
+    let (holder, _) = served_model().await;
+    let ports = &holder.app.ports;
+    let answer = holder.ask("een twee", json!({})).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    // A process that still has the key which was put away closes no month.
+    let signer = Signer::from_hex(&"08".repeat(32)).unwrap();
+    signing::rotate(&ports.db, &Actor::system(), &signer)
+        .await
+        .unwrap();
+    let later = ports.db.now() + TimeDelta::days(33);
+    let refused = ledger::close_due(&ports.db, &ports.signer, later).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let closed = ledger::close_due(&ports.db, &signer, later).await.unwrap();
+    assert_eq!(closed.len(), 1);
+    assert_eq!(found(&holder).await, "");
+
+    let mut database = holder.database().await;
+    let (body, envelope): (String, String) =
+        sqlx::query_as("SELECT body, envelope FROM ledger_statements")
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+    let foreign = Signer::from_hex(&"09".repeat(32)).unwrap();
+    let by = |signer: &Signer, kind: &str, body: &str| {
+        signer.envelope(kind, body.as_bytes()).to_text().unwrap()
+    };
+    let raised = body.replace("\"tokens_served\":", "\"tokens_served\":9");
+    for (envelope, expected) in [
+        (by(&foreign, STATEMENT, &body), "does not hold"),
+        (by(&ports.signer, STATEMENT, &body), "was put away"),
+        (by(&signer, STATEMENT, &raised), "is about something else"),
+        (by(&signer, "text/plain", &body), "is about something else"),
+        (
+            envelope.replace("\"sig\":\"", "\"sig\":\"AAAA"),
+            "does not hold",
+        ),
+        (String::new(), "does not hold"),
+    ] {
+        let change = format!("UPDATE ledger_statements SET envelope = '{envelope}'");
+        tamper(&mut database, &change).await;
+        let found = found(&holder).await;
+        assert!(found.contains(expected), "{expected}: {found}");
+        assert_eq!(found.lines().count(), 1, "{found}");
+    }
+    let change = format!("UPDATE ledger_statements SET envelope = '{envelope}'");
+    tamper(&mut database, &change).await;
+    assert_eq!(found(&holder).await, "");
+
+    tamper(&mut database, "UPDATE ledger_months SET formula = 99").await;
+    let unknown = found(&holder).await;
+    assert!(
+        unknown.contains("version 99 of the formula, which is not known"),
+        "{unknown}"
+    );
+    assert!(
+        unknown.contains("does not tell that it was closed like this"),
+        "{unknown}"
+    );
+    tamper(&mut database, "UPDATE ledger_months SET formula = 1").await;
+
+    // Written anew, all of it, by whoever has the key: only the audit log tells.
+    tamper(
+        &mut database,
+        "UPDATE ledger_statements SET id = gen_random_uuid()",
+    )
+    .await;
+    let renewed = found(&holder).await;
+    assert!(
+        renewed.contains("does not tell of this statement for institution"),
+        "{renewed}"
+    );
+    assert!(
+        renewed.contains("tells of a statement for institution"),
+        "{renewed}"
+    );
+    tamper(
+        &mut database,
+        "DELETE FROM ledger_statements; DELETE FROM ledger_entries; DELETE FROM ledger_transactions;
+         DELETE FROM ledger_months; DELETE FROM usage_records; DELETE FROM tokens_read",
+    )
+    .await;
+    let gone = found(&holder).await;
+    assert!(
+        gone.contains("the audit log tells that it was closed, and it is not there"),
+        "{gone}"
+    );
+}
+
+#[actix_web::test]
+async fn a_month_closes_over_what_was_being_written_and_takes_nothing_later() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let answer = holder.ask("een twee", json!({})).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let again = "INSERT INTO usage_records SELECT gen_random_uuid(), api_key_id, institution_id, model_id, day,
+                     prompt_tokens, completion_tokens, outcome, is_streamed, started_at, ended_at
+                 FROM usage_records LIMIT 1";
+    let (mut writer, mut watcher) = (holder.database().await, holder.database().await);
+    let mut late = writer.begin().await.unwrap();
+    late.execute(again).await.unwrap();
+    let commit_once_waited_for = async {
+        let waits =
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+        for _ in 0..20_000 {
+            let is_waited_for: bool = sqlx::query_scalar(waits)
+                .fetch_one(&mut watcher)
+                .await
+                .unwrap();
+            if is_waited_for {
+                break;
+            }
+        }
+        late.commit().await.unwrap();
+    };
+    let (closed, ()) = tokio::join!(close(&holder), commit_once_waited_for);
+    assert_eq!(closed.len(), 1);
+    let served: i64 = sqlx::query_scalar("SELECT tokens_served FROM ledger_months")
+        .fetch_one(&mut watcher)
+        .await
+        .unwrap();
+    let (prompt, completion, _) = holder.records().await.remove(0);
+    assert_eq!(
+        served,
+        2 * (prompt + completion),
+        "the month has what was being written when it closed"
+    );
+    assert_eq!(found(&holder).await, "");
+    let refused = watcher.execute(again).await.unwrap_err().to_string();
+    assert!(refused.contains("is closed"), "{refused}");
 }
 
 #[actix_web::test]

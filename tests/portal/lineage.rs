@@ -721,6 +721,29 @@ async fn in_a_graph_of_ten_thousand_nodes_the_database_walks_as_another_hand_doe
 }
 
 #[actix_web::test]
+async fn a_lineage_too_large_for_one_file_is_refused_rather_than_cut() {
+    let app = TestApp::without_worker(&[]).await;
+    let base = given::tiny_base(&app).await;
+    let path = format!("/api/v1/lineage/model/{base}/prov.ttl");
+    fetch(&app, "auditor", &path).await;
+    let many = |count: usize| {
+        format!(
+            "INSERT INTO lineage_edges SELECT 'model', '{base}', 'model', ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, now()
+             FROM generate_series(1, {count}) AS n ON CONFLICT DO NOTHING"
+        )
+    };
+    past_triggers(&app, &many(20_000)).await;
+    fetch(&app, "auditor", &path).await;
+    past_triggers(&app, &many(20_001)).await;
+    for form in ["ttl", "jsonld"] {
+        let path = format!("/api/v1/lineage/model/{base}/prov.{form}");
+        let answer = app.browser("auditor").await.get(&path).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+        assert!(answer.text.contains("lineage-too-large"), "{}", answer.text);
+    }
+}
+
+#[actix_web::test]
 async fn the_picture_fits_a_desk_and_a_telephone_in_both_languages() {
     let made = trained().await;
     let (app, model) = (&made.app, made.model);

@@ -1,9 +1,9 @@
-//! The golden files of the PROV-O export, and what libraries that are not ours read in them.
+//! The golden files of the lineage as JSON and as PROV-O, and what libraries that are not ours read in them.
 
 use chrono::{TimeZone as _, Utc};
 use oxrdf::Triple;
 use uuid::Uuid;
-use virtual_faculty::lineage::{Edge, Graph, Kind, Node, as_json_ld, as_turtle, triples};
+use virtual_faculty::lineage::{Edge, Graph, Kind, Node, as_json, as_json_ld, as_turtle, triples};
 
 fn graph() -> Graph {
     let at = |hour| Utc.with_ymd_and_hms(2026, 11, 25, hour, 0, 0).unwrap();
@@ -49,6 +49,16 @@ fn graph() -> Graph {
         ],
         ..Graph::default()
     }
+}
+
+#[test]
+fn the_json_is_as_written_down() {
+    let mut graph = graph();
+    graph.upstream = (1..6).map(Uuid::from_u128).collect();
+    graph.nodes[3].is_marked = true;
+    graph.nodes[5].status = Some("released".into());
+    let text = serde_json::to_string_pretty(&as_json(&graph)).unwrap();
+    insta::assert_snapshot!("lineage_json", text);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::process::{Command, Output};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use virtual_faculty::signing::{
-    self, PublishedKeys, RotateError, Signer, VerifyError, adopt, revoke,
+    self, PublishedKey, PublishedKeys, RotateError, Signer, VerifyError, adopt, revoke,
 };
 
 use crate::support::TestApp;
@@ -47,6 +47,33 @@ async fn holds(app: &TestApp, keyid: &str, at: DateTime<Utc>) -> bool {
         .fetch_one(tx.conn())
         .await
         .unwrap()
+}
+
+#[test]
+fn the_list_of_keys_is_as_written_down() {
+    let at = |hour| Utc.with_ymd_and_hms(2026, 11, 25, hour, 0, 0).unwrap();
+    let key = |byte, valid_from| PublishedKey {
+        valid_from,
+        ..PublishedKey::trusted(&signer(byte).public_key())
+    };
+    let keys = PublishedKeys {
+        keys: vec![
+            key("09", at(3)),
+            PublishedKey {
+                valid_until: Some(at(3)),
+                ..key("08", at(2))
+            },
+            PublishedKey {
+                valid_until: Some(at(2)),
+                revoked_at: Some(at(1)),
+                revoked_reason: Some("The key lay on a \"shared\" disk.".into()),
+                ..key("07", at(0))
+            },
+        ],
+    };
+    let text = serde_json::to_string_pretty(&keys).unwrap();
+    insta::assert_snapshot!("faculty_keys", text);
+    assert_eq!(PublishedKeys::parse(&text), Ok(keys));
 }
 
 #[actix_web::test]

@@ -1,6 +1,7 @@
 //! Checking a receipt with everything that an auditor has at hand, and naming each place that does not fit.
 
 use std::{
+    collections::BTreeSet,
     fmt, fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use crate::{Envelope, Material, PublishedKeys, ReceiptError, Statement, verify};
 /// What is compared with the receipt. Nothing of it is needed; what is not given is not checked.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
-    /// A folder with every file of the model, under the names in the receipt.
+    /// A folder with every file of the model, under the names in the receipt, and nothing else but the receipt itself.
     pub model: Option<PathBuf>,
     /// Manifests of dataset versions, as downloaded.
     pub manifests: Vec<PathBuf>,
@@ -100,7 +101,7 @@ pub fn check(receipt: &str, keys: &PublishedKeys, evidence: &Evidence) -> Report
     }
     let materials = statement.materials();
     if let Some(folder) = &evidence.model {
-        check_model(&mut report, &statement, folder);
+        check_model(&mut report, &statement, folder, receipt);
     }
     check_inputs(&mut report, &materials, evidence);
     report.statement = Some(statement);
@@ -132,7 +133,7 @@ impl Report {
     }
 }
 
-fn check_model(report: &mut Report, statement: &Statement, folder: &Path) {
+fn check_model(report: &mut Report, statement: &Statement, folder: &Path, receipt: &str) {
     let before = report.findings.len();
     for (number, subject) in statement.subject.iter().enumerate() {
         let Some(path) = within(folder, &subject.name) else {
@@ -152,6 +153,26 @@ fn check_model(report: &mut Report, statement: &Statement, folder: &Path) {
                     subject.digest.sha256
                 ),
             );
+        }
+    }
+    let named: BTreeSet<PathBuf> = statement
+        .subject
+        .iter()
+        .map(|subject| folder.join(&subject.name))
+        .collect();
+    let lying = match files_in(folder) {
+        Ok(lying) => lying,
+        Err(error) => {
+            let problem = format!("it cannot be read: {error}");
+            return report.fault(folder.display().to_string(), problem);
+        }
+    };
+    for path in lying.difference(&named) {
+        let is_receipt = fs::metadata(path).is_ok_and(|found| found.len() == receipt.len() as u64)
+            && fs::read(path).is_ok_and(|bytes| bytes == receipt.as_bytes());
+        if !is_receipt {
+            let problem = "it is not in the receipt".to_owned();
+            report.fault(path.display().to_string(), problem);
         }
     }
     if report.findings.len() == before {
@@ -293,6 +314,23 @@ fn within(folder: &Path, name: &str) -> Option<PathBuf> {
             .split('/')
             .all(|part| !part.is_empty() && part != "." && part != "..");
     is_plain.then(|| folder.join(name))
+}
+
+/// Everything that lies in a folder and in those within it, but for the folders.
+fn files_in(folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let (mut files, mut folders) = (BTreeSet::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            // A link to a folder is not followed: it is one thing too many itself.
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files.insert(entry.path());
+            }
+        }
+    }
+    Ok(files)
 }
 
 fn hash_file(path: &Path) -> io::Result<String> {

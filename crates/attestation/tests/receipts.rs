@@ -204,6 +204,26 @@ fn a_name_that_leaves_the_folder_is_not_followed() {
 }
 
 #[test]
+fn a_file_that_lies_beside_the_models_own_is_named_unless_it_is_the_receipt() {
+    let case = Case::new();
+    fs::write(case.path("model/receipt.json"), &case.receipt).unwrap();
+    assert_eq!(case.findings(&case.receipt), Vec::<String>::new());
+    fs::create_dir_all(case.path("model/more/empty")).unwrap();
+    assert_eq!(case.findings(&case.receipt), Vec::<String>::new());
+    for name in ["adapter_model.bin", "more/adapter_model.safetensors"] {
+        let path = case.path("model").join(name);
+        fs::write(&path, b"other weights").unwrap();
+        let findings = case.findings(&case.receipt);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(
+            findings[0].contains(name) && findings[0].contains("not in the receipt"),
+            "{findings:?}"
+        );
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
 fn a_receipt_is_about_exactly_the_files_of_the_model() {
     let case = Case::new();
     let files = [

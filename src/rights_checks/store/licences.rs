@@ -6,6 +6,7 @@ use super::super::history::LicenceFact;
 use crate::{
     db::{StoreError, WriteTx},
     ids::DatasetId,
+    permissions,
 };
 
 /// Every licence that was registered, oldest first.
@@ -52,9 +53,14 @@ pub(in super::super) async fn insert_licence(
     reason: &str,
 ) -> Result<(), StoreError> {
     let (now, user) = (tx.now(), tx.actor().user);
+    // What it means stands beside it, for rules of the database that read flags and never names.
+    let flags = permissions::licence_flags(license)
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query!(
-        "INSERT INTO licence_facts (id, dataset_id, license, expression, reason, said_by, said_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO licence_facts (id, dataset_id, license, expression, reason, said_by, said_at, flags)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         uuid::Uuid::now_v7(),
         dataset.0,
         license,
@@ -62,6 +68,7 @@ pub(in super::super) async fn insert_licence(
         reason,
         user.0,
         now,
+        flags,
     )
     .execute(tx.conn())
     .await?;

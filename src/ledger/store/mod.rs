@@ -6,15 +6,22 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+mod facts;
+mod logged;
+
+pub(super) use self::{
+    facts::facts,
+    logged::{Logged, logged},
+};
 use super::{
-    formula,
-    journal::{Account, Facts, Journal, Read, Served, Source, Stretch},
+    formula::Formula,
+    journal::{Account, Journal, Source},
     month::Month,
     statement::{Owned, Statement, body_sha256},
 };
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
-    ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId},
+    ids::{AttemptId, DatasetId, DatasetVersionId, InstitutionId, ModelId},
 };
 
 /// Keeps other closers waiting until the transaction ends.
@@ -22,6 +29,18 @@ pub(super) async fn lock(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('ledger'))")
         .execute(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// Waits for every transaction that writes raw events of `month`, and keeps others from it until this one ends: what
+/// is read afterwards is all that the month will ever have.
+pub(super) async fn shut(tx: &mut WriteTx<'_>, month: Month) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtext('ledger'), $1::date - DATE '2000-01-01')",
+        month.first_day(),
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -39,141 +58,6 @@ pub(super) async fn first_open(conn: &mut PgConnection) -> Result<Option<Month>,
     .fetch_one(conn)
     .await?;
     Ok(first.map(Month::holding))
-}
-
-/// The raw events of `month` that happened before `until`.
-pub(super) async fn facts(
-    conn: &mut PgConnection,
-    month: Month,
-    until: DateTime<Utc>,
-) -> Result<Facts, StoreError> {
-    let reads = sqlx::query!(
-        "SELECT t.attempt_id, a.job_id, t.dataset_version_id, t.tokens
-         FROM tokens_read t JOIN attempts a ON a.id = t.attempt_id
-         WHERE t.read_at >= $1 AND t.read_at < $2 AND t.tokens > 0",
-        month.start(),
-        until,
-    )
-    .fetch_all(&mut *conn)
-    .await?
-    .into_iter()
-    .map(|row| Read {
-        attempt: AttemptId(row.attempt_id),
-        job: JobId(row.job_id),
-        version: DatasetVersionId(row.dataset_version_id),
-        tokens: row.tokens.unsigned_abs(),
-    })
-    .collect();
-    let models = sqlx::query_scalar!(
-        "SELECT DISTINCT model_id FROM usage_records WHERE ended_at >= $1 AND ended_at < $2 ORDER BY model_id",
-        month.start(),
-        until,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut served = Vec::new();
-    for model in models {
-        served.push(served_by(conn, ModelId(model), month.start(), until).await?);
-    }
-    Ok(Facts { reads, served })
-}
-
-async fn served_by(
-    conn: &mut PgConnection,
-    model: ModelId,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> Result<Served, StoreError> {
-    let weights: BTreeMap<_, _> = sqlx::query!(
-        r#"WITH RECURSIVE line AS (
-               SELECT id, job_id, base_model_id FROM models WHERE id = $1
-               UNION
-               SELECT m.id, m.job_id, m.base_model_id FROM models m JOIN line l ON m.id = l.base_model_id
-           )
-           SELECT t.dataset_version_id, sum(t.tokens)::bigint AS "tokens!"
-           FROM line l JOIN attempts a ON a.job_id = l.job_id AND a.status = 'succeeded'
-           JOIN tokens_read t ON t.attempt_id = a.id
-           WHERE t.tokens > 0 GROUP BY t.dataset_version_id"#,
-        model.0,
-    )
-    .fetch_all(&mut *conn)
-    .await?
-    .into_iter()
-    .map(|row| (DatasetVersionId(row.dataset_version_id), row.tokens.unsigned_abs()))
-    .collect();
-    let withdrawn = withdrawn_since(conn, model, weights.keys().copied()).await?;
-    let mut cuts: Vec<_> = withdrawn
-        .values()
-        .copied()
-        .filter(|at| *at > from)
-        .collect();
-    cuts.push(from);
-    cuts.sort_unstable();
-    cuts.dedup();
-    let stretches = sqlx::query!(
-        r#"SELECT width_bucket(ended_at, $4::timestamptz[]) AS "bucket!",
-                  sum(prompt_tokens + completion_tokens)::bigint AS "tokens!"
-           FROM usage_records WHERE model_id = $1 AND ended_at >= $2 AND ended_at < $3
-           GROUP BY 1 ORDER BY 1"#,
-        model.0,
-        from,
-        until,
-        &cuts,
-    )
-    .fetch_all(conn)
-    .await?
-    .into_iter()
-    .map(|row| {
-        // Bucket n begins at the n-th cut.
-        let begin = usize::try_from(row.bucket - 1)
-            .ok()
-            .and_then(|n| cuts.get(n));
-        let fell = |at: &DateTime<Utc>| begin.is_some_and(|begin| at <= begin);
-        Stretch {
-            tokens: row.tokens.unsigned_abs(),
-            withdrawn: withdrawn
-                .iter()
-                .filter(|(_, at)| fell(at))
-                .map(|(version, _)| *version)
-                .collect(),
-        }
-    })
-    .collect();
-    Ok(Served {
-        model,
-        stretches,
-        weights,
-    })
-}
-
-/// When permission for these versions was first withdrawn after the model was made: of the whole dataset, of the
-/// version, or so much of it that the version fell or the model was touched.
-async fn withdrawn_since(
-    conn: &mut PgConnection,
-    model: ModelId,
-    versions: impl Iterator<Item = DatasetVersionId>,
-) -> Result<BTreeMap<DatasetVersionId, DateTime<Utc>>, StoreError> {
-    let versions: Vec<Uuid> = versions.map(|version| version.0).collect();
-    let rows = sqlx::query!(
-        r#"SELECT v.id, min(w.withdrawn_at) AS "at!"
-           FROM dataset_versions v
-           JOIN withdrawals w ON (w.dataset_id = v.dataset_id AND w.scope = 'dataset')
-               OR EXISTS (SELECT 1 FROM withdrawal_versions x
-                          WHERE x.withdrawal_id = w.id AND x.dataset_version_id = v.id)
-               OR (w.dataset_id = v.dataset_id AND w.scope IN ('layer', 'permission')
-                   AND EXISTS (SELECT 1 FROM withdrawal_models x
-                               WHERE x.withdrawal_id = w.id AND x.model_id = $2))
-           JOIN models m ON m.id = $2
-           WHERE v.id = ANY($1) AND w.withdrawn_at > m.created_at GROUP BY v.id"#,
-        &versions,
-        model.0,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (DatasetVersionId(row.id), row.at))
-        .collect())
 }
 
 pub(super) async fn insert_journal(
@@ -225,7 +109,7 @@ pub(super) async fn insert_journal(
 pub(super) async fn insert_month(
     tx: &mut WriteTx<'_>,
     id: Uuid,
-    month: Month,
+    (month, formula): (Month, Formula),
     journal: &Journal,
 ) -> Result<(), StoreError> {
     let (now, (tokens_read, tokens_served)) = (tx.now(), journal.totals());
@@ -234,7 +118,7 @@ pub(super) async fn insert_month(
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         id,
         month.first_day(),
-        formula::VERSION,
+        formula.number(),
         tokens_read,
         tokens_served,
         journal.sha256(),
@@ -305,7 +189,11 @@ pub(super) async fn owned(
 /// A closed month.
 #[derive(Debug, Clone)]
 pub(super) struct Closed {
+    pub(super) id: Uuid,
     pub(super) month: Month,
+    /// Number of the version that it was made by.
+    pub(super) formula: i32,
+    pub(super) closed_at: DateTime<Utc>,
     pub(super) journal_sha256: String,
     pub(super) tokens_read: i64,
     pub(super) tokens_served: i64,
@@ -314,13 +202,17 @@ pub(super) struct Closed {
 /// Every closed month, newest first.
 pub(super) async fn closed(conn: &mut PgConnection) -> Result<Vec<Closed>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT month, journal_sha256, tokens_read, tokens_served FROM ledger_months ORDER BY month DESC"
+        "SELECT id, month, formula, closed_at, journal_sha256, tokens_read, tokens_served
+         FROM ledger_months ORDER BY month DESC"
     )
     .fetch_all(conn)
     .await?;
     Ok(rows
         .into_iter()
         .map(|row| Closed {
+            id: row.id,
+            formula: row.formula,
+            closed_at: row.closed_at,
             month: Month::of_day(row.month),
             journal_sha256: row.journal_sha256,
             tokens_read: row.tokens_read,
@@ -374,6 +266,7 @@ pub(super) async fn kept_journal(
 
 /// A statement as it was written.
 pub(super) struct Kept {
+    pub(super) id: Uuid,
     pub(super) body: String,
     pub(super) body_sha256: String,
     pub(super) envelope: String,
@@ -385,7 +278,7 @@ pub(super) async fn kept_statements(
     month: Month,
 ) -> Result<BTreeMap<InstitutionId, Kept>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT institution_id, body, body_sha256, envelope FROM ledger_statements WHERE month = $1",
+        "SELECT id, institution_id, body, body_sha256, envelope FROM ledger_statements WHERE month = $1",
         month.first_day(),
     )
     .fetch_all(conn)
@@ -394,6 +287,7 @@ pub(super) async fn kept_statements(
         .into_iter()
         .map(|row| {
             let kept = Kept {
+                id: row.id,
                 body: row.body,
                 body_sha256: row.body_sha256,
                 envelope: row.envelope,
