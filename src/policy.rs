@@ -174,6 +174,8 @@ pub enum Action {
     ConfirmAgreement,
     /// End a permission for the platform, whoever gave it.
     RevokePermission,
+    /// Use a quarantined model again, as an operator proposed.
+    ConfirmLift,
     /// See what a withdrawal brought about.
     ViewWithdrawal,
     /// Say that what has to follow a withdrawal was done.
@@ -229,7 +231,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -247,6 +249,7 @@ impl Action {
         Self::WorkOnAgreement,
         Self::ConfirmAgreement,
         Self::RevokePermission,
+        Self::ConfirmLift,
         Self::ViewWithdrawal,
         Self::EndDuty,
         Self::ViewLicensees,
@@ -366,6 +369,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             .or_else(|denied| platform(&[LegalReviewer]).map_err(|_| denied)),
         Action::ConfirmAgreement => here(&[Manager]).and_then(|()| not_both_parties(actor, scope)),
         Action::RevokePermission => platform(&[LegalReviewer]),
+        Action::ConfirmLift => platform(&[LegalReviewer]).and_then(|()| not_own(actor, scope)),
         Action::ViewWithdrawal => here(&[Manager, Contributor, PrivacyOfficer]).or_else(|denied| {
             platform(&[LegalReviewer, Operator, Admin, Auditor]).map_err(|_| denied)
         }),

@@ -13,6 +13,15 @@ contribution-keys = { $keys ->
     [one] 1 key can use a model made with it.
    *[other] { $keys } keys can use a model made with it.
 }
+contribution-uses = { $jobs ->
+    [one] 1 job
+   *[other] { $jobs } jobs
+  } and { $models ->
+    [one] 1 model
+   *[other] { $models } models
+  } with it.
+contribution-see-uses = See which
+contribution-job-for = Job to { $purpose }
 contribution-job = Job or model
 contribution-by = By
 contribution-since = Since
@@ -43,6 +52,7 @@ withdrawal-needs-reason = Give a reason.
 withdrawal-unknown-extent = What you want to withdraw is not known.
 withdrawal-nothing-to-decide = Nothing has to be decided about this model here, or it was decided before.
 withdrawal-held-elsewhere = Another withdrawal keeps this model from use. Decide on that one first.
+withdrawal-changed = What this touches has changed since you looked. Look at the list again and confirm.
 withdrawal-nothing-to-end = This was done before.
 withdrawal-decision-incomplete = Choose a model and a decision, and give a reason.
 extent-dataset = The whole dataset, for everything
@@ -84,6 +94,15 @@ withdrawal-lead-revoked = { $extent }. Revoked for the platform by { $name }, { 
 withdrawal-of = Of
 withdrawal-agreement = Agreed about models
 withdrawal-keys = Keys touched
+withdrawal-keys-count = { $keys ->
+    [one] 1 key
+   *[other] { $keys } keys
+}
+withdrawal-addresses = Addresses for reading given before
+withdrawal-addresses-end = { $addresses }; the last ends { $when }
+withdrawal-addresses-ended = { $addresses }; the last ended { $when }
+withdrawal-curated = Your dataset "{ $title }" was made from the data that was withdrawn. It may not be used any more and its copies are deleted. You see here what happens to it.
+withdrawal-model-unnamed = A model that is not released
 withdrawal-delete-by = Copies gone by
 consequence-keep = stay, with a notice
 consequence-retrain = no use until decided
@@ -96,6 +115,14 @@ withdrawal-copy-versions = Deleted versions
 withdrawal-copy-gone = gone, checked { $when }
 withdrawal-copy-problem = not yet ({ $problem }); it is tried again
 withdrawal-copy-waits = being deleted
+withdrawal-copy-lost = not proven: the machine is gone ({ $reason })
+withdrawal-machine-gone = Is a machine gone for good?
+withdrawal-machine-gone-text = The worker on the machine removes its own work folders. If the machine and its disks no longer exist, say so. Nobody waits for the proof then.
+withdrawal-machine = Machine
+withdrawal-machine-why = What happened to it?
+withdrawal-machine-why-hint = For example: disks destroyed, with the number of the certificate. Whoever withdrew permission reads this.
+withdrawal-machine-gone-button = Record that it is gone
+withdrawal-index = Words of { $path } in the search index
 withdrawal-work-folder = Work folder of attempt { $attempt }
 withdrawal-jobs-none = There were no jobs with this data.
 withdrawal-jobs-blocked = Waited and were blocked
@@ -120,8 +147,17 @@ withdrawal-decision = Decision
 withdrawal-decide-button = Record the decision
 withdrawal-decision-reason = Why?
 withdrawal-decision-reason-hint = Whoever withdrew permission will read this.
-model-decision-retire = Take it out of use. It is made again without this data, or not at all.
-model-decision-lift = Use it again, because the agreement with the right holder lets it.
+withdrawal-replaced-by = The model that was made again
+withdrawal-replaced-by-hint = Its name, for example ft:model:1. Only where another model takes its place. The portal checks that it has none of the withdrawn data in its lineage.
+withdrawal-confirm-lift = Confirm that a model is used again
+withdrawal-confirm-lift-button = Confirm
+withdrawal-lift-proposed = not to be used; { $name } proposes to use it again ({ $reason }) and a legal reviewer must confirm that
+withdrawal-model-replaced = Made again as { $model }.
+withdrawal-replacement-unknown = There is no model of this name.
+withdrawal-not-made-anew = This model cannot take its place. It must be of the same institution, made after the withdrawal, not kept from use, and without the withdrawn data in its lineage.
+model-decision-retire = Take it out of use. It is not made again.
+model-decision-retrained = Take it out of use. Another model was made again without this data.
+model-decision-lift = Propose to use it again, because the agreement with the right holder lets it. A legal reviewer must confirm this.
 withdrawal-duties = What still has to be done
 withdrawal-duties-none = Nothing more has to be done.
 withdrawal-duty-done = done, { $when }
@@ -144,11 +180,14 @@ withdrawal-notice-read = read, { $when }
 withdrawal-notice-escalated = not read in time; passed on { $when } to the managers
 withdrawal-notice-waits = to be confirmed by { $due }; { $mails } mails sent
 withdrawal-notice-told = told
+withdrawal-notice-outside = A licensee
 withdrawal-anew = Changed your mind?
 withdrawal-anew-text = A withdrawal stays on record, but you can give permission again. What does not come back: files that were deleted (you hand them in again as a new version), jobs that were stopped, and models that are out of use.
 withdrawal-anew-given = Permission was given again after this.
 withdrawal-give-anew = Give permission again
 flash-model-decided = The decision was recorded. Whoever withdrew permission is told.
+flash-lift-proposed = Proposed. A legal reviewer is asked to confirm it.
+flash-machine-gone = Recorded: the machine is gone.
 flash-documents-updated = Recorded.
 todo-see = View
 todo-duty-purge = Copies of "{ $title }" were not deleted in time (due { $due })
@@ -162,6 +201,13 @@ notice-withdrawal-institution-text = On { $day } permission for "{ $title }" was
     [retire] These models are out of use.
    *[retrain] These models may not be used until the platform has decided.
 }
+notice-withdrawal-requester-title = Your job was stopped: { $names }
+notice-withdrawal-requester-text = On { $day } permission for "{ $title }" was withdrawn. The reason: { $reason }. { $jobs ->
+    [one] Your job "{ $names }" was stopped
+   *[other] { $jobs } of your jobs were stopped ({ $names })
+}. You can ask for a new job with other data.
+notice-withdrawal-derived-title = Permission withdrawn for the source of: { $names }
+notice-withdrawal-derived-text = On { $day } permission for "{ $title }" was withdrawn. The reason: { $reason }. Your data ({ $names }) was made from it. It may not be used any more and its copies are deleted.
 notice-withdrawal-holder-title = A change for your key: { $names }
 notice-withdrawal-holder-text = On { $day } permission for "{ $title }" was withdrawn. Your keys ({ $names }) give access to a model made with it. { $consequence ->
     [keep] You may go on using that model.
@@ -181,8 +227,11 @@ notice-withdrawal-revoked-text = On { $day } a legal reviewer of the platform re
 notice-model-decided-title = Decision on a model with your data: { $model }
 notice-model-decided-text = After the withdrawal of "{ $title }" a decision was made on the model { $model }. { $decision ->
     [lift] It may be used again.
+    [retrained] It is out of use; another model was made again without the data.
    *[retire] It is out of use.
 } The reason: { $reason }.
+notice-lift-proposed-title = Confirm that a model is used again: { $model }
+notice-lift-proposed-text = After the withdrawal of "{ $title }" an operator proposes to use the model { $model } again. The reason: { $reason }. A legal reviewer decides whether the agreement with the right holder lets it.
 notice-duty-overdue-title = Late after the withdrawal of { $title }
 notice-duty-overdue-text = By { $due } this had to be done: { $duty ->
     [purge] delete all copies
@@ -194,6 +243,10 @@ event-permissions-revoked = Permission revoked by the platform
 event-models-marked = Model marked: data withdrawn
 event-models-retired-after-withdrawal = Model out of use after a withdrawal
 event-models-quarantine-lifted = Model may be used again
+event-models-replaced-after-withdrawal = Model out of use after a withdrawal, another was made again
+event-models-lift-proposed = Proposed to use a model again
 event-datasets-purged = All copies deleted and checked
+event-datasets-version-withdrawn = Version withdrawn: what it was made from was withdrawn
 event-withdrawals-duty-done = Public documents updated
 event-withdrawals-duty-overdue = A follow-up is late
+event-withdrawals-place-lost = Machine with copies declared gone

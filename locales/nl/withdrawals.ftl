@@ -13,6 +13,15 @@ contribution-keys = { $keys ->
     [one] 1 sleutel kan een model gebruiken dat hiermee is gemaakt.
    *[other] { $keys } sleutels kunnen een model gebruiken dat hiermee is gemaakt.
 }
+contribution-uses = { $jobs ->
+    [one] 1 opdracht
+   *[other] { $jobs } opdrachten
+  } en { $models ->
+    [one] 1 model
+   *[other] { $models } modellen
+  } ermee.
+contribution-see-uses = Bekijk welke
+contribution-job-for = Opdracht: { $purpose }
 contribution-job = Opdracht of model
 contribution-by = Door
 contribution-since = Sinds
@@ -43,6 +52,7 @@ withdrawal-needs-reason = Geef een reden op.
 withdrawal-unknown-extent = Wat u wilt intrekken, is niet bekend.
 withdrawal-nothing-to-decide = Over dit model hoeft hier niets te worden besloten, of dat is al gebeurd.
 withdrawal-held-elsewhere = Een andere intrekking houdt dit model tegen. Neem eerst daarover een besluit.
+withdrawal-changed = Wat dit raakt, is veranderd sinds u keek. Kijk de lijst opnieuw na en bevestig.
 withdrawal-nothing-to-end = Dit is al gedaan.
 withdrawal-decision-incomplete = Kies een model en een besluit, en geef een reden op.
 extent-dataset = De hele dataset, voor alles
@@ -84,6 +94,15 @@ withdrawal-lead-revoked = { $extent }. Ingetrokken namens het platform door { $n
 withdrawal-of = Van
 withdrawal-agreement = Afspraak over modellen
 withdrawal-keys = Sleutels geraakt
+withdrawal-keys-count = { $keys ->
+    [one] 1 sleutel
+   *[other] { $keys } sleutels
+}
+withdrawal-addresses = Leesadressen van daarvoor
+withdrawal-addresses-end = { $addresses }; het laatste vervalt { $when }
+withdrawal-addresses-ended = { $addresses }; het laatste verviel { $when }
+withdrawal-curated = Uw dataset "{ $title }" is gemaakt met de data die is ingetrokken. De dataset mag niet meer worden gebruikt en de kopieën worden verwijderd. U ziet hier wat ermee gebeurt.
+withdrawal-model-unnamed = Een model dat niet is vrijgegeven
 withdrawal-delete-by = Kopieën weg vóór
 consequence-keep = blijven, met melding
 consequence-retrain = niet gebruiken tot besluit
@@ -96,6 +115,14 @@ withdrawal-copy-versions = Verwijderde versies
 withdrawal-copy-gone = weg, nagekeken { $when }
 withdrawal-copy-problem = nog niet gelukt ({ $problem }); het wordt opnieuw geprobeerd
 withdrawal-copy-waits = wordt verwijderd
+withdrawal-copy-lost = niet aangetoond: de machine is er niet meer ({ $reason })
+withdrawal-machine-gone = Is een machine er voorgoed niet meer?
+withdrawal-machine-gone-text = De worker op de machine ruimt de eigen werkmappen op. Bestaan de machine en de schijven niet meer? Leg dat dan vast. Niemand wacht dan nog op het bewijs.
+withdrawal-machine = Machine
+withdrawal-machine-why = Wat is ermee gebeurd?
+withdrawal-machine-why-hint = Bijvoorbeeld: schijven vernietigd, met het nummer van het certificaat. Wie de toestemming introk, leest dit.
+withdrawal-machine-gone-button = Vastleggen dat hij er niet meer is
+withdrawal-index = Woorden van { $path } in de zoekindex
 withdrawal-work-folder = Werkmap van poging { $attempt }
 withdrawal-jobs-none = Er waren geen opdrachten met deze data.
 withdrawal-jobs-blocked = Wachtten en zijn geblokkeerd
@@ -120,8 +147,17 @@ withdrawal-decision = Besluit
 withdrawal-decide-button = Besluit vastleggen
 withdrawal-decision-reason = Waarom?
 withdrawal-decision-reason-hint = Wie de toestemming introk, krijgt dit te lezen.
-model-decision-retire = Uit gebruik nemen. Het model wordt opnieuw gemaakt zonder deze data, of niet.
-model-decision-lift = Weer gebruiken, omdat de afspraken met de rechthebbende dat toelaten.
+withdrawal-replaced-by = Het model dat opnieuw is gemaakt
+withdrawal-replaced-by-hint = De naam, bijvoorbeeld ft:model:1. Alleen als een ander model ervoor in de plaats komt. Het portaal controleert dat in de herkomst niets van de ingetrokken data zit.
+withdrawal-confirm-lift = Bevestig dat een model weer wordt gebruikt
+withdrawal-confirm-lift-button = Bevestigen
+withdrawal-lift-proposed = niet te gebruiken; { $name } stelt voor het weer te gebruiken ({ $reason }) en een juridisch beoordelaar moet dat bevestigen
+withdrawal-model-replaced = Opnieuw gemaakt als { $model }.
+withdrawal-replacement-unknown = Er is geen model met deze naam.
+withdrawal-not-made-anew = Dit model kan er niet voor in de plaats komen. Het moet van dezelfde instelling zijn, na de intrekking zijn gemaakt, gebruikt mogen worden en niets van de ingetrokken data in de herkomst hebben.
+model-decision-retire = Neem het uit gebruik. Het wordt niet opnieuw gemaakt.
+model-decision-retrained = Neem het uit gebruik. Er is een ander model opnieuw gemaakt zonder deze data.
+model-decision-lift = Stel voor het weer te gebruiken, omdat de afspraak met de rechthebbende dat toestaat. Een juridisch beoordelaar moet dit bevestigen.
 withdrawal-duties = Wat nog moet gebeuren
 withdrawal-duties-none = Er hoeft niets meer te gebeuren.
 withdrawal-duty-done = gedaan, { $when }
@@ -144,11 +180,14 @@ withdrawal-notice-read = gelezen, { $when }
 withdrawal-notice-escalated = niet op tijd gelezen; { $when } doorgegeven aan de beheerders
 withdrawal-notice-waits = te bevestigen vóór { $due }; { $mails } e-mails verstuurd
 withdrawal-notice-told = bericht gegeven
+withdrawal-notice-outside = Een licentiehouder
 withdrawal-anew = Bedenkt u zich?
 withdrawal-anew-text = Een intrekking blijft staan, maar u kunt opnieuw toestemming geven. Niet terug komen: bestanden die zijn verwijderd (u levert ze opnieuw aan als nieuwe versie), opdrachten die zijn gestopt en modellen die uit gebruik zijn.
 withdrawal-anew-given = Er is daarna opnieuw toestemming gegeven.
 withdrawal-give-anew = Opnieuw toestemming geven
 flash-model-decided = Het besluit is vastgelegd. Wie de toestemming introk, krijgt bericht.
+flash-lift-proposed = Voorgesteld. Een juridisch beoordelaar wordt gevraagd dit te bevestigen.
+flash-machine-gone = Vastgelegd: de machine is er niet meer.
 flash-documents-updated = Vastgelegd.
 todo-see = Bekijken
 todo-duty-purge = Kopieën van "{ $title }" zijn niet op tijd verwijderd (uiterlijk { $due })
@@ -162,6 +201,13 @@ notice-withdrawal-institution-text = Op { $day } is de toestemming voor "{ $titl
     [retire] Deze modellen zijn uit gebruik.
    *[retrain] Deze modellen mogen niet worden gebruikt tot het platform heeft besloten.
 }
+notice-withdrawal-requester-title = Uw opdracht is gestopt: { $names }
+notice-withdrawal-requester-text = Op { $day } is de toestemming voor "{ $title }" ingetrokken. De reden: { $reason }. { $jobs ->
+    [one] Uw opdracht "{ $names }" is gestopt
+   *[other] { $jobs } van uw opdrachten zijn gestopt ({ $names })
+}. U kunt een nieuwe opdracht aanvragen met andere data.
+notice-withdrawal-derived-title = Toestemming ingetrokken voor de bron van: { $names }
+notice-withdrawal-derived-text = Op { $day } is de toestemming voor "{ $title }" ingetrokken. De reden: { $reason }. Uw data ({ $names }) is daarmee gemaakt. De data mag niet meer worden gebruikt en de kopieën worden verwijderd.
 notice-withdrawal-holder-title = Verandering voor uw sleutel: { $names }
 notice-withdrawal-holder-text = Op { $day } is de toestemming voor "{ $title }" ingetrokken. Uw sleutels ({ $names }) geven toegang tot een model dat daarmee is gemaakt. { $consequence ->
     [keep] U mag dat model blijven gebruiken.
@@ -181,8 +227,11 @@ notice-withdrawal-revoked-text = Op { $day } heeft een juridisch beoordelaar van
 notice-model-decided-title = Besluit over een model met uw data: { $model }
 notice-model-decided-text = Na de intrekking van "{ $title }" is besloten over het model { $model }. { $decision ->
     [lift] Het mag weer worden gebruikt.
+    [retrained] Het is uit gebruik; er is een ander model opnieuw gemaakt zonder de data.
    *[retire] Het is uit gebruik.
 } De reden: { $reason }.
+notice-lift-proposed-title = Bevestig dat een model weer wordt gebruikt: { $model }
+notice-lift-proposed-text = Na de intrekking van "{ $title }" stelt een beheerder voor het model { $model } weer te gebruiken. De reden: { $reason }. Een juridisch beoordelaar beslist of de afspraak met de rechthebbende dat toestaat.
 notice-duty-overdue-title = Te laat na de intrekking van { $title }
 notice-duty-overdue-text = Uiterlijk { $due } moest dit gebeuren: { $duty ->
     [purge] alle kopieën verwijderen
@@ -194,6 +243,10 @@ event-permissions-revoked = Toestemming ingetrokken door het platform
 event-models-marked = Model gemarkeerd: data ingetrokken
 event-models-retired-after-withdrawal = Model uit gebruik na intrekking
 event-models-quarantine-lifted = Model weer te gebruiken
+event-models-replaced-after-withdrawal = Model uit gebruik na een intrekking, een ander is opnieuw gemaakt
+event-models-lift-proposed = Voorgesteld een model weer te gebruiken
 event-datasets-purged = Alle kopieën verwijderd en nagekeken
+event-datasets-version-withdrawn = Versie ingetrokken: de bron ervan is ingetrokken
 event-withdrawals-duty-done = Openbare documenten bijgewerkt
 event-withdrawals-duty-overdue = Te laat met een vervolg
+event-withdrawals-place-lost = Machine met kopieën verloren verklaard

@@ -1,11 +1,13 @@
 //! Reading verified files into the index, and taking out of it what is no longer a verified file.
 
 use chrono::TimeDelta;
+use sqlx::PgConnection;
 
 use super::{fold::fold, store};
 use crate::{
     datasets::Format,
-    db::{Db, StoreError},
+    db::{Db, MeterTx, StoreError},
+    ids::FileId,
     objects::{ObjectError, ObjectStore},
     uploads::{Document, Found, Split},
 };
@@ -41,14 +43,16 @@ const LEFT_AFTER: TimeDelta = TimeDelta::minutes(30);
 const MOST_FILES: usize = 50;
 
 /// Indexes the verified files that are not yet, and drops those that are no longer. Any number of workers may run it
-/// at once: each claims a file before it reads it.
+/// at once: each claims a file before it reads it. A file whose object is not there holds up no other: it is looked
+/// at again when its claim has run out.
 ///
 /// # Errors
-/// Where database or object store are away.
+/// Where database or object store are away, or an object is not there.
 pub async fn catch_up(db: &Db, objects: &ObjectStore) -> Result<(), IndexError> {
     let mut tx = db.meter().await?;
     store::drop_unready(&mut tx, 20).await?;
     tx.commit().await?;
+    let mut missing = None;
     for _ in 0..MOST_FILES {
         let mut tx = db.meter().await?;
         let left_before = tx.now() - LEFT_AFTER;
@@ -56,14 +60,38 @@ pub async fn catch_up(db: &Db, objects: &ObjectStore) -> Result<(), IndexError> 
         tx.commit().await?;
         let Some(file) = claimed else { break };
         if let Err(error) = index(db, objects, &file).await {
-            // Another run begins it anew, this one or another worker's.
+            let is_missing = matches!(&error, IndexError::Objects(error) if error.is_missing);
             let mut tx = db.meter().await?;
-            store::unclaim(&mut tx, file.id).await?;
+            if is_missing {
+                store::set_aside(&mut tx, file.id).await?;
+            } else {
+                // Another run begins it anew, this one or another worker's.
+                store::remove(&mut tx, file.id).await?;
+            }
             tx.commit().await?;
-            return Err(error);
+            if !is_missing {
+                return Err(error);
+            }
+            missing.get_or_insert(error);
         }
     }
-    Ok(())
+    missing.map_or(Ok(()), Err)
+}
+
+/// Takes a file out of the index with all its words, for good where its version was withdrawn.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn forget(tx: &mut MeterTx, file: FileId) -> Result<(), StoreError> {
+    store::remove(tx, file).await
+}
+
+/// Whether the index holds nothing of a file.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn is_forgotten(conn: &mut PgConnection, file: FileId) -> Result<bool, StoreError> {
+    Ok(!store::holds(conn, file).await?)
 }
 
 async fn index(db: &Db, objects: &ObjectStore, file: &store::Claimed) -> Result<(), IndexError> {
@@ -77,7 +105,10 @@ async fn index(db: &Db, objects: &ObjectStore, file: &store::Claimed) -> Result<
             split.feed(piece, &mut found);
             batch.take(found);
             if batch.is_full() {
-                batch.write(db, file).await?;
+                // Withdrawn meanwhile: nothing of it is kept.
+                if !batch.write(db, file).await? {
+                    return Ok(());
+                }
             }
             tokio::task::yield_now().await;
         }
@@ -161,10 +192,14 @@ impl Batch {
         self.documents.len() >= BATCH || self.parts.len() >= BATCH
     }
 
-    async fn write(&mut self, db: &Db, file: &store::Claimed) -> Result<(), StoreError> {
+    /// Writes what was read; false where the file was taken out of the index meanwhile.
+    async fn write(&mut self, db: &Db, file: &store::Claimed) -> Result<bool, StoreError> {
         let documents = std::mem::take(&mut self.documents);
         let parts = std::mem::take(&mut self.parts);
         let mut tx = db.meter().await?;
+        if !store::keep_claim(&mut tx, file.id).await? {
+            return Ok(false);
+        }
         for documents in documents.chunks(BATCH) {
             store::insert_documents(&mut tx, file.id, documents).await?;
         }
@@ -172,7 +207,7 @@ impl Batch {
             store::insert_parts(&mut tx, file.id, parts).await?;
         }
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 }
 

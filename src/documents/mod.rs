@@ -12,7 +12,7 @@ mod term;
 
 pub use self::{
     find::{DocumentKey, Listed, Place, Search, count, describe, search, unindexed},
-    index::{IndexError, catch_up},
+    index::{IndexError, catch_up, forget, is_forgotten},
     names::name_variants,
     passage::{Passage, passage},
     term::{Term, parse_terms},

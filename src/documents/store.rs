@@ -23,7 +23,8 @@ pub(super) struct Claimed {
     pub(super) object_version: String,
 }
 
-/// Claims a verified file of a version that was not withdrawn and is not indexed, and empties what an earlier try left of it.
+/// Claims a verified file of a version that was not withdrawn and is not indexed, and empties what an earlier try left
+/// of it. The version is kept from being withdrawn until this is committed: what a withdrawal lists is all there is.
 pub(super) async fn claim(
     tx: &mut MeterTx,
     left_before: DateTime<Utc>,
@@ -35,7 +36,7 @@ pub(super) async fn claim(
            LEFT JOIN indexed_files i ON i.file_id = f.id
            WHERE f.state = 'ready' AND v.status <> 'withdrawn'
              AND (i.file_id IS NULL OR (i.indexed_at IS NULL AND i.claimed_at < $1))
-           ORDER BY f.id LIMIT 1 FOR UPDATE OF f SKIP LOCKED"#,
+           ORDER BY f.id LIMIT 1 FOR UPDATE OF f SKIP LOCKED FOR SHARE OF v SKIP LOCKED"#,
         left_before,
     )
     .fetch_optional(tx.conn())
@@ -74,13 +75,47 @@ async fn empty(tx: &mut MeterTx, file: FileId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gives a claimed file back.
-pub(super) async fn unclaim(tx: &mut MeterTx, file: FileId) -> Result<(), StoreError> {
+/// Takes a file out of the index with all its words. Who still writes for it waits, and finds it gone then.
+pub(super) async fn remove(tx: &mut MeterTx, file: FileId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT file_id FROM indexed_files WHERE file_id = $1 FOR UPDATE",
+        file.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     empty(tx, file).await?;
     sqlx::query!("DELETE FROM indexed_files WHERE file_id = $1", file.0)
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Empties a claimed file whose object is not there; the claim stays, and runs out.
+pub(super) async fn set_aside(tx: &mut MeterTx, file: FileId) -> Result<(), StoreError> {
+    empty(tx, file).await
+}
+
+/// Whether the file is still in the index, and kept there until the transaction ends.
+pub(super) async fn keep_claim(tx: &mut MeterTx, file: FileId) -> Result<bool, StoreError> {
+    let row = sqlx::query!(
+        "SELECT file_id FROM indexed_files WHERE file_id = $1 FOR KEY SHARE",
+        file.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Whether the index holds anything of a file.
+pub(super) async fn holds(conn: &mut PgConnection, file: FileId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM indexed_files WHERE file_id = $1)
+               OR EXISTS (SELECT 1 FROM documents WHERE file_id = $1)
+               OR EXISTS (SELECT 1 FROM document_words WHERE file_id = $1) AS "holds!""#,
+        file.0,
+    )
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Takes files out of the index that are no longer verified files, or whose version was withdrawn: the index holds
@@ -95,7 +130,7 @@ pub(super) async fn drop_unready(tx: &mut MeterTx, limit: i64) -> Result<(), Sto
     .fetch_all(tx.conn())
     .await?;
     for file in files {
-        unclaim(tx, FileId(file)).await?;
+        remove(tx, FileId(file)).await?;
     }
     Ok(())
 }

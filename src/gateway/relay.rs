@@ -25,7 +25,7 @@ use crate::{
     ids::RequestId,
     keys::{
         Holder,
-        quota::{self, NewReservation, Outcome, ReserveError, Reserved, Settlement},
+        quota::{self, NewReservation, Outcome, Renewal, ReserveError, Reserved, Settlement},
     },
 };
 
@@ -51,8 +51,8 @@ pub(super) struct Relay {
 /// Why a request ended before its answer did.
 enum Ended {
     ClientLeft,
-    /// The key was revoked, or another settled the request.
-    LeaseLost,
+    /// The key was revoked, another settled the request, or the model was taken out of use.
+    LeaseLost(Renewal),
     /// The upstream broke off, or made no sense.
     Broken,
 }
@@ -214,6 +214,7 @@ impl Relay {
                 None
             }
             Err(ended) => {
+                let ended = self.why(ended).await;
                 self.settle_cut(reserved, &rewriter).await;
                 Some(error_event(&ended.error()))
             }
@@ -221,6 +222,19 @@ impl Relay {
         // The last bytes leave once the request is booked: who has the whole answer can see what it cost.
         if let Some(last) = last {
             drop(client.send(last).await);
+        }
+    }
+
+    /// Where the upstream broke off because its model was taken out of use, that is what the client is told.
+    async fn why(&self, ended: Ended) -> Ended {
+        match ended {
+            Ended::Broken => match quota::renew(&self.db, self.request).await {
+                Ok(why @ (Renewal::ModelWithdrawn | Renewal::ModelRetired)) => {
+                    Ended::LeaseLost(why)
+                }
+                Ok(Renewal::Held | Renewal::Lost) | Err(_) => Ended::Broken,
+            },
+            Ended::ClientLeft | Ended::LeaseLost(_) => ended,
         }
     }
 
@@ -304,7 +318,21 @@ impl Relay {
 impl Ended {
     fn error(&self) -> ApiError {
         match self {
-            Self::LeaseLost => ApiError::invalid_api_key(),
+            Self::LeaseLost(Renewal::ModelWithdrawn) => ApiError::new(
+                403,
+                "permission_error",
+                Some("model_withdrawn"),
+                "The answer ends here: permission for data that the model was trained on was withdrawn.",
+            )
+            .with_param("model"),
+            Self::LeaseLost(Renewal::ModelRetired) => ApiError::new(
+                404,
+                "invalid_request_error",
+                Some("model_retired"),
+                "The answer ends here: the model was taken out of use.",
+            )
+            .with_param("model"),
+            Self::LeaseLost(Renewal::Lost | Renewal::Held) => ApiError::invalid_api_key(),
             Self::ClientLeft | Self::Broken => {
                 ApiError::bad_upstream("The model's server broke off.")
             }
@@ -321,7 +349,7 @@ async fn unless_ended<T>(
     tokio::select! {
         done = work => Ok(done),
         () = client_left => Err(Ended::ClientLeft),
-        () = lease.lost() => Err(Ended::LeaseLost),
+        why = lease.lost() => Err(Ended::LeaseLost(why)),
     }
 }
 

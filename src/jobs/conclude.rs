@@ -8,6 +8,17 @@ use super::status::{AttemptStatus, JobEnd};
 
 /// The reason for a cancel that is the law's and not a person's.
 pub const WITHDRAWN: &str = "permission_withdrawn";
+/// The reason for a cancel where another rule stands in the way: a permission ended, the source says no now.
+pub(super) const NOT_PERMITTED: &str = "not_permitted";
+
+/// The word for what `rules` came to.
+pub(super) fn refused_by(rules: &[String]) -> &'static str {
+    if rules.iter().any(|rule| rule == "permission-withdrawn") {
+        WITHDRAWN
+    } else {
+        NOT_PERMITTED
+    }
+}
 
 /// The end of an attempt, by whoever saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +59,7 @@ pub(super) fn conclude(
         Ending::Lost(_) => AttemptStatus::Lost,
     };
     let job = match (cancel, ending) {
-        (Some(WITHDRAWN), _) => JobEnd::Blocked,
+        (Some(WITHDRAWN | NOT_PERMITTED), _) => JobEnd::Blocked,
         (Some(_), _) | (None, Ending::Cancelled) => JobEnd::Cancelled,
         (None, Ending::Succeeded) => JobEnd::Succeeded,
         (None, Ending::Failed | Ending::NotStarted) => JobEnd::Failed,
@@ -147,6 +158,7 @@ mod tests {
                 (None, 3),
                 (Some("cancelled_by_requester"), 1),
                 (Some(WITHDRAWN), 1),
+                (Some(NOT_PERMITTED), 1),
             ]
             .into_iter()
             .map(|(cancel, number)| {
@@ -156,22 +168,22 @@ mod tests {
             .collect();
             table += &format!("{ending:?}: {}\n", cells.join(" | "));
         }
-        // Columns: first try | last try | asked to stop by a person | a permission fell.
+        // Columns: first try | last try | asked to stop by a person | a permission fell | another rule.
         assert_eq!(
             table,
             "\
-Succeeded: succeeded/Succeeded | succeeded/Succeeded | cancelled/Cancelled | cancelled/Blocked
-Failed: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked
-Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked
-Lost(None): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(0)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(1)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(2)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(3)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(4)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(124)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-Lost(Some(137)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked
-NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked
+Succeeded: succeeded/Succeeded | succeeded/Succeeded | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Failed: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
+Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(None): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(0)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(1)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(2)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(3)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(4)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(124)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some(137)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
 "
         );
     }

@@ -4,7 +4,7 @@ use compute::ComputeError;
 use serde_json::json;
 
 use super::{
-    conclude::{Ending, WITHDRAWN},
+    conclude::{Ending, refused_by},
     end::{self, Told},
     error::JobError,
     happened::Happened,
@@ -90,13 +90,7 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
         }
         Err(rules) => {
             job.status = job.status.after(Step::Block)?;
-            let is_withdrawn = rules.iter().any(|rule| rule == "permission-withdrawn");
-            let code = if is_withdrawn {
-                WITHDRAWN
-            } else {
-                "not_permitted"
-            };
-            job.status_code = Some(code.to_owned());
+            job.status_code = Some(refused_by(&rules).to_owned());
             job.status_message = Some(rules.join(", "));
             job.ended_at = Some(tx.now());
             store::save(&mut tx, &job, None).await?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    conclude::{Ending, conclude},
+    conclude::{Ending, NOT_PERMITTED, conclude},
     error::JobError,
     happened::Happened,
     job::{Attempt, Job},
@@ -99,7 +99,14 @@ pub(super) async fn conclude_in(
             Some(reason) if by_person => Some(reason.to_owned()),
             _ => told.code,
         };
-        job.status_message = if by_person { None } else { told.message };
+        job.status_message = match conclusion.job {
+            // Which rules stood in the way.
+            JobEnd::Blocked if job.cancel() == Some(NOT_PERMITTED) => {
+                told.message.or(job.status_message.take())
+            }
+            JobEnd::Blocked | JobEnd::Cancelled => None,
+            _ => told.message,
+        };
         job.ended_at = Some(tx.now());
     }
     store::save(tx, job, None).await?;

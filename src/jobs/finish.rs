@@ -6,7 +6,7 @@ use job_contract::{FailureCode, JobResult, Outcome};
 use uuid::Uuid;
 
 use super::{
-    conclude::{Ending, WITHDRAWN},
+    conclude::{Ending, refused_by},
     dispatch::rules_of,
     end::{self, Told, conclude_in},
     error::JobError,
@@ -127,7 +127,7 @@ async fn succeed(
     let fallen = fallen(&mut tx, &wanted, &versions).await?;
     if !fallen.is_empty() && job.cancel_requested_at.is_none() {
         job.cancel_requested_at = Some(tx.now());
-        job.cancel_reason = Some(WITHDRAWN.to_owned());
+        job.cancel_reason = Some(refused_by(&fallen).to_owned());
     }
     if job.cancel().is_none() {
         for reading in &readings {

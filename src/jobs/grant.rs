@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    conclude::WITHDRAWN,
+    conclude::{WITHDRAWN, refused_by},
     data_used::tell_right_holder,
     dispatch::rules_of,
     end,
@@ -26,8 +26,9 @@ use crate::{
     policy::{self, Action, Actor, Scope},
 };
 
-/// How long an address may be used.
-const LIFETIME: Duration = Duration::from_secs(300);
+/// How long an address may be used: long enough to begin a read, and no longer. A withdrawal shows how many were given
+/// out and when the last ends.
+const LIFETIME: Duration = Duration::from_secs(60);
 
 /// A file that the job may ask for.
 struct Wanted {
@@ -130,7 +131,9 @@ pub(super) async fn grant(
     }
     if !is_allowed && job.cancel_requested_at.is_none() {
         job.cancel_requested_at = Some(now);
-        job.cancel_reason = Some(WITHDRAWN.to_owned());
+        job.cancel_reason = Some(refused_by(&rules).to_owned());
+        // Kept for whoever asks why; the end of the attempt takes it over.
+        job.status_message = Some(rules.join(", "));
         store::save(&mut tx, &job, None).await?;
     }
     tx.record(&Happened::to(

@@ -82,6 +82,7 @@ pub struct JobBrief {
     pub title: String,
     pub institution: InstitutionId,
     pub institution_name: String,
+    pub purpose: Purpose,
     pub status: JobStatus,
     pub requested_at: DateTime<Utc>,
     pub requested_by_name: String,

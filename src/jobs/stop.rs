@@ -1,5 +1,7 @@
 //! Jobs are stopped: by a person, or because a permission fell.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -15,8 +17,8 @@ use super::{
 use crate::{
     datasets,
     db::{Db, StoreError, WriteTx},
-    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, PermissionId},
-    permissions::Territory,
+    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, PermissionId, UserId},
+    permissions::{self, RecordedPolicy, Territory},
     policy::{self, Action, Actor},
 };
 
@@ -51,10 +53,12 @@ pub async fn cancel(db: &Db, actor: &Actor, id: JobId) -> Result<JobStatus, JobE
 }
 
 /// A job that a withdrawal stopped, as it stands then.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Stopped {
     pub job: JobId,
     pub institution: InstitutionId,
+    pub title: String,
+    pub requested_by: UserId,
     /// `blocked`, or `running` where the program was asked to stop.
     pub status: JobStatus,
 }
@@ -95,8 +99,10 @@ pub async fn lock_unfinished(tx: &mut WriteTx<'_>, jobs: &[JobId]) -> Result<(),
     store::lock_unfinished(tx, jobs).await
 }
 
-/// The jobs on these versions, over or not, that do not get what they ask once the permissions `without` are
-/// withdrawn. Those that have not begun would run in `location`.
+/// The jobs on these versions that stand on the permissions `without`. One that is over is judged by the verdicts of
+/// its own time, made again as if these had been withdrawn: what expired since, and what else changed, is not the
+/// withdrawal's. One that waits or runs also has to be covered by what is left now; those that have not begun would
+/// run in `location`.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
@@ -107,7 +113,20 @@ pub async fn not_covered(
     (at, location): (DateTime<Utc>, Territory),
 ) -> Result<Vec<JobId>, StoreError> {
     let mut found = Vec::new();
+    let bound = Bound::read(conn, versions, without).await?;
     for same in store::uses_of_versions(conn, versions).await? {
+        let (settled, open): (Vec<JobId>, Vec<JobId>) = same
+            .jobs
+            .iter()
+            .partition(|job| bound.is_settled(same.version, **job));
+        found.extend(
+            settled
+                .iter()
+                .filter(|job| bound.falls(same.version, **job)),
+        );
+        if open.is_empty() {
+            continue;
+        }
         let Some(example) = store::find(conn, same.example).await? else {
             continue;
         };
@@ -115,12 +134,69 @@ pub async fn not_covered(
         let decision =
             datasets::decide_use_without(conn, same.version, &wanted, at, without).await?;
         if decision.is_none_or(|decision| !decision.verdict.is_allowed) {
-            found.extend(same.jobs);
+            found.extend(open);
+        } else {
+            found.extend(open.iter().filter(|job| bound.falls(same.version, **job)));
         }
     }
     found.sort_unstable();
     found.dedup();
     Ok(found)
+}
+
+/// What the verdicts that jobs were started on come to without some permissions.
+struct Bound {
+    /// By version and job: whether the job is over, and whether one of its verdicts turns to no. Jobs that never
+    /// began, and those of which a verdict's text was not kept, are not in it.
+    verdicts: BTreeMap<(DatasetVersionId, JobId), (bool, bool)>,
+}
+
+impl Bound {
+    async fn read(
+        conn: &mut PgConnection,
+        versions: &[DatasetVersionId],
+        without: &[PermissionId],
+    ) -> Result<Self, StoreError> {
+        let kept = store::verdicts_of_versions(conn, versions).await?;
+        let mut names: Vec<String> = kept.iter().map(|one| one.policy_sha256.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let policies: BTreeMap<String, RecordedPolicy> = permissions::kept_policies(conn, &names)
+            .await?
+            .into_iter()
+            .filter_map(|(name, text)| {
+                let policy = RecordedPolicy::parse(&text).ok()?;
+                Some((name, policy.without(without)))
+            })
+            .collect();
+        let mut verdicts = BTreeMap::new();
+        let mut unknown = BTreeSet::new();
+        for one in kept {
+            let at = (one.version, one.job);
+            let Some(policy) = policies.get(&one.policy_sha256) else {
+                unknown.insert(at);
+                continue;
+            };
+            let falls = !policy.decide(one.decided_at).is_allowed;
+            let entry = verdicts.entry(at).or_insert((one.is_over, false));
+            entry.1 |= falls;
+        }
+        verdicts.retain(|at, _| !unknown.contains(at));
+        Ok(Self { verdicts })
+    }
+
+    /// Whether the job is over and its verdicts alone say whether it is touched.
+    fn is_settled(&self, version: DatasetVersionId, job: JobId) -> bool {
+        self.verdicts
+            .get(&(version, job))
+            .is_some_and(|(is_over, _)| *is_over)
+    }
+
+    fn falls(&self, version: DatasetVersionId, job: JobId) -> bool {
+        self.verdicts
+            .get(&(version, job))
+            .is_some_and(|(_, falls)| *falls)
+    }
 }
 
 /// Notes the request on a running job, or why one that waited is over; answers which of the two it was.

@@ -50,7 +50,8 @@ impl Licence {
 }
 
 /// Somebody who holds a model.
-#[derive(Debug, Clone, Serialize)]
+/// Not written as JSON by itself: who may see the name or the address is decided where it is shown.
+#[derive(Debug, Clone)]
 pub struct Licensee {
     pub id: LicenseeId,
     pub model: ModelId,

@@ -289,6 +289,16 @@ async fn index_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<ApiQue
     let listed = store::list(&mut conn, query.model)
         .await
         .map_err(AppError::from)?;
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|one| {
+            serde_json::json!({
+                "id": one.id, "model": one.model, "model_name": one.model_name, "name": one.name,
+                "contact": one.contact, "licence": one.licence, "since": one.since, "until": one.until,
+                "is_ended": one.is_ended,
+            })
+        })
+        .collect();
     Ok(HttpResponse::Ok().json(serde_json::json!({ "licensees": listed })))
 }
 

@@ -91,10 +91,9 @@ impl Event for Happened {
 /// [`AcknowledgeError::NotFound`] also for a notice that is for somebody else.
 pub async fn acknowledge(db: &Db, actor: &Actor, id: NoticeId) -> Result<(), AcknowledgeError> {
     let mut tx = db.write(actor).await?;
-    let notice = store::list(tx.conn(), Filter::For(actor))
+    let notice = store::list(tx.conn(), Filter::OneFor(id, actor))
         .await?
-        .into_iter()
-        .find(|notice| notice.id == id)
+        .pop()
         .ok_or(AcknowledgeError::NotFound(id))?;
     let scope = Scope::of(notice.institution.unwrap_or(actor.institution));
     let permit = policy::check(actor, Action::ReadNotice, &scope)?;

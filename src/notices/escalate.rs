@@ -11,7 +11,6 @@ use crate::{
     ids::InstitutionId,
     institutions,
     policy::{self, Action, Actor, Denied, Role, Scope},
-    web::Lang,
 };
 
 /// Why the sweep stopped; the rest is swept next time.
@@ -71,8 +70,7 @@ fn reports(notice: &Shown, platform: InstitutionId) -> Vec<Notice> {
                 id: notice.id.0,
             };
             Notice::new("escalated", Recipient::Role { institution, role }, about)
-                // Titles differ by language; the Dutch one names it for both.
-                .with("title", notice.title(Lang::Nl))
+                .with_title_of("title", notice)
                 .with("to", &notice.to)
                 .with_day("due", notice.acknowledge_by.unwrap_or(notice.created_at))
                 .link(notice.link.clone())

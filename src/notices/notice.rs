@@ -29,12 +29,17 @@ pub enum Recipient {
     Address(String),
 }
 
-/// A value in a text: as it is, or a day that each language writes in its own way.
+/// A value in a text: as it is, or one that each language writes in its own way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     Text(String),
     Day(DateTime<Utc>),
+    /// The title of another notice.
+    Title {
+        kind: String,
+        values: BTreeMap<String, Value>,
+    },
 }
 
 /// The thing that a notice is about; notices are found by it.
@@ -87,6 +92,17 @@ impl Notice {
         self
     }
 
+    /// Names another notice by its title.
+    #[must_use]
+    pub(super) fn with_title_of(mut self, name: &'static str, other: &Shown) -> Self {
+        let value = Value::Title {
+            kind: other.kind.clone(),
+            values: other.values.clone(),
+        };
+        self.values.insert(name.to_owned(), value);
+        self
+    }
+
     /// Where it leads: a path of the pages without the language.
     #[must_use]
     pub fn link(mut self, path: impl Into<String>) -> Self {
@@ -118,6 +134,7 @@ pub struct Shown {
     pub link: String,
     /// The institution of the recipient; none for an address outside.
     pub institution: Option<InstitutionId>,
+    pub institution_name: Option<String>,
     /// Who it is for, in words: a name, an institution, an address.
     pub to: String,
     /// The role that it is for, if it is for one.
@@ -138,6 +155,16 @@ impl Shown {
     #[must_use]
     pub fn waits(&self) -> bool {
         self.acknowledge_by.is_some() && self.acknowledged_at.is_none()
+    }
+
+    /// The same for eyes of another institution: that somebody there was told, not who, nor what of theirs it names.
+    #[must_use]
+    pub fn without_names(mut self) -> Self {
+        self.to = self.institution_name.clone().unwrap_or_default();
+        if let Some(names) = self.values.get_mut("names") {
+            *names = Value::Text("…".into());
+        }
+        self
     }
 
     /// The line above it.
@@ -168,6 +195,7 @@ fn words(lang: Lang, key: &str, values: &BTreeMap<String, Value>) -> String {
             let value = match value {
                 Value::Text(text) => text.clone(),
                 Value::Day(at) => day(lang, *at),
+                Value::Title { kind, values } => title(lang, kind, values),
             };
             (name.clone(), value)
         })

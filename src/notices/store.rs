@@ -61,13 +61,15 @@ pub enum Filter<'a> {
     For(&'a Actor),
     /// Those about one thing, whoever is told.
     About(Uuid),
-    /// One.
+    /// One, whoever is told.
     One(NoticeId),
+    /// One, where an actor is told it, by role or by name.
+    OneFor(NoticeId, &'a Actor),
 }
 
 const MOST_LISTED: i64 = 500;
 
-/// Notices, newest first, 500 at most.
+/// Notices, 500 at most: those that wait to be acknowledged first, of each kind the newest first.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
@@ -75,7 +77,10 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
     let (mut institution, mut user, mut roles, mut about, mut one) =
         (None, None, Vec::new(), None, None);
     match filter {
-        Filter::For(actor) => {
+        Filter::For(actor) | Filter::OneFor(_, actor) => {
+            if let Filter::OneFor(id, _) = filter {
+                one = Some(id.0);
+            }
             institution = Some(actor.institution.0);
             user = Some(actor.user.0);
             roles = actor
@@ -89,7 +94,7 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
     }
     let rows = sqlx::query!(
         r#"SELECT n.id, n.kind, n.named_values, n.link, n.to_institution_id, n.to_role, n.created_at, n.acknowledge_by,
-                  coalesce(u.name, n.to_address, i.name) AS "to!", a.acknowledged_at AS "acknowledged_at?",
+                  coalesce(u.name, n.to_address, i.name) AS "to!", i.name AS "institution_name?", a.acknowledged_at AS "acknowledged_at?",
                   w.name AS "acknowledged_by?", e.escalated_at AS "escalated_at?",
                   (SELECT count(*) FROM notice_mails m WHERE m.notice_id = n.id AND m.refusal IS NULL) AS "mails!",
                   (SELECT max(m.refusal) FROM notice_mails m WHERE m.notice_id = n.id) AS refusal
@@ -102,7 +107,8 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
            WHERE ($1::uuid IS NULL OR n.to_institution_id = $1 AND (n.to_user_id = $2 OR n.to_role = ANY($3)))
              AND ($4::uuid IS NULL OR n.subject_id = $4)
              AND ($5::uuid IS NULL OR n.id = $5)
-           ORDER BY n.id DESC LIMIT $6"#,
+           -- However much is told: what has to be acknowledged is never pushed out.
+           ORDER BY (n.acknowledge_by IS NOT NULL AND a.notice_id IS NULL) DESC, n.id DESC LIMIT $6"#,
         institution,
         user,
         &roles,
@@ -130,6 +136,7 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
                     .map_err(|_| corrupt("values cannot be read"))?,
                 link: row.link,
                 institution: row.to_institution_id.map(InstitutionId),
+                institution_name: row.institution_name,
                 to: row.to,
                 to_role,
                 created_at: row.created_at,

@@ -115,7 +115,10 @@ pub async fn carry(db: &Db, objects: &ObjectStore, task: &CarryFile) -> Result<(
     drop(conn);
     let survey = survey(objects, &source, &excluded).await?;
     let written = if survey.kept > 0 {
-        Some(write(objects, &source, &target, &survey.cut).await?)
+        let Some(upload) = begin(db, objects, &target).await? else {
+            return Ok(());
+        };
+        Some(write(objects, &source, &target, (&upload, &survey.cut)).await?)
     } else {
         None
     };
@@ -124,15 +127,18 @@ pub async fn carry(db: &Db, objects: &ObjectStore, task: &CarryFile) -> Result<(
     let (dataset, permit) = match datasets::lock_editable(&mut tx, source.dataset).await {
         Ok(locked) => locked,
         // Withdrawn meanwhile: nobody waits for it.
-        Err(EditError::Frozen(_) | EditError::NotFound(_)) => return Ok(()),
+        Err(EditError::Frozen(_) | EditError::NotFound(_)) => {
+            return forget(objects, &target, written).await;
+        }
         Err(error) => return Err(error.into()),
     };
     let still = store::find(tx.conn(), target.id).await?;
     if still.is_none_or(|file| file.state != FileState::Uploading) {
-        return Ok(());
+        return forget(objects, &target, written).await;
     }
     // Excluded after it was read: it is read again.
     if datasets::excluded(tx.conn(), source.dataset).await?.len() != excluded.len() {
+        forget(objects, &target, written).await?;
         return Err(VerifyError::ExcludedMeanwhile);
     }
     match &written {
@@ -165,6 +171,51 @@ pub async fn carry(db: &Db, objects: &ObjectStore, task: &CarryFile) -> Result<(
     Ok(())
 }
 
+/// Opens an upload for the file and notes it before a byte goes there, so that whoever purges the file finds it and
+/// aborts it, and nothing can be put together afterwards. An earlier try's is given up. None where the file waits for
+/// its bytes no more.
+async fn begin(
+    db: &Db,
+    objects: &ObjectStore,
+    target: &Upload,
+) -> Result<Option<String>, VerifyError> {
+    let (key, before) = (&target.object_key, target.s3_upload_id.as_deref());
+    if let Some(before) = before {
+        objects.abort_multipart(key, before).await?;
+    }
+    let upload = objects.create_multipart(key).await?;
+    let mut tx = db.meter().await?;
+    if store::set_multipart(&mut tx, target.id, before, &upload).await? {
+        tx.commit().await?;
+        return Ok(Some(upload));
+    }
+    drop(tx);
+    objects.abort_multipart(key, &upload).await?;
+    let mut conn = db.read().await?;
+    match store::find(&mut conn, target.id).await? {
+        Some(file)
+            if file.state == FileState::Uploading && file.s3_upload_id.as_deref() != before =>
+        {
+            Err(VerifyError::CarriedElsewhere)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Deletes what was written for a file that nobody waits for any more.
+async fn forget(
+    objects: &ObjectStore,
+    target: &Upload,
+    written: Option<Carried>,
+) -> Result<(), VerifyError> {
+    if let Some(written) = written {
+        objects
+            .delete(&target.object_key, &written.object_version)
+            .await?;
+    }
+    Ok(())
+}
+
 async fn survey(
     objects: &ObjectStore,
     source: &Upload,
@@ -193,14 +244,13 @@ async fn write(
     objects: &ObjectStore,
     source: &Upload,
     target: &Upload,
-    cut: &[Range<u64>],
+    (upload, cut): (&str, &[Range<u64>]),
 ) -> Result<Carried, VerifyError> {
     let gone: u64 = cut.iter().map(|range| range.end - range.start).sum();
     let size_bytes = source.size_bytes.saturating_sub_unsigned(gone);
     let part_bytes = part_size_bytes(size_bytes);
     let part_len = usize::try_from(part_bytes).unwrap_or(usize::MAX);
     let key = &target.object_key;
-    let upload = objects.create_multipart(key).await?;
     let version = source.object_version.as_deref().unwrap_or("null");
     let mut body = objects.read(&source.object_key, version).await?;
     let (mut offset, mut buffer, mut digests) = (0_u64, BytesMut::new(), Vec::new());
@@ -212,15 +262,15 @@ async fn write(
         offset += chunk.len() as u64;
         while buffer.len() >= part_len {
             let part = buffer.split_to(part_len).freeze();
-            send(objects, (key, &upload), &mut digests, part).await?;
+            send(objects, (key, upload), &mut digests, part).await?;
         }
     }
     if !buffer.is_empty() {
-        send(objects, (key, &upload), &mut digests, buffer.freeze()).await?;
+        send(objects, (key, upload), &mut digests, buffer.freeze()).await?;
     }
-    let parts = objects.list_parts(key, &upload).await?;
+    let parts = objects.list_parts(key, upload).await?;
     let head = objects
-        .complete_multipart(key, &upload, &parts, &digests)
+        .complete_multipart(key, upload, &parts, &digests)
         .await?;
     Ok(Carried {
         size_bytes,

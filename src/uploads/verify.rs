@@ -49,6 +49,9 @@ pub enum VerifyError {
     /// Documents were excluded while it was read.
     #[error("documents were excluded while the file was read")]
     ExcludedMeanwhile,
+    /// Another run of the same work began meanwhile.
+    #[error("the file is being carried over by another run")]
+    CarriedElsewhere,
     /// What was replaced could not be freed.
     #[error(transparent)]
     Discard(#[from] DiscardError),

@@ -8,14 +8,14 @@ use super::{
     duty::Kind,
     error::WithdrawError,
     purge::Purge,
-    reach::{Reach, ReachedModel, reach},
+    reach::{Derived, Reach, ReachedModel, reach},
     scope::{Consequence, Target},
     store::{self, NewWithdrawal},
     tell::{self, Told},
 };
 use crate::{
     db::{Db, Event, Subject, WriteTx},
-    ids::{DatasetId, InstitutionId, JobId, ModelId, PermissionId, WithdrawalId},
+    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, PermissionId, WithdrawalId},
     jobs, licensees,
     models::{self, Quarantine},
     permissions,
@@ -29,6 +29,8 @@ pub struct Request {
     pub target: Target,
     /// For everybody whom it touches; 1 to 2000 characters.
     pub reason: String,
+    /// What the one who confirms was shown ([`Reach::in_short`]); none where nothing was.
+    pub seen: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +91,32 @@ impl Event for Marked {
     }
 }
 
+/// A version that somebody curated from withdrawn data.
+#[derive(Debug, Serialize)]
+struct CuratedWithdrawn {
+    withdrawal: WithdrawalId,
+    version: DatasetVersionId,
+    number: i32,
+    #[serde(skip)]
+    dataset: DatasetId,
+    #[serde(skip)]
+    institution: InstitutionId,
+}
+
+impl Event for CuratedWithdrawn {
+    fn kind(&self) -> &'static str {
+        "datasets.version_withdrawn"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "dataset",
+            id: self.dataset.0,
+            institution: self.institution,
+        }
+    }
+}
+
 /// Why a model is marked: the word that its pages and the gateway know.
 const MARK: &str = "permission_withdrawn";
 /// Tries at a withdrawal that Postgres gives up because two transactions waited for each other.
@@ -102,7 +130,8 @@ const TRIES: usize = 4;
 /// A manager of the institution withdraws; a legal reviewer of the platform revokes.
 ///
 /// # Errors
-/// [`WithdrawError::NothingToWithdraw`] where nothing of that extent counts.
+/// [`WithdrawError::NothingToWithdraw`] where nothing of that extent counts; [`WithdrawError::Changed`] where it
+/// touches something else by now than was shown.
 pub async fn withdraw(
     db: &Db,
     actor: &Actor,
@@ -144,12 +173,20 @@ async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<Withdrawal
     if touched.is_empty {
         return Err(WithdrawError::NothingToWithdraw);
     }
+    if request
+        .seen
+        .as_ref()
+        .is_some_and(|seen| *seen != touched.in_short())
+    {
+        return Err(WithdrawError::Changed);
+    }
     let id = WithdrawalId::fresh();
     permissions::end(&mut tx, &touched.permissions, is_revoked, reason).await?;
     let stopped = jobs::stop_for_withdrawal(&mut tx, &touched.jobs, dataset).await?;
     let now = tx.now();
     let made = store::models(tx.conn(), &touched.models).await?;
     let keys = store::keys(tx.conn(), &touched.models, now).await?;
+    let curated = record_curated(&mut tx, id, &touched.derived)?;
     let licensees = licensees::of_models(tx.conn(), &touched.models, now).await?;
     mark(&mut tx, id, &touched).await?;
 
@@ -180,6 +217,7 @@ async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<Withdrawal
     store::insert_jobs(&mut tx, id, &touched.jobs, &stopped).await?;
     store::insert_models(&mut tx, id, &made, touched.consequence).await?;
     store::insert_keys(&mut tx, id, &keys).await?;
+    store::revoke_grants(&mut tx, id, dataset, &touched).await?;
     follow_up(&mut tx, id, &touched, delete_by).await?;
     let told = Told {
         withdrawal: id,
@@ -192,6 +230,7 @@ async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<Withdrawal
         models: &made,
         keys: &keys,
         licensees: &licensees,
+        curated: &curated,
     };
     tell::everybody(db, &mut tx, &told).await?;
     tx.record(&Withdrawn {
@@ -225,6 +264,25 @@ async fn settle(tx: &mut WriteTx<'_>, target: Target) -> Result<Reach, WithdrawE
         store::lock_models(tx, &found.models).await?;
         jobs::lock_unfinished(tx, &found.jobs).await?;
     }
+}
+
+/// Writes into the log of each owner which curated versions fall with the data; answers those that counted until now.
+fn record_curated<'a>(
+    tx: &mut WriteTx<'_>,
+    withdrawal: WithdrawalId,
+    derived: &'a [Derived],
+) -> Result<Vec<&'a Derived>, WithdrawError> {
+    let counted: Vec<&Derived> = derived.iter().filter(|one| !one.is_over).collect();
+    for one in &counted {
+        tx.record(&CuratedWithdrawn {
+            withdrawal,
+            version: one.version,
+            number: one.number,
+            dataset: one.dataset,
+            institution: one.owner,
+        })?;
+    }
+    Ok(counted)
 }
 
 /// Marks every model and keeps it from use as the agreement says.

@@ -17,8 +17,12 @@ pub enum WithdrawError {
     UnknownWithdrawal(WithdrawalId),
     #[error("no permission counts, so there is none to withdraw")]
     NothingToWithdraw,
+    #[error("what it touches changed since it was shown")]
+    Changed,
     #[error("model {0} waits for no decision here")]
     NothingToDecide(ModelId),
+    #[error("model {0} was not made anew without what was withdrawn")]
+    NotMadeAnew(ModelId),
     #[error("another withdrawal keeps model {0} from use")]
     HeldElsewhere(ModelId),
     #[error("this was done, or the portal does it by itself")]
@@ -61,7 +65,9 @@ impl From<WithdrawError> for AppError {
         match error {
             WithdrawError::NotFound(_) | WithdrawError::UnknownWithdrawal(_) => Self::NotFound,
             WithdrawError::NothingToWithdraw => Self::conflict("withdrawal-nothing"),
+            WithdrawError::Changed => Self::conflict("withdrawal-changed"),
             WithdrawError::NothingToDecide(_) => Self::conflict("withdrawal-nothing-to-decide"),
+            WithdrawError::NotMadeAnew(_) => Self::conflict("withdrawal-not-made-anew"),
             WithdrawError::HeldElsewhere(_) => Self::conflict("withdrawal-held-elsewhere"),
             WithdrawError::NothingToEnd => Self::conflict("withdrawal-nothing-to-end"),
             WithdrawError::Denied(why) => why.into(),

@@ -8,6 +8,7 @@ mod cascade;
 mod decide;
 mod duty;
 mod error;
+mod lost_place;
 mod purge;
 mod reach;
 mod scope;
@@ -19,9 +20,12 @@ use std::time::Duration;
 
 pub use self::{
     cascade::{Request, withdraw},
-    decide::{Decision, decide_model, documents_updated, report_overdue},
+    decide::{
+        Decision, confirm_lift, decide_model, documents_updated, propose_lift, report_overdue,
+    },
     duty::Kind as DutyKind,
     error::WithdrawError,
+    lost_place::declare_lost,
     purge::{Purge, PurgeError, purge, purge_again, purge_folders},
     reach::{Preview, Reach, preview, uses},
     scope::{Consequence, Extent, Target, UnknownExtent},

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     duty::Kind,
     error::WithdrawError,
-    store::{self, Deleted, Item},
+    store::{self, Deleted, Item, Words},
 };
 use crate::{
-    db::{CommitError, Db, Event, StoreError, Subject, Task},
+    db::{CommitError, Db, Event, StoreError, Subject, Task, WriteTx},
+    documents,
     ids::{DatasetId, InstitutionId, WithdrawalId},
     jobs::Compute,
     objects::{ObjectError, ObjectStore},
@@ -80,15 +81,20 @@ impl Event for Purged {
     }
 }
 
-/// Deletes every object version of a withdrawal and proves that it is gone. Doing it twice is harmless.
+/// Takes the words of a withdrawal out of the search index, deletes every object version, and proves that all is gone. Doing it twice is harmless.
 ///
 /// # Errors
 /// [`PurgeError::Left`] where the store did not let some go; the others are gone then.
 pub async fn purge(db: &Db, objects: &ObjectStore, task: &Purge) -> Result<(), PurgeError> {
-    let items = {
+    let (words, items) = {
         let mut conn = db.read().await?;
-        store::unproven_objects(&mut conn, task.withdrawal).await?
+        let words = store::unproven_words(&mut conn, task.withdrawal).await?;
+        let items = store::unproven_objects(&mut conn, task.withdrawal).await?;
+        (words, items)
     };
+    for indexed in words {
+        purge_words(db, &indexed).await?;
+    }
     let all = items.len();
     let mut problems = Vec::new();
     for item in items {
@@ -116,15 +122,34 @@ pub async fn purge(db: &Db, objects: &ObjectStore, task: &Purge) -> Result<(), P
 /// The chore: tries those again whose task was given up on, however long the object store was away.
 ///
 /// # Errors
-/// As [`purge`]; the rest is tried next time.
+/// As [`purge`], for the first that is still stuck; the others were tried all the same.
 pub async fn purge_again(db: &Db, objects: &ObjectStore) -> Result<(), PurgeError> {
     let stuck = {
         let mut conn = db.read().await?;
         store::given_up(&mut conn, Purge::KIND).await?
     };
+    // One that is stuck holds up no other.
+    let mut first = Ok(());
     for withdrawal in stuck {
-        purge(db, objects, &Purge { withdrawal }).await?;
+        let done = purge(db, objects, &Purge { withdrawal }).await;
+        first = first.and(done);
     }
+    first
+}
+
+/// Takes the words of one file out of the search index and looks again whether they are gone.
+async fn purge_words(db: &Db, words: &Words) -> Result<(), PurgeError> {
+    let mut tx = db.meter().await?;
+    documents::forget(&mut tx, words.file).await?;
+    tx.commit().await?;
+    let mut tx = db.meter().await?;
+    if documents::is_forgotten(tx.conn(), words.file).await? {
+        store::add_proof(&mut tx, words.item).await?;
+    } else {
+        let problem = "words are still in the search index";
+        store::add_failure(&mut tx, words.item, problem).await?;
+    }
+    tx.commit().await?;
     Ok(())
 }
 
@@ -190,7 +215,7 @@ pub async fn purge_folders(db: &Db, compute: &Compute) -> Result<(), PurgeError>
         let mut conn = db.read().await?;
         store::unproven_folders(&mut conn, compute.place()).await?
     };
-    for folder in folders.into_iter().filter(|folder| folder.is_over) {
+    for folder in folders {
         let path = compute.work_dir(folder.attempt);
         let outcome = remove(&path).await;
         let mut tx = db.meter().await?;
@@ -223,21 +248,32 @@ async fn conclude(db: &Db, id: WithdrawalId) -> Result<(), PurgeError> {
     let actor = Actor::system();
     let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
     let mut tx = db.write(&actor).await?;
+    if conclude_in(&mut tx, id).await? {
+        tx.commit(permit).await?;
+    }
+    Ok(())
+}
+
+/// As [`conclude`], in the caller's transaction; says whether the duty ended.
+pub(super) async fn conclude_in(
+    tx: &mut WriteTx<'_>,
+    id: WithdrawalId,
+) -> Result<bool, WithdrawError> {
     let (all, left) = store::count_items(tx.conn(), id).await?;
     if left > 0 {
-        return Ok(());
+        return Ok(false);
     }
     let withdrawal = store::find(tx.conn(), id)
         .await?
         .ok_or(WithdrawError::UnknownWithdrawal(id))?;
-    if store::end_duty(&mut tx, id, Kind::Purge, "").await? {
+    let is_new = store::end_duty(tx, id, Kind::Purge, "").await?;
+    if is_new {
         tx.record(&Purged {
             withdrawal: id,
             copies: all,
             dataset: withdrawal.dataset,
             institution: withdrawal.institution,
         })?;
-        tx.commit(permit).await?;
     }
-    Ok(())
+    Ok(is_new)
 }

@@ -1,5 +1,7 @@
 //! What a withdrawal would touch: the blast radius, found by the same steps that the cascade takes.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::Amsterdam;
 use serde::Serialize;
@@ -16,6 +18,7 @@ use crate::{
     },
     jobs, licensees,
     permissions::{self, Standing},
+    policy::Actor,
 };
 
 /// Everything that a withdrawal touches.
@@ -31,32 +34,69 @@ pub struct Reach {
     pub fallen: Vec<DatasetVersionId>,
     /// Days within which they go.
     pub delete_within_days: i32,
+    /// Those of them that were curated from it, in other datasets.
+    pub derived: Vec<Derived>,
     /// Jobs on its data, or on a model made from it; over or not.
     pub jobs: Vec<JobId>,
     /// Models made from it, and from those, at any depth.
     pub models: Vec<ModelId>,
 }
 
+impl Reach {
+    /// What it comes to in short: the same text for the same numbers, so that who confirms confirms what they saw.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        format!(
+            "{}-{}-{}-{}-{}",
+            self.permissions.len(),
+            self.fallen.len(),
+            self.jobs.len(),
+            self.models.len(),
+            self.consequence.name(),
+        )
+    }
+}
+
+/// A version of another dataset, of whatever institution, that was curated from what is withdrawn.
+#[derive(Debug, Clone)]
+pub struct Derived {
+    pub version: DatasetVersionId,
+    pub number: i32,
+    /// Whether it was withdrawn or rejected before.
+    pub is_over: bool,
+    pub dataset: DatasetId,
+    pub title: String,
+    pub owner: InstitutionId,
+}
+
 /// A model that a withdrawal touches.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ReachedModel {
     pub id: ModelId,
     pub name: String,
     pub institution: String,
-    #[serde(skip)]
     pub owner: InstitutionId,
+    /// Whether it was ever released: of others nobody outside its institution and the platform knows the name.
+    pub was_released: bool,
     pub is_served: bool,
 }
 
+impl ReachedModel {
+    /// The name, where `actor` may know it.
+    #[must_use]
+    pub fn name_for(&self, actor: &Actor) -> Option<&str> {
+        let may_know = self.was_released || actor.is_platform() || actor.institution == self.owner;
+        may_know.then_some(self.name.as_str())
+    }
+}
+
 /// A key that can use such a model.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ReachedKey {
     pub id: ApiKeyId,
     pub name: String,
     pub institution: String,
-    #[serde(skip)]
     pub owner: InstitutionId,
-    #[serde(skip)]
     pub holder: UserId,
 }
 
@@ -112,10 +152,22 @@ pub(super) async fn reach(
     }
     // What others curated from it is a copy too.
     let derived = store::derived(conn, dataset, &fallen).await?;
-    fallen.extend(derived);
-    // All jobs on what is gone whole; of the rest those that another permission does not cover.
-    let mut roots = store::jobs_on(conn, &fallen).await?;
-    roots.extend(jobs::not_covered(conn, &partly, &ended_ids, (at, location)).await?);
+    let curated = derived.iter().map(|one| one.version);
+    // All jobs on what is withdrawn whole. Where only some permissions end, a job that stood on another one when it
+    // ran is left alone, also where no copy stays.
+    let (whole, judged): (Vec<_>, Vec<_>) = match extent {
+        Extent::Dataset | Extent::Version(_) => (
+            fallen.iter().copied().chain(curated.clone()).collect(),
+            partly,
+        ),
+        Extent::Layer(_) | Extent::Permission(_) => (
+            curated.clone().collect(),
+            fallen.iter().copied().chain(partly).collect(),
+        ),
+    };
+    let mut roots = store::jobs_on(conn, &whole).await?;
+    roots.extend(jobs::not_covered(conn, &judged, &ended_ids, (at, location)).await?);
+    fallen.extend(curated);
     let (jobs, models) = store::descendants(conn, &roots).await?;
     Ok(Reach {
         permissions: ended_ids,
@@ -127,6 +179,7 @@ pub(super) async fn reach(
             .min()
             .unwrap_or(30),
         fallen,
+        derived,
         jobs,
         models,
     })
@@ -149,6 +202,16 @@ pub struct Preview {
 }
 
 impl Preview {
+    /// How many keys each institution has among them, by its name.
+    #[must_use]
+    pub fn keys_by_institution(&self) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for key in &self.keys {
+            *counts.entry(key.institution.as_str()).or_default() += 1;
+        }
+        counts
+    }
+
     /// How many of the jobs would still be stopped.
     #[must_use]
     pub fn unfinished_jobs(&self) -> usize {
@@ -194,6 +257,7 @@ pub async fn uses(db: &Db, dataset: DatasetId) -> Result<Preview, StoreError> {
         is_empty: true,
         consequence: Consequence::Keep,
         fallen: versions,
+        derived: Vec::new(),
         delete_within_days: 0,
         jobs,
         models,

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{
     cascade::served,
     error::WithdrawError,
-    reach::{ReachedKey, ReachedModel},
+    reach::{Derived, ReachedKey, ReachedModel},
     scope::Consequence,
 };
 use crate::{
@@ -40,9 +40,12 @@ pub(super) struct Told<'a> {
     pub(super) models: &'a [ReachedModel],
     pub(super) keys: &'a [ReachedKey],
     pub(super) licensees: &'a [Licensee],
+    /// What others curated from the data and falls with it.
+    pub(super) curated: &'a [&'a Derived],
 }
 
-/// Tells the managers of institutions whose jobs or models it touches, everybody who holds a key for one of the
+/// Tells the managers of institutions whose jobs or models it touches, who asked for a job that was stopped, the
+/// managers and contributors of institutions that curated data of their own from it, everybody who holds a key for one of the
 /// models, every licensee, the platform's operators and legal reviewers, and, where the platform revoked, the right
 /// holder's managers.
 pub(super) async fn everybody(
@@ -53,6 +56,8 @@ pub(super) async fn everybody(
     let platform = institutions::find_platform(db).await?;
     let now = tx.now();
     let mut notices = managers(told);
+    notices.extend(requesters(told));
+    notices.extend(curators(told));
     notices.extend(holders(told));
     let soon = now + TimeDelta::days(ACKNOWLEDGE_DAYS);
     for notice in &mut notices {
@@ -134,6 +139,54 @@ fn managers(told: &Told<'_>) -> Vec<Notice> {
                 .with("models", models.len())
                 .with("names", names(&models))
                 .link("/models")
+        })
+        .collect()
+}
+
+/// One notice a person whose jobs were stopped.
+fn requesters(told: &Told<'_>) -> Vec<Notice> {
+    let mut by_person: BTreeMap<(UserId, InstitutionId), Vec<&Stopped>> = BTreeMap::new();
+    for one in told.stopped {
+        by_person
+            .entry((one.requested_by, one.institution))
+            .or_default()
+            .push(one);
+    }
+    by_person
+        .into_iter()
+        .map(|((user, institution), jobs)| {
+            let titles: Vec<&str> = jobs.iter().map(|one| one.title.as_str()).collect();
+            let link = match jobs.as_slice() {
+                [one] => format!("/jobs/{}", one.job),
+                _ => "/jobs".to_owned(),
+            };
+            told.notice(
+                "withdrawal-requester",
+                Recipient::User { institution, user },
+            )
+            .with("jobs", jobs.len())
+            .with("names", names(&titles))
+            .link(link)
+        })
+        .collect()
+}
+
+/// One notice an institution and role with datasets that were curated from the data.
+fn curators(told: &Told<'_>) -> Vec<Notice> {
+    let mut by_owner: BTreeMap<InstitutionId, Vec<&str>> = BTreeMap::new();
+    for one in told.curated {
+        by_owner.entry(one.owner).or_default().push(&one.title);
+    }
+    by_owner
+        .into_iter()
+        .flat_map(|(institution, mut titles)| {
+            titles.sort_unstable();
+            titles.dedup();
+            [Role::Manager, Role::Contributor].map(|role| {
+                told.notice("withdrawal-derived", Recipient::Role { institution, role })
+                    .with("names", names(&titles))
+                    .link(format!("/withdrawals/{}", told.withdrawal))
+            })
         })
         .collect()
 }

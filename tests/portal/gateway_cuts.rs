@@ -9,7 +9,7 @@ use virtual_faculty::{
     ids::{InstitutionId, RequestId},
     keys::{
         Holder, Limits,
-        quota::{self, Ask, Completion, NewReservation},
+        quota::{self, Ask, Completion, NewReservation, Renewal},
     },
 };
 
@@ -127,7 +127,10 @@ async fn what_a_dead_process_left_is_settled_once_and_exactly() {
     let expected = [(7, 5, recovered.clone()), (150, 0, recovered)];
     assert_eq!(holder.records().await, expected);
     assert_eq!(holder.counters().await, (162, 0));
-    assert!(!quota::renew(&ports.db, unknown).await.unwrap());
+    assert_eq!(
+        quota::renew(&ports.db, unknown).await.unwrap(),
+        Renewal::Lost
+    );
 }
 
 #[actix_web::test]
@@ -135,11 +138,66 @@ async fn a_revoked_keys_reservation_is_not_renewed() {
     let holder = Keyholder::start(10_000, 100).await;
     let request = leave_behind(&holder).await;
     let db = &holder.app.ports.db;
-    assert!(quota::renew(db, request).await.unwrap());
+    assert_eq!(quota::renew(db, request).await.unwrap(), Renewal::Held);
     let mut manager = holder.app.browser("manager.harderwijk").await;
     let revoke = format!("/api/v1/keys/{}/revoke", holder.id);
     manager.api(Method::POST, &revoke, None).await.unwrap();
-    assert!(!quota::renew(db, request).await.unwrap());
+    assert_eq!(quota::renew(db, request).await.unwrap(), Renewal::Lost);
+}
+
+#[actix_web::test]
+async fn a_stream_ends_with_the_reason_when_its_model_is_kept_from_use() {
+    let holder = Keyholder::start(10_000, 100).await;
+    holder.upstream.plan(Plan::Hold);
+    let stream = json!({"stream": true, "max_tokens": 100});
+    let mut answer = holder.ask("een twee", stream).send().await.unwrap();
+    let mut text = String::new();
+    while text.matches("woord").count() < 3 {
+        let chunk = answer.chunk().await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    // The upstream knows nothing of it and goes on; it is asked at the next renewal, a quarter of a minute away.
+    sqlx::query(
+        "UPDATE models SET marked_at = now(), marked_reason = 'permission_withdrawn', quarantined_at = now(),
+             quarantine = 'retrain' WHERE id = $1",
+    )
+    .bind(holder.model.0)
+    .execute(&mut holder.database().await)
+    .await
+    .unwrap();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    assert!(
+        text.contains("model_withdrawn") && !text.contains("[DONE]"),
+        "{text}"
+    );
+    assert_eq!(settled(&holder, 1).await, [(2, 3, "cut".to_owned())]);
+    assert_eq!(holder.counters().await, (5, 0));
+}
+
+#[actix_web::test]
+async fn a_reservation_for_a_model_out_of_use_is_not_renewed() {
+    for (change, why) in [
+        (
+            "UPDATE models SET marked_at = now(), marked_reason = 'x', quarantined_at = now(), quarantine = 'retrain'",
+            Renewal::ModelWithdrawn,
+        ),
+        (
+            "UPDATE models SET status = 'retired'",
+            Renewal::ModelRetired,
+        ),
+    ] {
+        let holder = Keyholder::start(10_000, 100).await;
+        let request = leave_behind(&holder).await;
+        let db = &holder.app.ports.db;
+        assert_eq!(quota::renew(db, request).await.unwrap(), Renewal::Held);
+        sqlx::query(change)
+            .execute(&mut holder.database().await)
+            .await
+            .unwrap();
+        assert_eq!(quota::renew(db, request).await.unwrap(), why);
+    }
 }
 
 /// The engine itself: what it says it made is what is booked.

@@ -471,3 +471,39 @@ async fn a_result_on_other_bytes_is_no_success() {
         .unwrap();
     assert_eq!(models, 0);
 }
+
+#[actix_web::test]
+async fn a_prohibition_stops_a_job_with_its_own_rule_and_nobody_withdrew() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let spec = program.spec().await;
+    let mut manager = app.browser("manager.waterland").await;
+    manager
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/permissions", data.dataset),
+            Some(json!({
+                "layers": ["copyright"], "purposes": ["evaluation"], "prohibited": ["fine_tuning"],
+                "recipients": "consortium", "commercial": "no", "valid_from": "2026-01-01",
+                "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
+            })),
+        )
+        .await
+        .unwrap();
+    let (status, text) = program.grant(spec.inputs[0].file).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{text}");
+    let refusal: Refusal = serde_json::from_str(&text).unwrap();
+    assert_eq!(refusal.code, "not_permitted", "{text}");
+    let outcome = Outcome::Cancelled {
+        reason: "not_permitted".into(),
+    };
+    assert_eq!(program.finish(&outcome).await, StatusCode::NO_CONTENT);
+    let state = given::job_until(&app, program.job, given::is_over).await;
+    assert_eq!(
+        (&state["status"], &state["status_code"]),
+        (&json!("blocked"), &json!("not_permitted")),
+        "{state:#}"
+    );
+    assert!(state.to_string().contains("prohibited"), "{state:#}");
+}

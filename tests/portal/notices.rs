@@ -296,3 +296,89 @@ async fn a_mail_server_that_is_away_is_tried_again_later_and_gets_each_mail_once
     assert_eq!(letters.len(), 1, "{letters:#?}");
     assert!(letters[0].contains("Message-ID: <"), "{}", letters[0]);
 }
+
+#[actix_web::test]
+async fn what_has_to_be_read_is_not_pushed_out_by_news() {
+    let app = TestApp::without_worker(&[]).await;
+    let mut manager = app.browser("manager.waterland").await;
+    let due = app.ports.db.now() + chrono::TimeDelta::days(7);
+    let id = told(&app, &to_manager(&app).await.acknowledge_by(due))
+        .await
+        .unwrap();
+    let news = to_manager(&app).await;
+    let actor = Actor::system();
+    let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution)).unwrap();
+    let mut tx = app.ports.db.write(&actor).await.unwrap();
+    virtual_faculty::notices::tell_all(&mut tx, &vec![news; 520])
+        .await
+        .unwrap();
+    tx.record(&Tested).unwrap();
+    tx.commit(permit).await.unwrap();
+    let tasks = manager.get("/en/tasks").await.unwrap();
+    assert!(
+        tasks.text.contains("Confirm that you have read this"),
+        "{}",
+        tasks.text
+    );
+    let read = manager
+        .call(
+            Method::POST,
+            &format!("/api/v1/notices/{id}/read"),
+            Some(json!({})),
+        )
+        .await
+        .unwrap();
+    assert_eq!(read.status, StatusCode::NO_CONTENT, "{}", read.text);
+    // Read, it stands among the others, and is still theirs.
+    let again = manager
+        .call(
+            Method::POST,
+            &format!("/api/v1/notices/{id}/read"),
+            Some(json!({})),
+        )
+        .await
+        .unwrap();
+    assert_eq!(again.status, StatusCode::NO_CONTENT, "{}", again.text);
+    let mut foreign = app.browser("manager.harderwijk").await;
+    let theirs = foreign
+        .call(
+            Method::POST,
+            &format!("/api/v1/notices/{id}/read"),
+            Some(json!({})),
+        )
+        .await
+        .unwrap();
+    assert_eq!(theirs.status, StatusCode::NOT_FOUND, "{}", theirs.text);
+}
+
+#[actix_web::test]
+async fn an_escalation_names_the_notice_in_the_language_of_the_reader() {
+    let app = TestApp::without_worker(&[]).await;
+    let waterland = institutions::find_by_slug(&app.ports.db, "waterland")
+        .await
+        .unwrap()
+        .unwrap();
+    let to = Recipient::Role {
+        institution: waterland.id,
+        role: Role::Contributor,
+    };
+    let notice = Notice::new("withdrawal-revoked", to, about())
+        .with("title", "Notulen")
+        .with("reason", "omdat")
+        .with("consequence", "keep")
+        .with_day("day", app.ports.db.now())
+        .acknowledge_by(app.ports.db.now() - chrono::TimeDelta::days(1));
+    told(&app, &notice).await.unwrap();
+    app.run_tasks().await;
+    let mut manager = app.browser("manager.waterland").await;
+    for (lang, title) in [
+        (
+            "en",
+            "Not confirmed: The platform revoked permission: Notulen",
+        ),
+        ("nl", "Niet bevestigd: Het platform"),
+    ] {
+        let page = manager.get(&format!("/{lang}/notices")).await.unwrap();
+        assert!(page.text.contains(title), "{lang}: {}", page.text);
+    }
+}

@@ -249,6 +249,7 @@ async fn interleave(stage: &Stage, seed: u64) {
                 location: stage.ports().config.training.location,
             },
             reason: "proef".into(),
+            seen: None,
         };
         withdrawals::withdraw(db, &stage.manager, &request)
             .await

@@ -136,6 +136,29 @@ impl RecordedPolicy {
         }
     }
 
+    /// The same, as if these permissions had been withdrawn then.
+    #[must_use]
+    pub fn without(mut self, ended: &[PermissionId]) -> Self {
+        let states: Vec<(PermissionId, &mut State)> = match &mut self {
+            Self::First(policy) => policy
+                .permissions
+                .iter_mut()
+                .map(|one| (one.id, &mut one.state))
+                .collect(),
+            Self::Second(policy) => policy
+                .permissions
+                .iter_mut()
+                .map(|one| (one.id, &mut one.state))
+                .collect(),
+        };
+        for (id, state) in states {
+            if ended.contains(&id) {
+                *state = State::Withdrawn;
+            }
+        }
+        self
+    }
+
     /// The verdict that its own rules give at `at`.
     #[must_use]
     pub fn decide(&self, at: DateTime<Utc>) -> Verdict {

@@ -15,6 +15,7 @@ struct Row {
     title: String,
     institution_id: Uuid,
     institution_name: String,
+    purpose: String,
     status: String,
     requested_at: DateTime<Utc>,
     requested_by_name: String,
@@ -31,6 +32,11 @@ impl TryFrom<Row> for JobBrief {
                 table: "jobs",
                 id: row.id,
                 problem: "unknown status",
+            })?,
+            purpose: row.purpose.parse().map_err(|_| CorruptRow {
+                table: "jobs",
+                id: row.id,
+                problem: "unknown purpose",
             })?,
             title: row.title,
             institution: InstitutionId(row.institution_id),
@@ -64,7 +70,7 @@ pub(in super::super) async fn list(
 ) -> Result<Vec<JobBrief>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.status, j.requested_at,
+        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
                 u.name AS requested_by_name, m.name AS base_name
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
          JOIN models m ON m.id = j.base_model_id
@@ -87,7 +93,7 @@ pub(in super::super) async fn newest_of(
     let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.status, j.requested_at,
+        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
                 u.name AS requested_by_name, m.name AS base_name
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
          JOIN models m ON m.id = j.base_model_id
@@ -128,7 +134,7 @@ pub(in super::super) async fn submitted_for(
 ) -> Result<Vec<JobBrief>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.status, j.requested_at,
+        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
                 u.name AS requested_by_name, m.name AS base_name
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
          JOIN models m ON m.id = j.base_model_id

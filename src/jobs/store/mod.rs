@@ -21,5 +21,5 @@ pub(super) use self::{
     inputs::{base_of, input_versions, inputs, owner_of},
     jobs::{claim, find, insert, lock, next_approved, save, slots_lock},
     lists::{Listing, count_by_status, list, newest_of, submitted_for},
-    withdrawn::{lock_unfinished, stop_all, uses_of_versions},
+    withdrawn::{lock_unfinished, stop_all, uses_of_versions, verdicts_of_versions},
 };

@@ -1,11 +1,12 @@
 //! Jobs that a withdrawal touches, many at a time.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::super::{conclude::WITHDRAWN, status::JobStatus, stop::Stopped};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
-    ids::{DatasetVersionId, InstitutionId, JobId},
+    ids::{DatasetVersionId, InstitutionId, JobId, UserId},
     permissions::Territory,
 };
 
@@ -63,6 +64,42 @@ pub(in super::super) async fn uses_of_versions(
     Ok(found)
 }
 
+/// A verdict that an attempt of a job was started on.
+pub(in super::super) struct BoundTo {
+    pub(in super::super) version: DatasetVersionId,
+    pub(in super::super) job: JobId,
+    /// Whether the job is over.
+    pub(in super::super) is_over: bool,
+    pub(in super::super) policy_sha256: String,
+    pub(in super::super) decided_at: DateTime<Utc>,
+}
+
+/// Every verdict on these versions that an attempt was started on.
+pub(in super::super) async fn verdicts_of_versions(
+    conn: &mut PgConnection,
+    versions: &[DatasetVersionId],
+) -> Result<Vec<BoundTo>, StoreError> {
+    let versions: Vec<_> = versions.iter().map(|version| version.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT u.dataset_version_id, a.job_id, j.ended_at IS NOT NULL AS "is_over!", u.policy_sha256, u.decided_at
+           FROM dataset_uses u JOIN attempts a ON a.id = u.attempt_id JOIN jobs j ON j.id = a.job_id
+           WHERE u.dataset_version_id = ANY($1)"#,
+        &versions,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| BoundTo {
+            version: DatasetVersionId(row.dataset_version_id),
+            job: JobId(row.job_id),
+            is_over: row.is_over,
+            policy_sha256: row.policy_sha256,
+            decided_at: row.decided_at,
+        })
+        .collect())
+}
+
 /// Keeps those of these jobs that are not over from changing until the transaction ends.
 pub(in super::super) async fn lock_unfinished(
     tx: &mut WriteTx<'_>,
@@ -96,7 +133,7 @@ pub(in super::super) async fn stop_all(
              -- The law's reason is kept over a person's.
              cancel_reason = $3
          WHERE id = ANY($1) AND status IN ('submitted', 'approved', 'running')
-         RETURNING id, institution_id, status",
+         RETURNING id, institution_id, title, requested_by, status",
         &jobs,
         now,
         WITHDRAWN,
@@ -108,6 +145,8 @@ pub(in super::super) async fn stop_all(
             Ok(Stopped {
                 job: JobId(row.id),
                 institution: InstitutionId(row.institution_id),
+                title: row.title,
+                requested_by: UserId(row.requested_by),
                 status: JobStatus::parse(&row.status).ok_or(CorruptRow {
                     table: "jobs",
                     id: row.id,

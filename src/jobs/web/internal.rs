@@ -12,8 +12,8 @@ use actix_web::{
 use job_contract::{ArtifactRequest, EventBatch, GrantRequest, Outcome, Refusal};
 
 use super::super::{
-    artifact, error::JobError, finish, grant, internal_error::CallError, spec, tell,
-    token::is_token,
+    artifact, conclude::refused_by, error::JobError, finish, grant, internal_error::CallError,
+    spec, tell, token::is_token,
 };
 use crate::{app::Ports, config::Config, error::AppError, ids::AttemptId};
 
@@ -77,11 +77,7 @@ impl From<CallError> for Refused {
             CallError::Refused(rules) => Self {
                 status: StatusCode::FORBIDDEN,
                 refusal: Refusal {
-                    code: if rules.iter().any(|rule| rule == "permission-withdrawn") {
-                        "permission_withdrawn".into()
-                    } else {
-                        "not_permitted".into()
-                    },
+                    code: refused_by(&rules).into(),
                     message: "The data may not be read for this any more.".into(),
                     rules,
                 },

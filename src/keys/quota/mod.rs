@@ -12,6 +12,8 @@ mod store;
 pub use self::{
     calendar::{day_ends, day_of},
     ledger::{Ask, Completion, Day, Grant},
-    reserve::{NewReservation, ReserveError, Reserved, Standing, renew, reserve, standing},
+    reserve::{
+        NewReservation, Renewal, ReserveError, Reserved, Standing, renew, reserve, standing,
+    },
     settle::{Expired, Outcome, Settlement, expired, forget_minutes, settle, settle_expired},
 };

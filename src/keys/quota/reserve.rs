@@ -106,17 +106,29 @@ pub async fn reserve(
     })
 }
 
-/// Holds on to a reservation while its request runs. False where that must end: it was settled by another,
-/// or its key was revoked meanwhile.
+/// Whether a request may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// It is held on to.
+    Held,
+    /// Permission for data that the model learned from was withdrawn, and the model is kept from use.
+    ModelWithdrawn,
+    /// The model was taken out of use.
+    ModelRetired,
+    /// It was settled by another, or its key was revoked.
+    Lost,
+}
+
+/// Holds on to a reservation while its request runs, unless that must end.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn renew(db: &Db, request: RequestId) -> Result<bool, StoreError> {
+pub async fn renew(db: &Db, request: RequestId) -> Result<Renewal, StoreError> {
     let mut tx = db.meter().await?;
     let until = tx.now() + LEASE;
-    let is_held = store::renew(&mut tx, request, until).await?;
+    let renewal = store::renew(&mut tx, request, until).await?;
     tx.commit().await?;
-    Ok(is_held)
+    Ok(renewal)
 }
 
 /// Where a key stands now, without a request.

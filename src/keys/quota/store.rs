@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     ledger::Day,
-    reserve::NewReservation,
+    reserve::{NewReservation, Renewal},
     settle::{Expired, Settlement},
 };
 use crate::{
@@ -156,21 +156,36 @@ pub(super) async fn insert_reservation(
     Ok(())
 }
 
-/// Moves the end of a reservation whose key is still active; false where there is none.
+/// Moves the end of a reservation whose key is still active and whose model is in use; else why not.
 pub(super) async fn renew(
     tx: &mut MeterTx,
     request: RequestId,
     until: DateTime<Utc>,
-) -> Result<bool, StoreError> {
+) -> Result<Renewal, StoreError> {
     let done = sqlx::query!(
-        "UPDATE reservations r SET expires_at = $2 FROM api_keys k
-         WHERE r.request_id = $1 AND k.id = r.api_key_id AND k.status = 'active'",
+        "UPDATE reservations r SET expires_at = $2 FROM api_keys k, models m
+         WHERE r.request_id = $1 AND k.id = r.api_key_id AND k.status = 'active'
+           AND m.id = r.model_id AND m.quarantined_at IS NULL AND m.status <> 'retired'",
         request.0,
         until,
     )
     .execute(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() == 1 {
+        return Ok(Renewal::Held);
+    }
+    let model = sqlx::query!(
+        r#"SELECT m.quarantined_at IS NOT NULL AS "is_quarantined!", m.status = 'retired' AS "is_retired!"
+           FROM reservations r JOIN models m ON m.id = r.model_id WHERE r.request_id = $1"#,
+        request.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(match model {
+        Some(model) if model.is_quarantined => Renewal::ModelWithdrawn,
+        Some(model) if model.is_retired => Renewal::ModelRetired,
+        Some(_) | None => Renewal::Lost,
+    })
 }
 
 /// Deletes a reservation; with `expired_before` only one that was not renewed until then.

@@ -7,19 +7,21 @@ mod write;
 
 pub(super) use self::{
     purge::{
-        Deleted, Item, Progress, abort_uploads, add_deletion, add_failure, add_proof, count_items,
-        given_up, items_of, plan_purge, unproven_folders, unproven_objects, withdraw_versions,
+        Deleted, Item, Progress, Words, abort_uploads, add_deletion, add_failure, add_lost_place,
+        add_proof, count_items, given_up, items_of, plan_purge, unproven_folders, unproven_objects,
+        unproven_words, waiting_at, withdraw_versions,
     },
     reach::{
-        Contribution, contributions, copies, derived, descendants, jobs_on, keys, lock_dataset,
-        lock_datasets_of, lock_models, models, tokens_read, versions,
+        Contribution, UseCounts, contributions, copies, derived, descendants, jobs_on, keys,
+        lock_dataset, lock_datasets_of, lock_models, models, tokens_read, use_counts, versions,
     },
     show::{
-        Duty, ListedWithdrawal, MadeOfModel, Stops, Withdrawal, duties, find, list, models_of,
-        open_duties, stops_of,
+        Duty, ListedWithdrawal, MadeOfModel, Stops, Withdrawal, curated_by, duties, find, list,
+        model_named, models_of, open_duties, stops_of,
     },
     write::{
-        NewWithdrawal, add_decision, add_duty, end_duty, insert, insert_jobs, insert_keys,
-        insert_models, insert_versions, is_held_elsewhere, undecided,
+        NewWithdrawal, add_decision, add_duty, add_lift_proposal, end_duty, insert, insert_jobs,
+        insert_keys, insert_models, insert_versions, is_held_elsewhere, is_made_anew,
+        lift_proposed_by, revoke_grants, undecided,
     },
 };

@@ -41,8 +41,8 @@ pub(in super::super) async fn withdraw_versions(
     Ok(())
 }
 
-/// Writes down what has to go: each file of these versions, whatever its state, and the work folder of each attempt
-/// that read one of them.
+/// Writes down what has to go: each file of these versions, whatever its state, its words in the search index, and the
+/// work folder of each attempt that read one of them.
 pub(in super::super) async fn plan_purge(
     tx: &mut WriteTx<'_>,
     withdrawal: WithdrawalId,
@@ -54,6 +54,17 @@ pub(in super::super) async fn plan_purge(
         "INSERT INTO purge_items (id, withdrawal_id, kind, name, file_id)
          SELECT gen_random_uuid(), $1, 'object', object_key, id FROM dataset_files
          WHERE dataset_version_id = ANY($2)",
+        withdrawal.0,
+        &versions,
+    )
+    .execute(tx.conn())
+    .await?;
+    // The search index holds every word of a verified file with its place.
+    sqlx::query!(
+        "INSERT INTO purge_items (id, withdrawal_id, kind, name, file_id)
+         SELECT gen_random_uuid(), $1, 'index', f.object_key, f.id FROM dataset_files f
+         WHERE f.dataset_version_id = ANY($2)
+           AND (f.state = 'ready' OR EXISTS (SELECT 1 FROM indexed_files i WHERE i.file_id = f.id))",
         withdrawal.0,
         &versions,
     )
@@ -113,26 +124,54 @@ pub(in super::super) async fn unproven_objects(
         .collect())
 }
 
+/// The words of a file in the search index, which have to go.
+pub(in super::super) struct Words {
+    pub(in super::super) item: PurgeItemId,
+    pub(in super::super) file: FileId,
+}
+
+/// The files of a withdrawal whose words nobody has proven gone.
+pub(in super::super) async fn unproven_words(
+    conn: &mut PgConnection,
+    withdrawal: WithdrawalId,
+) -> Result<Vec<Words>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT i.id, i.file_id AS "file_id!" FROM purge_items i
+           WHERE i.withdrawal_id = $1 AND i.kind = 'index'
+             AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)
+           ORDER BY i.id"#,
+        withdrawal.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Words {
+            item: PurgeItemId(row.id),
+            file: FileId(row.file_id),
+        })
+        .collect())
+}
+
 /// A work folder that has to go.
 pub(in super::super) struct Place {
     pub(in super::super) item: PurgeItemId,
     pub(in super::super) withdrawal: WithdrawalId,
     pub(in super::super) attempt: AttemptId,
-    /// Whether its program has ended.
-    pub(in super::super) is_over: bool,
 }
 
-/// The work folders at `place` that nobody has proven gone.
+/// The work folders at `place` whose program has ended and that nobody has proven gone, 100 at most: those first that
+/// never failed or failed longest ago, so that folders that cannot be removed hide no others.
 pub(in super::super) async fn unproven_folders(
     conn: &mut PgConnection,
     place: &str,
 ) -> Result<Vec<Place>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT i.id, i.withdrawal_id, a.id AS attempt, a.ended_at IS NOT NULL AS "is_over!"
+        "SELECT i.id, i.withdrawal_id, a.id AS attempt
            FROM purge_items i JOIN attempts a ON a.id = i.attempt_id
-           WHERE i.kind = 'work_folder' AND i.place = $1
+           WHERE i.kind = 'work_folder' AND i.place = $1 AND a.ended_at IS NOT NULL
              AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)
-           ORDER BY i.id LIMIT 100"#,
+           ORDER BY (SELECT max(x.failed_at) FROM purge_failures x WHERE x.item_id = i.id) NULLS FIRST, i.id LIMIT 100",
         place,
     )
     .fetch_all(conn)
@@ -143,7 +182,6 @@ pub(in super::super) async fn unproven_folders(
             item: PurgeItemId(row.id),
             withdrawal: WithdrawalId(row.withdrawal_id),
             attempt: AttemptId(row.attempt),
-            is_over: row.is_over,
         })
         .collect())
 }
@@ -216,6 +254,9 @@ pub(in super::super) async fn add_failure(
 #[derive(Debug, Clone, serde::Serialize)]
 pub(in super::super) struct Progress {
     pub kind: String,
+    /// Whose data it is a copy of; none for a work folder.
+    #[serde(skip)]
+    pub owner: Option<uuid::Uuid>,
     /// The object's key, or the attempt.
     pub name: String,
     /// The file's path in the dataset.
@@ -225,6 +266,10 @@ pub(in super::super) struct Progress {
     pub deleted: Vec<String>,
     pub deleted_at: Option<DateTime<Utc>>,
     pub verified_absent_at: Option<DateTime<Utc>>,
+    /// The machine of a work folder.
+    pub place: Option<String>,
+    /// Why nobody can look there any more, where an operator declared the machine gone.
+    pub lost_reason: Option<String>,
     /// What stood in the way the last time it was tried, where it is not gone yet.
     pub problem: Option<String>,
 }
@@ -236,16 +281,21 @@ pub(in super::super) async fn items_of(
 ) -> Result<Vec<Progress>, StoreError> {
     let rows = sqlx::query_as!(
         Progress,
-        r#"SELECT i.kind, i.name, f.path AS "path?", f.sha256 AS "sha256?",
+        r#"SELECT i.kind, d.institution_id AS "owner?", i.name, f.path AS "path?", f.sha256 AS "sha256?",
                   ARRAY(SELECT d.object_version FROM purge_deletions d WHERE d.item_id = i.id
                         ORDER BY d.deleted_at, d.object_version) AS "deleted!",
                   (SELECT max(d.deleted_at) FROM purge_deletions d WHERE d.item_id = i.id) AS deleted_at,
-                  p.verified_absent_at AS "verified_absent_at?",
+                  p.verified_absent_at AS "verified_absent_at?", i.place,
+                  (SELECT l.reason FROM lost_places l JOIN attempts a ON a.id = i.attempt_id
+                   WHERE l.place = i.place AND l.declared_at > a.created_at
+                   ORDER BY l.declared_at LIMIT 1) AS lost_reason,
                   CASE WHEN p.item_id IS NULL THEN
                       (SELECT x.problem FROM purge_failures x WHERE x.item_id = i.id
                        ORDER BY x.failed_at DESC LIMIT 1) END AS problem
            FROM purge_items i
            LEFT JOIN dataset_files f ON f.id = i.file_id
+           LEFT JOIN dataset_versions v ON v.id = f.dataset_version_id
+           LEFT JOIN datasets d ON d.id = v.dataset_id
            LEFT JOIN purge_proofs p ON p.item_id = i.id
            WHERE i.withdrawal_id = $1 ORDER BY i.kind, f.path, i.name LIMIT 2000"#,
         withdrawal.0,
@@ -255,13 +305,15 @@ pub(in super::super) async fn items_of(
     Ok(rows)
 }
 
-/// How many items a withdrawal has, and how many of them nobody has proven gone.
+/// How many items a withdrawal has, and how many of them nobody has proven gone, nor declared gone with their machine.
 pub(in super::super) async fn count_items(
     conn: &mut PgConnection,
     withdrawal: WithdrawalId,
 ) -> Result<(i64, i64), StoreError> {
     let row = sqlx::query!(
-        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE p.item_id IS NULL) AS "left!"
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE p.item_id IS NULL AND NOT EXISTS (
+                      SELECT 1 FROM lost_places l JOIN attempts a ON a.id = i.attempt_id
+                      WHERE l.place = i.place AND l.declared_at > a.created_at)) AS "left!"
            FROM purge_items i LEFT JOIN purge_proofs p ON p.item_id = i.id WHERE i.withdrawal_id = $1"#,
         withdrawal.0,
     )
@@ -270,7 +322,42 @@ pub(in super::super) async fn count_items(
     Ok((row.all, row.left))
 }
 
-/// Withdrawals with objects that nobody has proven gone and whose task is given up.
+/// Keeps that a machine is gone.
+pub(in super::super) async fn add_lost_place(
+    tx: &mut WriteTx<'_>,
+    place: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let (now, by) = (tx.now(), tx.actor().user);
+    sqlx::query!(
+        "INSERT INTO lost_places (place, declared_at, reason, declared_by) VALUES ($1, $2, $3, $4)",
+        place,
+        now,
+        reason,
+        by.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The withdrawals with work folders at `place` that nobody has proven gone.
+pub(in super::super) async fn waiting_at(
+    conn: &mut PgConnection,
+    place: &str,
+) -> Result<Vec<WithdrawalId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        "SELECT DISTINCT i.withdrawal_id FROM purge_items i
+         WHERE i.place = $1 AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)
+         ORDER BY i.withdrawal_id",
+        place,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(WithdrawalId).collect())
+}
+
+/// Withdrawals with objects or words that nobody has proven gone and whose task is given up.
 pub(in super::super) async fn given_up(
     conn: &mut PgConnection,
     kind: &str,
@@ -279,7 +366,7 @@ pub(in super::super) async fn given_up(
         r#"SELECT DISTINCT i.withdrawal_id FROM purge_items i
            JOIN tasks t ON t.kind = $1 AND t.payload->>'withdrawal' = i.withdrawal_id::text
                AND t.parked_at IS NOT NULL
-           WHERE i.kind = 'object' AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)"#,
+           WHERE i.kind IN ('object', 'index') AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)"#,
         kind,
     )
     .fetch_all(conn)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::reach::{Copies, ReachedKey, ReachedModel};
+use super::super::reach::{Copies, Derived, ReachedKey, ReachedModel};
 use crate::{
     db::{StoreError, WriteTx},
     ids::{ApiKeyId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
@@ -110,17 +110,29 @@ pub(in super::super) async fn derived(
     conn: &mut PgConnection,
     dataset: DatasetId,
     versions: &[DatasetVersionId],
-) -> Result<Vec<DatasetVersionId>, StoreError> {
+) -> Result<Vec<Derived>, StoreError> {
     let versions: Vec<_> = versions.iter().map(|version| version.0).collect();
-    let ids = sqlx::query_scalar!(
-        r#"SELECT d.id AS "id!" FROM lineage_descendants($1) d JOIN dataset_versions v ON v.id = d.id
+    let rows = sqlx::query!(
+        r#"SELECT d.id AS "id!", v.number, v.status IN ('withdrawn', 'rejected') AS "is_over!", s.id AS dataset, s.title,
+                  s.institution_id
+           FROM lineage_descendants($1) d JOIN dataset_versions v ON v.id = d.id JOIN datasets s ON s.id = v.dataset_id
            WHERE d.kind = 'dataset_version' AND v.dataset_id <> $2 ORDER BY d.id"#,
         &versions,
         dataset.0,
     )
     .fetch_all(conn)
     .await?;
-    Ok(ids.into_iter().map(DatasetVersionId).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Derived {
+            version: DatasetVersionId(row.id),
+            number: row.number,
+            is_over: row.is_over,
+            dataset: DatasetId(row.dataset),
+            title: row.title,
+            owner: InstitutionId(row.institution_id),
+        })
+        .collect())
 }
 
 /// Keeps the datasets of these versions as [`lock_dataset`] does.
@@ -162,7 +174,7 @@ pub(in super::super) async fn models(
 ) -> Result<Vec<ReachedModel>, StoreError> {
     let models: Vec<_> = models.iter().map(|model| model.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT m.id, m.name, m.institution_id, i.name AS institution,
+        r#"SELECT m.id, m.name, m.institution_id, i.name AS institution, m.released_at IS NOT NULL AS "was_released!",
                   EXISTS (SELECT 1 FROM deployments d WHERE d.model_id = m.id AND d.status <> 'stopped') AS "is_served!"
            FROM models m JOIN institutions i ON i.id = m.institution_id
            WHERE m.id = ANY($1) ORDER BY m.id"#,
@@ -177,6 +189,7 @@ pub(in super::super) async fn models(
             name: row.name,
             institution: row.institution,
             owner: InstitutionId(row.institution_id),
+            was_released: row.was_released,
             is_served: row.is_served,
         })
         .collect())
@@ -285,6 +298,55 @@ pub(in super::super) async fn contributions(
             created_at: row.created_at,
             withdrawn_at: row.withdrawn_at.filter(|_| !row.has_permission),
             has_permission: row.has_permission,
+        })
+        .collect())
+}
+
+/// What stands on a dataset, in numbers.
+pub(in super::super) struct UseCounts {
+    pub(in super::super) dataset: DatasetId,
+    pub(in super::super) jobs: i64,
+    pub(in super::super) models: i64,
+    pub(in super::super) keys: i64,
+    pub(in super::super) tokens: i64,
+}
+
+/// What stands on each of these datasets, however many there are, by one query.
+pub(in super::super) async fn use_counts(
+    conn: &mut PgConnection,
+    datasets: &[DatasetId],
+    now: DateTime<Utc>,
+) -> Result<Vec<UseCounts>, StoreError> {
+    let datasets: Vec<_> = datasets.iter().map(|dataset| dataset.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT d.id AS "id!", t.jobs + (
+                      SELECT count(*) FROM jobs j WHERE j.base_model_id = ANY(t.model_ids) AND j.id <> ALL(t.job_ids)
+                  ) AS "jobs!", cardinality(t.model_ids)::bigint AS "models!",
+                  (SELECT count(*) FROM api_keys k
+                   WHERE k.status IN ('requested', 'approved', 'active') AND k.expires_at > $2
+                     AND EXISTS (SELECT 1 FROM api_key_models m
+                                 WHERE m.api_key_id = k.id AND m.model_id = ANY(t.model_ids))) AS "keys!",
+                  (SELECT coalesce(sum(r.tokens), 0)::bigint FROM tokens_read r
+                   JOIN dataset_versions v ON v.id = r.dataset_version_id WHERE v.dataset_id = d.id) AS "tokens!"
+           FROM unnest($1::uuid[]) AS d (id)
+           CROSS JOIN LATERAL (
+               SELECT count(*) FILTER (WHERE kind = 'job') AS jobs,
+                      coalesce(array_agg(w.id) FILTER (WHERE kind = 'job'), '{}') AS job_ids,
+                      coalesce(array_agg(w.id) FILTER (WHERE kind = 'model'), '{}') AS model_ids
+               FROM lineage_touched(ARRAY(SELECT v.id FROM dataset_versions v WHERE v.dataset_id = d.id)) w) t"#,
+        &datasets,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| UseCounts {
+            dataset: DatasetId(row.id),
+            jobs: row.jobs,
+            models: row.models,
+            keys: row.keys,
+            tokens: row.tokens,
         })
         .collect())
 }

@@ -28,6 +28,9 @@ pub(in super::super) struct Withdrawal {
     pub(in super::super) consequence: String,
     pub(in super::super) delete_by: Option<DateTime<Utc>>,
     pub(in super::super) keys: i64,
+    /// Addresses for reading that were given before and still worked, and when the last of them ends.
+    pub(in super::super) addresses: i64,
+    pub(in super::super) addresses_end_at: Option<DateTime<Utc>>,
     /// Whether a permission counts now that was given afterwards.
     pub(in super::super) is_given_anew: bool,
 }
@@ -40,6 +43,9 @@ pub(in super::super) async fn find(
         r#"SELECT w.id, w.dataset_id, d.title, w.institution_id, i.name AS institution, w.kind, w.scope, w.layer,
                   v.number AS "version_number?", w.reason, u.name AS by, w.withdrawn_at, w.on_withdrawal, w.delete_by,
                   (SELECT count(*) FROM withdrawal_keys k WHERE k.withdrawal_id = w.id) AS "keys!",
+                  (SELECT count(*) FROM grant_revocations r WHERE r.withdrawal_id = w.id) AS "addresses!",
+                  (SELECT max(g.expires_at) FROM grant_revocations r JOIN read_grants g ON g.id = r.grant_id
+                   WHERE r.withdrawal_id = w.id) AS addresses_end_at,
                   EXISTS (SELECT 1 FROM permissions p
                           JOIN permission_events e ON e.permission_id = p.id AND e.state IN ('given', 'renewed')
                           WHERE p.dataset_id = w.dataset_id AND e.decided_at > w.withdrawn_at) AS "is_given_anew!"
@@ -69,8 +75,30 @@ pub(in super::super) async fn find(
         consequence: row.on_withdrawal,
         delete_by: row.delete_by,
         keys: row.keys,
+        addresses: row.addresses,
+        addresses_end_at: row.addresses_end_at,
         is_given_anew: row.is_given_anew,
     }))
+}
+
+/// A dataset of `institution` of which versions were curated from what was withdrawn: its id and title.
+pub(in super::super) async fn curated_by(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+    institution: InstitutionId,
+) -> Result<Option<(DatasetId, String)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT d.id, d.title FROM withdrawal_versions x
+         JOIN dataset_versions v ON v.id = x.dataset_version_id JOIN datasets d ON d.id = v.dataset_id
+         JOIN withdrawals w ON w.id = x.withdrawal_id
+         WHERE x.withdrawal_id = $1 AND d.institution_id = $2 AND d.id <> w.dataset_id
+         ORDER BY d.id LIMIT 1",
+        id.0,
+        institution.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (DatasetId(row.id), row.title)))
 }
 
 /// A withdrawal in a list.
@@ -130,8 +158,13 @@ pub(in super::super) async fn stops_of(
 #[derive(Debug, Clone, Serialize)]
 pub(in super::super) struct MadeOfModel {
     pub model: ModelId,
-    pub name: String,
+    /// None where whoever looks may not know it.
+    pub name: Option<String>,
     pub institution: String,
+    #[serde(skip)]
+    pub owner: InstitutionId,
+    #[serde(skip)]
+    pub was_released: bool,
     pub consequence: String,
     pub was_served: bool,
     pub is_quarantined: bool,
@@ -140,6 +173,12 @@ pub(in super::super) struct MadeOfModel {
     pub reason: Option<String>,
     pub decided_by: Option<String>,
     pub decided_at: Option<DateTime<Utc>>,
+    /// The model that was made anew in its place.
+    pub replaced_by: Option<ModelId>,
+    pub replacement: Option<String>,
+    /// Who proposed to use it again, and why; a legal reviewer confirms that.
+    pub lift_proposed_by: Option<String>,
+    pub lift_reason: Option<String>,
 }
 
 /// The models of a withdrawal: those that wait for a decision first, 200 at most.
@@ -148,14 +187,19 @@ pub(in super::super) async fn models_of(
     id: WithdrawalId,
 ) -> Result<Vec<MadeOfModel>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT w.model_id, m.name, i.name AS institution, w.consequence, w.was_served, m.status,
+        r#"SELECT w.model_id, m.name, m.institution_id, m.released_at IS NOT NULL AS "was_released!", i.name AS institution, w.consequence, w.was_served, m.status,
                   m.quarantined_at IS NOT NULL AS "is_quarantined!", d.decision AS "decision?", d.reason AS "reason?",
-                  d.decided_at AS "decided_at?", u.name AS "decided_by?"
+                  d.decided_at AS "decided_at?", u.name AS "decided_by?",
+                  d.replaced_by AS "replaced_by?", n.name AS "replacement?", p.reason AS "lift_reason?",
+                  y.name AS "lift_proposed_by?"
            FROM withdrawal_models w
            JOIN models m ON m.id = w.model_id
            JOIN institutions i ON i.id = m.institution_id
            LEFT JOIN model_decisions d ON d.withdrawal_id = w.withdrawal_id AND d.model_id = w.model_id
            LEFT JOIN users u ON u.id = d.decided_by
+           LEFT JOIN models n ON n.id = d.replaced_by
+           LEFT JOIN lift_proposals p ON p.withdrawal_id = w.withdrawal_id AND p.model_id = w.model_id
+           LEFT JOIN users y ON y.id = p.proposed_by
            WHERE w.withdrawal_id = $1
            ORDER BY d.decision IS NOT NULL, w.consequence = 'retrain' DESC, m.id LIMIT 200"#,
         id.0,
@@ -166,8 +210,10 @@ pub(in super::super) async fn models_of(
         .into_iter()
         .map(|row| MadeOfModel {
             model: ModelId(row.model_id),
-            name: row.name,
+            name: Some(row.name),
             institution: row.institution,
+            owner: InstitutionId(row.institution_id),
+            was_released: row.was_released,
             consequence: row.consequence,
             was_served: row.was_served,
             is_quarantined: row.is_quarantined,
@@ -176,8 +222,26 @@ pub(in super::super) async fn models_of(
             reason: row.reason,
             decided_by: row.decided_by,
             decided_at: row.decided_at,
+            replaced_by: row.replaced_by.map(ModelId),
+            replacement: row.replacement,
+            lift_proposed_by: row.lift_proposed_by,
+            lift_reason: row.lift_reason,
         })
         .collect())
+}
+
+/// The model of this name or id.
+pub(in super::super) async fn model_named(
+    conn: &mut PgConnection,
+    name: &str,
+) -> Result<Option<ModelId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM models WHERE name = $1 OR id::text = $1",
+        name
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(id.map(ModelId))
 }
 
 /// What has to be done, and whether it was.

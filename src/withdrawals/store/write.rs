@@ -4,13 +4,16 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::super::{
+    decide::Decision,
     duty::Kind,
-    reach::{ReachedKey, ReachedModel},
+    reach::{Reach, ReachedKey, ReachedModel},
     scope::{Consequence, Extent},
 };
 use crate::{
     db::{StoreError, WriteTx},
-    ids::{DatasetId, DatasetVersionId, DutyId, InstitutionId, JobId, ModelId, WithdrawalId},
+    ids::{
+        DatasetId, DatasetVersionId, DutyId, InstitutionId, JobId, ModelId, UserId, WithdrawalId,
+    },
     jobs::Stopped,
 };
 
@@ -144,6 +147,34 @@ pub(in super::super) async fn insert_keys(
     Ok(())
 }
 
+/// Ends what leave to read the touched jobs hold on the withdrawn data: addresses that still work are written down.
+pub(in super::super) async fn revoke_grants(
+    tx: &mut WriteTx<'_>,
+    id: WithdrawalId,
+    dataset: DatasetId,
+    touched: &Reach,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    let jobs: Vec<_> = touched.jobs.iter().map(|job| job.0).collect();
+    let fallen: Vec<_> = touched.fallen.iter().map(|version| version.0).collect();
+    sqlx::query!(
+        "INSERT INTO grant_revocations (grant_id, withdrawal_id, revoked_at)
+         SELECT g.id, $1, $2 FROM read_grants g
+         JOIN attempts a ON a.id = g.attempt_id
+         JOIN dataset_versions v ON v.id = g.dataset_version_id
+         WHERE a.job_id = ANY($3) AND g.is_allowed AND g.expires_at > $2
+           AND (v.dataset_id = $4 OR v.id = ANY($5))",
+        id.0,
+        now,
+        &jobs,
+        dataset.0,
+        &fallen,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 pub(in super::super) async fn add_duty(
     tx: &mut WriteTx<'_>,
     withdrawal: WithdrawalId,
@@ -205,20 +236,45 @@ pub(in super::super) async fn undecided(
 /// Keeps a decision; false where there was one, or none is asked for.
 pub(in super::super) async fn add_decision(
     tx: &mut WriteTx<'_>,
-    withdrawal: WithdrawalId,
-    model: ModelId,
-    decision: &str,
+    (withdrawal, model): (WithdrawalId, ModelId),
+    decision: Decision,
     reason: &str,
 ) -> Result<bool, StoreError> {
     let (now, by) = (tx.now(), tx.actor().user);
     let done = sqlx::query!(
-        "INSERT INTO model_decisions (withdrawal_id, model_id, decision, reason, decided_by, decided_at)
-         SELECT withdrawal_id, model_id, $3, $4, $5, $6 FROM withdrawal_models
+        "INSERT INTO model_decisions (withdrawal_id, model_id, decision, reason, decided_by, decided_at, replaced_by)
+         SELECT withdrawal_id, model_id, $3, $4, $5, $6, $7 FROM withdrawal_models
          WHERE withdrawal_id = $1 AND model_id = $2 AND consequence = 'retrain'
          ON CONFLICT (withdrawal_id, model_id) DO NOTHING",
         withdrawal.0,
         model.0,
-        decision,
+        decision.name(),
+        reason,
+        by.0,
+        now,
+        decision.replaced_by().map(|model| model.0),
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps that somebody proposes to use a model again; false where that was proposed, or something was decided.
+pub(in super::super) async fn add_lift_proposal(
+    tx: &mut WriteTx<'_>,
+    withdrawal: WithdrawalId,
+    model: ModelId,
+    reason: &str,
+) -> Result<bool, StoreError> {
+    let (now, by) = (tx.now(), tx.actor().user);
+    let done = sqlx::query!(
+        "INSERT INTO lift_proposals (withdrawal_id, model_id, reason, proposed_by, proposed_at)
+         SELECT w.withdrawal_id, w.model_id, $3, $4, $5 FROM withdrawal_models w
+         WHERE w.withdrawal_id = $1 AND w.model_id = $2 AND w.consequence = 'retrain' AND NOT EXISTS (
+             SELECT 1 FROM model_decisions d WHERE d.withdrawal_id = $1 AND d.model_id = $2)
+         ON CONFLICT (withdrawal_id, model_id) DO NOTHING",
+        withdrawal.0,
+        model.0,
         reason,
         by.0,
         now,
@@ -226,6 +282,44 @@ pub(in super::super) async fn add_decision(
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Who proposed to use a model again, if anybody did.
+pub(in super::super) async fn lift_proposed_by(
+    conn: &mut PgConnection,
+    withdrawal: WithdrawalId,
+    model: ModelId,
+) -> Result<Option<UserId>, StoreError> {
+    let by = sqlx::query_scalar!(
+        "SELECT proposed_by FROM lift_proposals WHERE withdrawal_id = $1 AND model_id = $2",
+        withdrawal.0,
+        model.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(by.map(UserId))
+}
+
+/// Whether `new` can take the place of a model: of the same institution, made by a job after the withdrawal, not
+/// kept from use, and nothing that was withdrawn in its lineage.
+pub(in super::super) async fn is_made_anew(
+    conn: &mut PgConnection,
+    (withdrawal, model): (WithdrawalId, ModelId),
+    new: ModelId,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT 1 FROM models n, models o, withdrawals w
+               WHERE n.id = $3 AND o.id = $2 AND w.id = $1 AND n.institution_id = o.institution_id
+                 AND n.job_id IS NOT NULL AND n.created_at > w.withdrawn_at
+                 AND n.quarantined_at IS NULL AND n.status <> 'retired'
+           ) AND NOT EXISTS (SELECT 1 FROM withdrawn_lineage($1, $3)) AS "is_anew!""#,
+        withdrawal.0,
+        model.0,
+        new.0,
+    )
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Whether another withdrawal keeps a model from use: one that retires it, or one that nobody decided on.

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use super::{
     super::{
         cascade::{Request, withdraw},
-        decide::{Decision, decide_model},
+        decide::confirm_lift,
+        lost_place::declare_lost,
         reach::preview,
         scope::Target,
     },
     parts::{reason, withdrawable},
-    show::whole,
+    show::{DecisionWords, whole},
 };
 use crate::{
     config::Config,
@@ -27,7 +28,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(reach)
         .service(confirm)
         .service(show)
-        .service(decide);
+        .service(decide)
+        .service(lift)
+        .service(machine_gone);
 }
 
 #[derive(Deserialize)]
@@ -64,9 +67,13 @@ async fn reach(
         "versions": found.reach.fallen,
         "jobs": found.reach.jobs,
         "jobs_by_status": by_status,
-        "models": found.models,
-        "keys": found.keys,
-        "licensees": found.licensees,
+        "seen": found.reach.in_short(),
+        "models": found.models.iter().map(|model| serde_json::json!({
+            "id": model.id, "name": model.name_for(&actor.0), "institution": model.institution,
+            "is_served": model.is_served,
+        })).collect::<Vec<_>>(),
+        "keys": { "count": found.keys.len(), "by_institution": found.keys_by_institution() },
+        "licensees": { "count": found.licensees.len() },
         "copies": found.copies,
         "delete_within_days": found.reach.delete_within_days,
         "tokens_read": found.tokens_read,
@@ -79,6 +86,8 @@ struct Form {
     extent: String,
     #[serde(default)]
     reason: String,
+    /// As the reach said it; left out where nobody looked.
+    seen: Option<String>,
 }
 
 fn reason_of(raw: &str) -> Result<String, AppError> {
@@ -109,6 +118,7 @@ async fn confirm(
             location: config.training.location,
         },
         reason: reason_of(&request.body.reason)?,
+        seen: request.body.seen.clone(),
     };
     let id = withdraw(&db, &request.actor, &wanted)
         .await
@@ -144,6 +154,7 @@ async fn show(actor: ApiActor, db: web::Data<Db>, path: web::Path<WithdrawalId>)
         "delete_by": withdrawal.delete_by,
         "is_given_anew": withdrawal.is_given_anew,
         "keys": withdrawal.keys,
+        "addresses": { "count": withdrawal.addresses, "end_at": withdrawal.addresses_end_at },
         "jobs": found.stops,
         "models": found.models,
         "copies": { "all": found.copies.len(), "gone": gone, "items": found.copies },
@@ -156,6 +167,8 @@ async fn show(actor: ApiActor, db: web::Data<Db>, path: web::Path<WithdrawalId>)
 struct DecisionForm {
     model: ModelId,
     decision: String,
+    #[serde(default)]
+    replaced_by: String,
     reason: String,
 }
 
@@ -167,10 +180,52 @@ async fn decide(
 ) -> ApiResult {
     whole(&db, &request.actor, *path).await?;
     let body = &request.body;
-    let decision = Decision::parse(&body.decision)
-        .ok_or_else(|| AppError::invalid("withdrawal-decision-incomplete"))?;
-    let why = reason_of(&body.reason)?;
-    decide_model(&db, &request.actor, (*path, body.model), decision, &why)
+    let words = DecisionWords {
+        decision: &body.decision,
+        replaced_by: &body.replaced_by,
+        reason: &body.reason,
+    };
+    words
+        .carry_out(&db, &request.actor, (*path, body.model))
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize)]
+struct LiftForm {
+    model: ModelId,
+    reason: String,
+}
+
+#[post("/api/v1/withdrawals/{withdrawal}/lift")]
+async fn lift(
+    db: web::Data<Db>,
+    path: web::Path<WithdrawalId>,
+    request: ProtectedJson<LiftForm>,
+) -> ApiResult {
+    whole(&db, &request.actor, *path).await?;
+    let why = reason_of(&request.body.reason)?;
+    confirm_lift(&db, &request.actor, (*path, request.body.model), &why)
+        .await
+        .map_err(AppError::from)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize)]
+struct PlaceForm {
+    place: String,
+    reason: String,
+}
+
+#[post("/api/v1/withdrawals/{withdrawal}/machine-gone")]
+async fn machine_gone(
+    db: web::Data<Db>,
+    path: web::Path<WithdrawalId>,
+    request: ProtectedJson<PlaceForm>,
+) -> ApiResult {
+    whole(&db, &request.actor, *path).await?;
+    let why = reason_of(&request.body.reason)?;
+    declare_lost(&db, &request.actor, *path, &request.body.place, &why)
         .await
         .map_err(AppError::from)?;
     Ok(HttpResponse::NoContent().finish())

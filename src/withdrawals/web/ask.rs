@@ -9,12 +9,13 @@ use super::{
     super::{
         cascade::{Request, withdraw},
         duty::Kind,
+        error::WithdrawError,
         reach::{Preview, preview},
         scope::{Consequence, Extent, Target},
         store,
     },
     parts::{
-        JobRow, ModelRow, Problem, extent_words, job_rows, model_rows, problems, reason,
+        JobRow, MOST_ROWS, ModelRow, Problem, extent_words, job_rows, model_rows, problems, reason,
         withdrawable,
     },
 };
@@ -66,6 +67,8 @@ struct AskPage {
     title: String,
     summary: String,
     extent: String,
+    /// What was shown, to be sent along with the confirmation.
+    seen: String,
     choices: Vec<Choice>,
     effects: Vec<Effect>,
     jobs: Vec<JobRow>,
@@ -118,6 +121,8 @@ struct Form {
     extent: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    seen: String,
 }
 
 #[post("/{lang:nl|en}/datasets/{dataset}/withdraw")]
@@ -151,10 +156,22 @@ async fn confirm(
             location: config.training.location,
         },
         reason,
+        seen: Some(form.seen).filter(|seen| !seen.is_empty()),
     };
-    let id = withdraw(&db, page.actor(), &request)
-        .await
-        .map_err(AppError::from)?;
+    let id = match withdraw(&db, page.actor(), &request).await {
+        Err(WithdrawError::Changed) => {
+            let mut errors = FieldErrors::default();
+            errors.add("reason", Say::new("withdrawal-changed"));
+            let sheet = Sheet {
+                extent,
+                reason: form.reason,
+                errors,
+            };
+            let drawn = draw(&page, (&db, &config), dataset, sheet).await?;
+            return page.show_invalid(&drawn);
+        }
+        done => done.map_err(AppError::from)?,
+    };
     Ok(see_other(&page.path(&format!("/withdrawals/{id}"))))
 }
 
@@ -179,7 +196,6 @@ async fn draw(
     };
     let found = preview(db, target).await?;
     let count = |n: usize| n.to_string();
-    let shown = super::parts::MOST_ROWS;
     Ok(AskPage {
         chrome: page.chrome(),
         dataset: dataset.id,
@@ -196,29 +212,52 @@ async fn draw(
         effects: effects(page, db, &found),
         jobs: job_rows(page, db, &found),
         models: model_rows(page, &found),
-        keys: found
-            .keys
-            .iter()
-            .take(shown)
-            .map(|key| Named {
-                name: key.name.clone(),
-                whose: key.institution.clone(),
-            })
-            .collect(),
-        licensees: found
-            .licensees
-            .iter()
-            .take(shown)
-            .map(|licensee| Named {
-                name: licensee.model_name.clone(),
-                whose: licensee.name.clone(),
-            })
-            .collect(),
+        keys: keys(page, &found),
+        licensees: licensees(page, &found),
+        seen: found.reach.in_short(),
         is_empty: found.reach.is_empty,
         title: dataset.facts.title,
         reason: sheet.reason,
         errors: problems(lang, &sheet.errors),
     })
+}
+
+/// The keys: by name for the platform, how many each institution has for others.
+fn keys(page: &Page, found: &Preview) -> Vec<Named> {
+    if page.actor().is_platform() {
+        let named = found.keys.iter().take(MOST_ROWS).map(|key| Named {
+            name: key.name.clone(),
+            whose: key.institution.clone(),
+        });
+        return named.collect();
+    }
+    found
+        .keys_by_institution()
+        .into_iter()
+        .take(MOST_ROWS)
+        .map(|(institution, count)| Named {
+            name: page
+                .lang()
+                .t_with("withdrawal-keys-count", &[("keys", count.to_string())]),
+            whose: institution.to_owned(),
+        })
+        .collect()
+}
+
+/// The licensees, for the platform alone, which keeps the register; others see how many there are.
+fn licensees(page: &Page, found: &Preview) -> Vec<Named> {
+    if !page.actor().is_platform() {
+        return Vec::new();
+    }
+    found
+        .licensees
+        .iter()
+        .take(MOST_ROWS)
+        .map(|licensee| Named {
+            name: licensee.model_name.clone(),
+            whose: licensee.name.clone(),
+        })
+        .collect()
 }
 
 /// How much can be withdrawn; only what makes a difference.

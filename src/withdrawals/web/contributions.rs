@@ -6,7 +6,7 @@ use askama::Template;
 use super::{
     super::{
         reach::uses,
-        store::{self, ListedWithdrawal},
+        store::{self, ListedWithdrawal, UseCounts},
     },
     parts::{JobRow, ModelRow, job_rows, model_rows},
 };
@@ -30,11 +30,14 @@ struct Contribution {
     withdrawals: Vec<Link>,
     state: String,
     badge: &'static str,
+    /// Where one looks, on the page of one dataset.
     jobs: Vec<JobRow>,
     models: Vec<ModelRow>,
-    keys: String,
+    uses: String,
+    keys: i64,
     tokens: String,
     is_used: bool,
+    uses_href: Option<String>,
 }
 
 struct Link {
@@ -70,13 +73,25 @@ async fn draw(page: &Page, db: &Db, one: Option<DatasetId>) -> PageResult {
     let mut conn = db.read().await?;
     let own = store::contributions(&mut conn, visibility, one).await?;
     let withdrawals = store::list(&mut conn, visibility).await?;
+    let ids: Vec<DatasetId> = own.iter().map(|dataset| dataset.id).collect();
+    let counts = store::use_counts(&mut conn, &ids, db.now()).await?;
     drop(conn);
     if one.is_some() && own.is_empty() {
         return Err(AppError::NotFound.into());
     }
     let mut contributions = Vec::new();
     for dataset in own {
-        contributions.push(contribution(page, db, dataset, &withdrawals).await?);
+        let Some(counted) = counts.iter().find(|one| one.dataset == dataset.id) else {
+            continue;
+        };
+        let mut drawn = contribution(page, db, dataset, counted, &withdrawals);
+        if one.is_some() {
+            let found = uses(db, counted.dataset).await?;
+            drawn.jobs = job_rows(page, db, &found);
+            drawn.models = model_rows(page, &found);
+            drawn.uses_href = None;
+        }
+        contributions.push(drawn);
     }
     page.show(&ContributionsPage {
         chrome: page.chrome(),
@@ -85,14 +100,14 @@ async fn draw(page: &Page, db: &Db, one: Option<DatasetId>) -> PageResult {
     })
 }
 
-async fn contribution(
+fn contribution(
     page: &Page,
     db: &Db,
     dataset: store::Contribution,
+    counted: &UseCounts,
     withdrawals: &[ListedWithdrawal],
-) -> Result<Contribution, AppError> {
+) -> Contribution {
     let lang = page.lang();
-    let found = uses(db, dataset.id).await?;
     let (state, badge) = match dataset.withdrawn_at {
         Some(at) => (
             lang.t_with(
@@ -121,7 +136,7 @@ async fn contribution(
             ),
         })
         .collect();
-    Ok(Contribution {
+    Contribution {
         href: page.path(&format!("/datasets/{}", dataset.id)),
         withdraw_href: dataset
             .has_permission
@@ -133,10 +148,18 @@ async fn contribution(
         title: dataset.title,
         state,
         badge,
-        jobs: job_rows(page, db, &found),
-        models: model_rows(page, &found),
-        keys: number(lang, i64::try_from(found.keys.len()).unwrap_or(i64::MAX)),
-        tokens: number(lang, found.tokens_read),
-        is_used: !found.jobs.is_empty(),
-    })
+        jobs: Vec::new(),
+        models: Vec::new(),
+        uses: lang.t_with(
+            "contribution-uses",
+            &[
+                ("jobs", counted.jobs.to_string()),
+                ("models", counted.models.to_string()),
+            ],
+        ),
+        keys: counted.keys,
+        tokens: number(lang, counted.tokens),
+        is_used: counted.jobs > 0,
+        uses_href: Some(page.path(&format!("/contributions/{}", counted.dataset))),
+    }
 }

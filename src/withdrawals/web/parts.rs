@@ -6,6 +6,7 @@ use crate::{
     db::Db,
     error::AppError,
     ids::DatasetId,
+    jobs::JobBrief,
     policy::{self, Action, Actor},
     web::{FieldErrors, Lang, Page, Text, moment},
 };
@@ -34,7 +35,7 @@ pub(super) fn job_rows(page: &Page, db: &Db, found: &Preview) -> Vec<JobRow> {
         .jobs
         .iter()
         .map(|job| JobRow {
-            title: job.title.clone(),
+            title: title_for(page, job),
             institution: job.institution_name.clone(),
             status: lang.t(&format!("jobs-status-{}", job.status.name())),
             when: moment(lang, db.now(), job.requested_at),
@@ -49,7 +50,7 @@ pub(super) fn model_rows(page: &Page, found: &Preview) -> Vec<ModelRow> {
         .iter()
         .take(MOST_ROWS)
         .map(|model| ModelRow {
-            name: model.name.clone(),
+            name: known(page, model.name_for(page.actor())),
             institution: model.institution.clone(),
             serving: lang.t(if model.is_served {
                 "model-serving-ready"
@@ -58,6 +59,21 @@ pub(super) fn model_rows(page: &Page, found: &Preview) -> Vec<ModelRow> {
             }),
         })
         .collect()
+}
+
+/// A job's title for its own institution and the platform; what it is for, for others.
+fn title_for(page: &Page, job: &JobBrief) -> String {
+    if page.actor().is_platform() || page.actor().institution == job.institution {
+        return job.title.clone();
+    }
+    let lang = page.lang();
+    let purpose = lang.t(&format!("purpose-{}", dashed(job.purpose.name())));
+    lang.t_with("contribution-job-for", &[("purpose", purpose)])
+}
+
+/// A model's name, or that it has none that may be known.
+pub(super) fn known(page: &Page, name: Option<&str>) -> String {
+    name.map_or_else(|| page.lang().t("withdrawal-model-unnamed"), str::to_owned)
 }
 
 /// Something wrong with a field.

@@ -6,16 +6,17 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        decide::{Decision, decide_model, documents_updated},
+        decide::{confirm_lift, decide_model, documents_updated, propose_lift},
         duty::Kind,
+        lost_place::declare_lost,
         store::{self, Duty, MadeOfModel, Progress, Stops, Withdrawal},
     },
-    parts::{dashed, reason},
+    parts::{dashed, known, reason},
 };
 use crate::{
     db::Db,
     error::AppError,
-    ids::{ModelId, WithdrawalId},
+    ids::{DatasetId, ModelId, WithdrawalId},
     notices::{self, Shown},
     policy::{self, Action, Actor, Scope},
     web::{
@@ -25,12 +26,19 @@ use crate::{
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(show).service(decide).service(documents);
+    config
+        .service(show)
+        .service(decide)
+        .service(lift)
+        .service(machine_gone)
+        .service(documents);
 }
 
-/// Everything about a withdrawal.
+/// Everything about a withdrawal that whoever looks may know.
 pub(super) struct Whole {
     pub(super) withdrawal: Withdrawal,
+    /// Where somebody of another institution looks, who curated data of their own from it: their dataset.
+    pub(super) curated: Option<(DatasetId, String)>,
     pub(super) stops: Vec<Stops>,
     pub(super) models: Vec<MadeOfModel>,
     pub(super) duties: Vec<Duty>,
@@ -38,22 +46,60 @@ pub(super) struct Whole {
     pub(super) notices: Vec<Shown>,
 }
 
-/// A withdrawal, where `actor` may see it.
+/// A withdrawal, where `actor` may see it: whole for the owner of the data and the platform, and what it does to
+/// theirs for who curated data from it.
 pub(super) async fn whole(db: &Db, actor: &Actor, id: WithdrawalId) -> Result<Whole, AppError> {
     let mut conn = db.read().await?;
     let withdrawal = store::find(&mut conn, id)
         .await?
         .ok_or(AppError::NotFound)?;
     let scope = Scope::of(withdrawal.institution);
-    let _permit = policy::check(actor, Action::ViewWithdrawal, &scope)?;
-    Ok(Whole {
+    let mut curated = None;
+    if let Err(denied) = policy::check(actor, Action::ViewWithdrawal, &scope) {
+        curated = store::curated_by(&mut conn, id, actor.institution).await?;
+        if curated.is_none() {
+            return Err(denied.into());
+        }
+        let _permit = policy::check(actor, Action::ViewWithdrawal, &Scope::of(actor.institution))?;
+    }
+    let mut found = Whole {
         stops: store::stops_of(&mut conn, id).await?,
         models: store::models_of(&mut conn, id).await?,
         duties: store::duties(&mut conn, id).await?,
         copies: store::items_of(&mut conn, id).await?,
         notices: notices::list(&mut conn, notices::Filter::About(id.0)).await?,
+        curated,
         withdrawal,
-    })
+    };
+    if !actor.is_platform() {
+        found.narrow(actor);
+    }
+    Ok(found)
+}
+
+impl Whole {
+    /// Leaves out what people of a partner may not know of others.
+    fn narrow(&mut self, actor: &Actor) {
+        if self.curated.is_some() {
+            self.stops.clear();
+            self.models.retain(|model| model.owner == actor.institution);
+            self.duties.retain(|duty| duty.kind == Kind::Purge);
+            self.copies
+                .retain(|copy| copy.owner == Some(actor.institution.0));
+            self.notices
+                .retain(|notice| notice.institution == Some(actor.institution));
+        }
+        for model in &mut self.models {
+            if !model.was_released && model.owner != actor.institution {
+                model.name = None;
+            }
+        }
+        for notice in &mut self.notices {
+            if notice.institution != Some(actor.institution) {
+                *notice = notice.clone().without_names();
+            }
+        }
+    }
 }
 
 struct Fact {
@@ -71,11 +117,12 @@ struct StopRow {
 struct ModelRow {
     id: ModelId,
     name: String,
-    href: String,
+    href: Option<String>,
     institution: String,
     badge: &'static str,
     state: String,
     may_decide: bool,
+    may_confirm: bool,
 }
 
 struct DutyRow {
@@ -107,6 +154,7 @@ struct ShowPage {
     chrome: Chrome,
     id: WithdrawalId,
     title: String,
+    dataset_title: String,
     dataset_href: String,
     reason: String,
     lead: String,
@@ -122,9 +170,14 @@ struct ShowPage {
     notices_text: String,
     duties: Vec<DutyRow>,
     may_decide: bool,
+    may_confirm: bool,
+    /// Machines whose work folders are waited for, for who may say that one is gone.
+    places: Vec<String>,
     may_end_documents: bool,
     give_href: Option<String>,
     is_given_anew: bool,
+    /// Whether who looks curated data from what was withdrawn.
+    is_curated: bool,
 }
 
 #[get("/{lang:nl|en}/withdrawals/{withdrawal}")]
@@ -140,6 +193,10 @@ async fn show(
 fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
     let (lang, now, actor) = (page.lang(), db.now(), page.actor());
     let withdrawal = &found.withdrawal;
+    let (own, own_title) = match &found.curated {
+        Some((dataset, title)) => (*dataset, title.as_str()),
+        None => (withdrawal.dataset, withdrawal.title.as_str()),
+    };
     let gone = found
         .copies
         .iter()
@@ -151,6 +208,12 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         &Scope::of(withdrawal.institution),
     );
     let may_decide = decides.is_ok() && found.models.iter().any(waits_for_decision);
+    let confirms = policy::check(
+        actor,
+        Action::ConfirmLift,
+        &Scope::of(withdrawal.institution),
+    );
+    let may_confirm = confirms.is_ok() && found.models.iter().any(waits_for_confirmation);
     let ends = policy::check(actor, Action::EndDuty, &Scope::of(withdrawal.institution));
     let is_open = |kind: Kind| {
         found
@@ -172,10 +235,12 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
     ShowPage {
         chrome: page.chrome(),
         id: withdrawal.id,
-        dataset_href: page.path(&format!("/datasets/{}", withdrawal.dataset)),
+        dataset_href: page.path(&format!("/datasets/{own}")),
+        dataset_title: own_title.to_owned(),
+        is_curated: found.curated.is_some(),
         reason: withdrawal.reason.clone(),
-        lead: lead(lang, withdrawal, moment(lang, now, withdrawal.at)),
-        facts: facts(lang, withdrawal),
+        lead: lead(lang, &found, moment(lang, now, withdrawal.at)),
+        facts: facts(lang, db, &found),
         stops: found
             .stops
             .iter()
@@ -185,7 +250,7 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         models: found
             .models
             .iter()
-            .map(|model| model_row(page, db, model, may_decide))
+            .map(|model| model_row(page, db, model, (may_decide, may_confirm)))
             .collect(),
         copies_gone: gone,
         copies_all: found.copies.len(),
@@ -219,6 +284,12 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
             .map(|duty| duty_row(lang, db, duty))
             .collect(),
         may_decide,
+        may_confirm,
+        places: if ends.is_ok() {
+            open_places(&found.copies)
+        } else {
+            Vec::new()
+        },
         may_end_documents: ends.is_ok() && is_open(Kind::UpdateDocuments),
         give_href: may_give
             .then(|| page.path(&format!("/datasets/{}/permission", withdrawal.dataset))),
@@ -227,7 +298,8 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
     }
 }
 
-fn lead(lang: Lang, withdrawal: &Withdrawal, when: String) -> String {
+fn lead(lang: Lang, found: &Whole, when: String) -> String {
+    let withdrawal = &found.withdrawal;
     let extent = match withdrawal.scope.as_str() {
         "version" => lang.t_with(
             "extent-version",
@@ -252,14 +324,23 @@ fn lead(lang: Lang, withdrawal: &Withdrawal, when: String) -> String {
     lang.t_with(
         key,
         &[
-            ("name", withdrawal.by.clone()),
+            // Who it was there is that institution's to know.
+            (
+                "name",
+                if found.curated.is_some() {
+                    withdrawal.institution_name.clone()
+                } else {
+                    withdrawal.by.clone()
+                },
+            ),
             ("when", when),
             ("extent", extent),
         ],
     )
 }
 
-fn facts(lang: Lang, withdrawal: &Withdrawal) -> Vec<Fact> {
+fn facts(lang: Lang, db: &Db, found: &Whole) -> Vec<Fact> {
+    let withdrawal = &found.withdrawal;
     let fact = |key: &str, value: String| Fact {
         name: lang.t(key),
         value,
@@ -271,8 +352,22 @@ fn facts(lang: Lang, withdrawal: &Withdrawal) -> Vec<Fact> {
             "withdrawal-agreement",
             lang.t(&format!("consequence-{}", withdrawal.consequence)),
         ),
-        fact("withdrawal-keys", number(lang, withdrawal.keys)),
     ];
+    if found.curated.is_none() {
+        facts.push(fact("withdrawal-keys", number(lang, withdrawal.keys)));
+    }
+    if let (Some(end), None) = (withdrawal.addresses_end_at, &found.curated) {
+        let values = [
+            ("addresses", withdrawal.addresses.to_string()),
+            ("when", moment(lang, db.now(), end)),
+        ];
+        let key = if end <= db.now() {
+            "withdrawal-addresses-ended"
+        } else {
+            "withdrawal-addresses-end"
+        };
+        facts.push(fact("withdrawal-addresses", lang.t_with(key, &values)));
+    }
     if let Some(at) = withdrawal.delete_by {
         facts.push(fact("withdrawal-delete-by", day(lang, at)));
     }
@@ -300,7 +395,17 @@ fn waits_for_decision(model: &MadeOfModel) -> bool {
     model.consequence == "retrain" && model.decision.is_none()
 }
 
-fn model_row(page: &Page, db: &Db, model: &MadeOfModel, may_decide: bool) -> ModelRow {
+/// Whether somebody proposed to use it again and nobody decided yet.
+fn waits_for_confirmation(model: &MadeOfModel) -> bool {
+    waits_for_decision(model) && model.lift_proposed_by.is_some()
+}
+
+fn model_row(
+    page: &Page,
+    db: &Db,
+    model: &MadeOfModel,
+    (may_decide, may_confirm): (bool, bool),
+) -> ModelRow {
     let lang = page.lang();
     let decided = |key: &str| {
         let at = model.decided_at.unwrap_or_else(|| db.now());
@@ -314,20 +419,47 @@ fn model_row(page: &Page, db: &Db, model: &MadeOfModel, may_decide: bool) -> Mod
         )
     };
     let (badge, state) = match (model.consequence.as_str(), model.decision.as_deref()) {
+        (_, Some("retrained")) => (
+            "refused",
+            format!(
+                "{} {}",
+                decided("withdrawal-model-retired-by"),
+                lang.t_with(
+                    "withdrawal-model-replaced",
+                    &[("model", model.replacement.clone().unwrap_or_default())],
+                )
+            ),
+        ),
         (_, Some("lift")) => ("granted", decided("withdrawal-model-lifted")),
         (_, Some(_)) => ("refused", decided("withdrawal-model-retired-by")),
         ("keep", None) => ("neutral", lang.t("withdrawal-model-kept")),
         ("retire", None) => ("refused", lang.t("withdrawal-model-retired")),
-        _ => ("waiting-for-you", lang.t("withdrawal-model-undecided")),
+        _ => match &model.lift_proposed_by {
+            Some(name) => (
+                "waiting-for-you",
+                lang.t_with(
+                    "withdrawal-lift-proposed",
+                    &[
+                        ("name", name.clone()),
+                        ("reason", model.lift_reason.clone().unwrap_or_default()),
+                    ],
+                ),
+            ),
+            None => ("waiting-for-you", lang.t("withdrawal-model-undecided")),
+        },
     };
     ModelRow {
         id: model.model,
-        name: model.name.clone(),
-        href: page.path(&format!("/models/{}", model.model)),
+        name: known(page, model.name.as_deref()),
+        href: model
+            .name
+            .is_some()
+            .then(|| page.path(&format!("/models/{}", model.model))),
         institution: model.institution.clone(),
         badge,
         state,
         may_decide: may_decide && waits_for_decision(model),
+        may_confirm: may_confirm && waits_for_confirmation(model),
     }
 }
 
@@ -350,9 +482,28 @@ fn duty_row(lang: Lang, db: &Db, duty: &Duty) -> DutyRow {
     }
 }
 
+/// Machines with work folders that nobody has proven gone.
+fn open_places(copies: &[Progress]) -> Vec<String> {
+    let mut places: Vec<String> = copies
+        .iter()
+        .filter(|copy| copy.verified_absent_at.is_none() && copy.lost_reason.is_none())
+        .filter_map(|copy| copy.place.clone())
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
 fn copy_row(lang: Lang, db: &Db, copy: &Progress) -> CopyRow {
     let now = db.now();
     let (badge, state) = match (copy.verified_absent_at, &copy.problem) {
+        (None, _) if copy.lost_reason.is_some() => (
+            "neutral",
+            lang.t_with(
+                "withdrawal-copy-lost",
+                &[("reason", copy.lost_reason.clone().unwrap_or_default())],
+            ),
+        ),
         (Some(at), _) => (
             "granted",
             lang.t_with("withdrawal-copy-gone", &[("when", moment(lang, now, at))]),
@@ -364,6 +515,7 @@ fn copy_row(lang: Lang, db: &Db, copy: &Progress) -> CopyRow {
         (None, None) => ("running", lang.t("withdrawal-copy-waits")),
     };
     let name = match (&copy.path, copy.kind.as_str()) {
+        (Some(path), "index") => lang.t_with("withdrawal-index", &[("path", path.clone())]),
         (Some(path), _) => path.clone(),
         (None, _) => lang.t_with(
             "withdrawal-work-folder",
@@ -410,7 +562,11 @@ fn notice_row(lang: Lang, db: &Db, notice: &Shown) -> NoticeRow {
         (None, None, None) => ("neutral", lang.t("withdrawal-notice-told")),
     };
     NoticeRow {
-        to: format!("{}{}", notice.to, role.unwrap_or_default()),
+        to: if notice.to.is_empty() {
+            lang.t("withdrawal-notice-outside")
+        } else {
+            format!("{}{}", notice.to, role.unwrap_or_default())
+        },
         title: notice.title(lang),
         badge,
         state,
@@ -423,6 +579,9 @@ struct DecisionForm {
     model: String,
     #[serde(default)]
     decision: String,
+    /// The name or id of the model that was made anew.
+    #[serde(default)]
+    replaced_by: String,
     #[serde(default)]
     reason: String,
 }
@@ -436,21 +595,126 @@ async fn decide(
 ) -> PageResult {
     let id = path.1;
     whole(&db, page.actor(), id).await?;
+    let model: ModelId = form
+        .model
+        .parse()
+        .map_err(|_| AppError::invalid("withdrawal-decision-incomplete"))?;
+    let words = DecisionWords {
+        decision: &form.decision,
+        replaced_by: &form.replaced_by,
+        reason: &form.reason,
+    };
+    words.carry_out(&db, page.actor(), (id, model)).await?;
+    let flash = if form.decision == "lift" {
+        "flash-lift-proposed"
+    } else {
+        "flash-model-decided"
+    };
+    Ok(back_with(
+        &page.path(&format!("/withdrawals/{id}")),
+        "good",
+        flash,
+    ))
+}
+
+/// What an operator decides, as they wrote it.
+pub(super) struct DecisionWords<'a> {
+    pub(super) decision: &'a str,
+    pub(super) replaced_by: &'a str,
+    pub(super) reason: &'a str,
+}
+
+impl DecisionWords<'_> {
+    /// Does it; a lift is proposed only.
+    pub(super) async fn carry_out(
+        &self,
+        db: &Db,
+        actor: &Actor,
+        on: (WithdrawalId, ModelId),
+    ) -> Result<(), AppError> {
+        let mut errors = FieldErrors::default();
+        let why = reason(&mut errors, self.reason);
+        if !errors.is_empty() {
+            return Err(AppError::invalid("withdrawal-decision-incomplete"));
+        }
+        match self.decision {
+            "retire" => decide_model(db, actor, on, None, &why).await?,
+            "lift" => propose_lift(db, actor, on, &why).await?,
+            "retrained" => {
+                let mut conn = db.read().await?;
+                let new = store::model_named(&mut conn, self.replaced_by.trim())
+                    .await?
+                    .ok_or_else(|| AppError::invalid("withdrawal-replacement-unknown"))?;
+                drop(conn);
+                decide_model(db, actor, on, Some(new), &why).await?;
+            }
+            _ => return Err(AppError::invalid("withdrawal-decision-incomplete")),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct LiftForm {
+    #[serde(default)]
+    model: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[post("/{lang:nl|en}/withdrawals/{withdrawal}/lift")]
+async fn lift(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, WithdrawalId)>,
+    ProtectedForm(form): ProtectedForm<LiftForm>,
+) -> PageResult {
+    let id = path.1;
+    whole(&db, page.actor(), id).await?;
     let mut errors = FieldErrors::default();
     let why = reason(&mut errors, &form.reason);
-    let model: Option<ModelId> = form.model.parse().ok();
-    let (Some(model), Some(decision), true) =
-        (model, Decision::parse(&form.decision), errors.is_empty())
-    else {
+    let (Ok(model), true) = (form.model.parse(), errors.is_empty()) else {
         return Err(AppError::invalid("withdrawal-decision-incomplete").into());
     };
-    decide_model(&db, page.actor(), (id, model), decision, &why)
+    confirm_lift(&db, page.actor(), (id, model), &why)
         .await
         .map_err(AppError::from)?;
     Ok(back_with(
         &page.path(&format!("/withdrawals/{id}")),
         "good",
         "flash-model-decided",
+    ))
+}
+
+#[derive(Deserialize)]
+struct PlaceForm {
+    #[serde(default)]
+    place: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[post("/{lang:nl|en}/withdrawals/{withdrawal}/machine-gone")]
+async fn machine_gone(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, WithdrawalId)>,
+    ProtectedForm(form): ProtectedForm<PlaceForm>,
+) -> PageResult {
+    let id = path.1;
+    whole(&db, page.actor(), id).await?;
+    let mut errors = FieldErrors::default();
+    let why = reason(&mut errors, &form.reason);
+    if !errors.is_empty() {
+        return Err(AppError::invalid("withdrawal-needs-reason").into());
+    }
+    declare_lost(&db, page.actor(), id, &form.place, &why)
+        .await
+        .map_err(AppError::from)?;
+    Ok(back_with(
+        &page.path(&format!("/withdrawals/{id}")),
+        "good",
+        "flash-machine-gone",
     ))
 }
 

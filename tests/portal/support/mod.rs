@@ -3,6 +3,7 @@
 mod app;
 pub(crate) mod chromium;
 pub(crate) mod database;
+mod gate;
 pub(crate) mod given;
 mod keyholder;
 pub(crate) mod pdf;
@@ -14,6 +15,7 @@ pub(crate) mod visitor;
 pub(crate) use self::{
     app::TestApp,
     database::of as connection,
+    gate::{Gate, Stop},
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, portal_is_up, sdk_pythons},
     source::{Answer, Source},
