@@ -103,7 +103,7 @@ mod tests {
         let text = leaf.text();
         assert_eq!(
             text,
-            r#"{"v":1,"seq":7,"at":"2026-11-23T19:10:00.000042Z","actor":"00000000-0000-0000-0000-000000000000","institution":"ffffffff-ffff-ffff-ffff-ffffffffffff","subject_kind":"dataset_version","subject":"00000000-0000-0000-0000-000000000005","kind":"datasets.approved","salt":"abababababababababababababababab","payload":{"title":"é\n"}}"#
+            r#"{"v":1,"seq":7,"at":"2026-11-23T23:10:00.000042Z","actor":"00000000-0000-0000-0000-000000000000","institution":"ffffffff-ffff-ffff-ffff-ffffffffffff","subject_kind":"dataset_version","subject":"00000000-0000-0000-0000-000000000005","kind":"datasets.approved","salt":"abababababababababababababababab","payload":{"title":"é\n"}}"#
         );
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["payload"]["title"], "é\n");

@@ -55,7 +55,7 @@ async fn trained() -> Trained {
 
 /// Runs SQL as whoever owns the database; answers what it refused with.
 async fn sql(app: &TestApp, statement: &str) -> Result<(), String> {
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
         .execute(tx.conn())
         .await
@@ -667,7 +667,7 @@ async fn in_a_graph_of_ten_thousand_nodes_the_database_walks_as_another_hand_doe
         .map(|(from, to)| (Uuid::from_u128(from), Uuid::from_u128(to)))
         .collect();
     let (from, to): (Vec<_>, Vec<_>) = edges.iter().copied().unzip();
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     sqlx::query("SET LOCAL session_replication_role = replica")
         .execute(tx.conn())
         .await

@@ -198,7 +198,7 @@ async fn a_signature_is_of_another_person_over_the_text_that_was_read() {
     );
 
     // Somebody who holds both roles does not sign what they filled in; the database says so too.
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     sqlx::query(
         "INSERT INTO memberships (user_id, institution_id, role, created_at)
          SELECT user_id, institution_id, 'contributor', created_at FROM memberships WHERE role = 'privacy_officer'",
@@ -222,7 +222,7 @@ async fn a_signature_is_of_another_person_over_the_text_that_was_read() {
         "DELETE FROM privacy_signatures",
         "UPDATE dataset_versions SET status = 'approved'",
     ] {
-        let mut tx = app.ports.db.meter().await.unwrap();
+        let mut tx = app.owner_tx().await;
         assert!(sqlx::query(statement).execute(tx.conn()).await.is_err(), "{statement}");
     }
 }

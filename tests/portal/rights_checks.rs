@@ -48,7 +48,7 @@ async fn rights(browser: &mut Browser, dataset: Uuid) -> Value {
 
 /// The days until the next look pass.
 pub(crate) async fn let_it_be_due(app: &TestApp) {
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     sqlx::query("UPDATE rights_schedules SET next_due = next_due - interval '8 days'")
         .execute(tx.conn())
         .await
@@ -444,7 +444,7 @@ async fn nothing_inside_is_ever_asked() {
         "https://source.example.nl/notulen",
     )
     .await;
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     sqlx::query("UPDATE rights_schedules SET source_url = $1")
         .bind(format!("{}/notulen", source.url))
         .execute(tx.conn())
@@ -633,7 +633,7 @@ async fn the_database_keeps_facts_as_they_are() {
         // The row of a dataset cannot say another licence than the newest fact.
         "UPDATE datasets SET license = 'MIT'",
     ] {
-        let mut tx = app.ports.db.meter().await.unwrap();
+        let mut tx = app.owner_tx().await;
         let done = sqlx::query(statement).execute(tx.conn()).await;
         let refused = match done {
             Err(error) => Err(error),

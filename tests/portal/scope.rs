@@ -314,7 +314,7 @@ async fn keep_policy(conn: &mut PgConnection, flags: &serde_json::Value) -> Stri
 
 /// Writes the rows of a lineage, past the portal; answers the last model.
 async fn write(app: &TestApp, lineage: &Lineage) -> Uuid {
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     let conn = tx.conn();
     sqlx::query("SET LOCAL session_replication_role = replica")
         .execute(&mut *conn)
@@ -435,7 +435,7 @@ async fn the_database_and_the_pure_rule_give_the_same_scope_and_refuse_the_same_
                     .territories
                     .clone()
                     .map(|codes| codes.into_iter().collect());
-                let mut tx = app.ports.db.meter().await.unwrap();
+                let mut tx = app.owner_tx().await;
                 let done = sqlx::query(
                     "UPDATE models SET status = 'released', release_recipients = $2, release_commercial = $3,
                          release_territories = $4, release_share_alike = $5 WHERE id = $1",
@@ -482,7 +482,7 @@ fn one_step(license: &'static str, territories: Vec<&'static str>) -> Lineage {
 
 /// As somebody who switched the triggers off.
 async fn past_triggers(app: &TestApp, change: &str) {
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     let text = format!("SET LOCAL session_replication_role = replica; {change}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(text))
         .execute(tx.conn())
@@ -677,7 +677,7 @@ async fn weights_are_given_out_within_release_and_lineage() {
             answer.text
         );
         // Past the portal the database says the same.
-        let mut tx = app.ports.db.meter().await.unwrap();
+        let mut tx = app.owner_tx().await;
         let done = sqlx::query(
             "INSERT INTO licensees (id, model_id, name, contact, licence, held_since, added_by, added_at, country)
              SELECT gen_random_uuid(), $1, 'x', 'a@b', $2, current_date, user_id, now(), nullif(upper($3), '')
@@ -722,7 +722,7 @@ async fn a_release_leaves_neither_its_territories_nor_its_share_alike() {
         ("'{NL,BE}'", "true", true),
         ("'{EU}'", "true", true),
     ] {
-        let mut tx = app.ports.db.meter().await.unwrap();
+        let mut tx = app.owner_tx().await;
         let done = sqlx::query(sqlx::AssertSqlSafe(format!(
             "UPDATE models SET status = 'released', release_recipients = 'public', release_commercial = true,
                  release_territories = {territories}, release_share_alike = {share_alike} WHERE id = '{model}'"

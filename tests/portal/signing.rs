@@ -40,7 +40,7 @@ async fn faculty(app: &TestApp, key: &str, arguments: &'static [&'static str]) -
 }
 
 async fn holds(app: &TestApp, keyid: &str, at: DateTime<Utc>) -> bool {
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     sqlx::query_scalar::<_, bool>("SELECT signing_key_holds($1, $2)")
         .bind(keyid)
         .bind(at)
@@ -193,7 +193,7 @@ async fn the_database_keeps_what_was_published() {
         "INSERT INTO signing_keys (id, keyid, public_key, valid_from, valid_until)
          VALUES (gen_random_uuid(), repeat('0', 16), repeat('b', 64), now(), now())",
     ] {
-        let mut tx = app.ports.db.meter().await.unwrap();
+        let mut tx = app.owner_tx().await;
         let done = sqlx::query(statement).execute(tx.conn()).await;
         assert!(done.is_err(), "went through: {statement}");
     }

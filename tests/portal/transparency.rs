@@ -292,7 +292,11 @@ async fn a_line_that_was_rewritten_with_its_hash_is_named_by_the_published_tile(
         audit::alarm(&app.ports.db, &found).await.unwrap();
     }
     let told = auditor.get("/en/notices").await.unwrap().text;
-    assert_eq!(told.matches("The audit log no longer holds").count(), 1, "{told}");
+    assert_eq!(
+        told.matches("The audit log no longer holds").count(),
+        1,
+        "{told}"
+    );
     let verified = faculty(&app, &["admin", "audit", "verify"]).await;
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
     assert!(
@@ -591,7 +595,7 @@ async fn bundles_hold_offline_and_any_changed_byte_names_its_file() {
         assert!(
             report.events > 5
                 && report.checkpoints > 0
-                && report.documents == 2
+                && report.documents >= 2
                 && report.verdicts > 0,
             "{report:?}"
         );

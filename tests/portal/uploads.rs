@@ -223,7 +223,7 @@ async fn an_object_that_was_changed_in_the_store_is_not_taken() {
         .put(&key, b"De raad sloot.......".to_vec())
         .await
         .unwrap();
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     let sql = format!("UPDATE dataset_files SET object_version = '{other}' WHERE id = '{upload}'");
     tx.conn().execute(AssertSqlSafe(sql)).await.unwrap();
     tx.commit().await.unwrap();
@@ -434,7 +434,7 @@ async fn an_upload_that_nothing_came_in_for_is_swept() {
     let dataset = registered(&mut browser).await;
     let old = open(&mut browser, dataset, "a.txt", 3).await;
     let young = open(&mut browser, dataset, "b.txt", 3).await;
-    let mut tx = app.ports.db.meter().await.unwrap();
+    let mut tx = app.owner_tx().await;
     let sql = format!("UPDATE dataset_files SET expires_at = created_at WHERE id = '{old}'");
     tx.conn().execute(AssertSqlSafe(sql)).await.unwrap();
     tx.commit().await.unwrap();

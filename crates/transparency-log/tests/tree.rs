@@ -111,7 +111,11 @@ fn every_proof_of_every_size_holds_and_no_other_does() {
                 "{place:?}"
             );
             assert!(verify_inclusion((index + 1, size), leaf, &proof, root).is_err());
-            assert!(verify_inclusion(place, root, &proof, leaf).is_err());
+            // In a tree of one leaf the leaf is the root.
+            assert_eq!(
+                verify_inclusion(place, root, &proof, leaf).is_ok(),
+                size == 1
+            );
             for mutated in mutations(&proof) {
                 assert!(
                     verify_inclusion(place, leaf, &mutated, root).is_err(),
@@ -295,11 +299,10 @@ proptest! {
                 }
             }
             prop_assert_eq!(builder.root(), whole.roots[usize::try_from(size).unwrap()]);
-            made.sort();
-            made.dedup();
-            let mut wanted = new_tiles(before, size);
-            wanted.sort();
-            prop_assert_eq!(made, wanted);
+            // A tile at the edge may be written again as it was; what it says is compared below.
+            for tile in new_tiles(before, size) {
+                prop_assert!(made.contains(&tile), "{} was not written", tile.path());
+            }
         }
         for (path, bytes) in &tiles {
             prop_assert_eq!(Some(bytes), whole.tiles.get(path));

@@ -18,7 +18,7 @@ use super::{Tuned, Wanted, tuned};
 
 /// Runs a statement past the portal's doors; answers the database's refusal.
 async fn refusal(tuned: &Tuned, statement: &'static str) -> String {
-    let mut tx = tuned.app.ports.db.meter().await.unwrap();
+    let mut tx = tuned.app.owner_tx().await;
     let done = sqlx::query(statement).execute(tx.conn()).await;
     done.expect_err("the database took what it must refuse")
         .to_string()
@@ -118,7 +118,7 @@ async fn one_prepares_another_publishes_and_then_everybody_reads() {
 
 /// Somebody who is operator and legal reviewer at once.
 async fn nobody_publishes_what_they_prepared(tuned: &Tuned, publish: &str) {
-    let mut tx = tuned.app.ports.db.meter().await.unwrap();
+    let mut tx = tuned.app.owner_tx().await;
     sqlx::query(
         "INSERT INTO memberships (user_id, institution_id, role, created_at)
          SELECT user_id, institution_id, 'legal_reviewer', now() FROM memberships WHERE role = 'operator'",

@@ -120,6 +120,11 @@ impl TestApp {
         sqlx::PgPool::connect(&self.owner_url).await.unwrap()
     }
 
+    /// A transaction as the owner of the database, past the portal's own doors and rights.
+    pub(crate) async fn owner_tx(&self) -> OwnerTx {
+        OwnerTx(self.pool().await.begin().await.unwrap())
+    }
+
     /// Does what is due now, and each chore once.
     pub(crate) async fn run_tasks(&self) {
         app::worker(&self.ports).run_due().await.unwrap();
@@ -148,6 +153,19 @@ impl TestApp {
     /// Ends the portal's server, as a restart would; the rest stays.
     pub(crate) async fn stop_serving(&self) {
         self.server.stop(true).await;
+    }
+}
+
+/// What the owner of the database changes at once.
+pub(crate) struct OwnerTx(sqlx::Transaction<'static, sqlx::Postgres>);
+
+impl OwnerTx {
+    pub(crate) fn conn(&mut self) -> &mut sqlx::PgConnection {
+        &mut self.0
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        self.0.commit().await
     }
 }
 
