@@ -372,7 +372,7 @@ async fn add_folders(app: &TestApp, withdrawal: Uuid, place: &str, count: i64, i
     let pool = app.pool().await;
     for statement in [
         "INSERT INTO attempts (id, job_id, number, backend, status, created_at, ended_at, processing_location)
-         SELECT md5($2 || n)::uuid, j.id, 1000 + n, $2, 'lost', now(), now(), 'NL'
+         SELECT md5($2 || n)::uuid, j.id, 10000 + abs(hashtext($2)) % 100000 * 1000 + n, $2, 'lost', now(), now(), 'NL'
          FROM generate_series(1, $3) n CROSS JOIN (SELECT id FROM jobs LIMIT 1) j
          WHERE $1::uuid IS NOT NULL AND $4 IS NOT NULL",
         "INSERT INTO purge_items (id, withdrawal_id, kind, name, place, attempt_id)
