@@ -443,7 +443,7 @@ async fn folders_that_cannot_be_removed_hide_no_others_and_a_machine_that_is_gon
     let gone = format!("/api/v1/withdrawals/{id}/machine-gone");
     let body = || Some(json!({ "place": "lost-machine", "reason": "schijven vernietigd" }));
     let theirs = manager.call(Method::POST, &gone, body()).await.unwrap();
-    assert_eq!(theirs.status, StatusCode::NOT_FOUND, "{}", theirs.text);
+    assert_eq!(theirs.status, StatusCode::FORBIDDEN, "{}", theirs.text);
     let mut operator = app.browser("operator").await;
     let wrong = Some(json!({ "place": "another", "reason": "x" }));
     let wrong = operator.call(Method::POST, &gone, wrong).await.unwrap();

@@ -6,7 +6,7 @@ use askama::Template;
 use super::{
     super::{
         duty::Kind,
-        store::{Duty, MadeOfModel, Progress, Stops, Withdrawal},
+        store::{Duty, MadeOfModel, Progress, Stops},
     },
     parts::{dashed, known},
     whole::{Whole, whole},
