@@ -79,7 +79,7 @@ async fn a_job_is_judged_by_the_verdict_of_its_time_and_not_by_what_changed_sinc
 }
 
 /// Whatever happened to `model` in a withdrawal.
-fn of<'a>(seen: &'a Value, model: Uuid) -> &'a Value {
+fn of(seen: &Value, model: Uuid) -> &Value {
     seen["models"]
         .as_array()
         .unwrap()

@@ -11,8 +11,9 @@ use super::{
         reach::preview,
         scope::Target,
     },
+    act::DecisionWords,
     parts::{reason, withdrawable},
-    show::{DecisionWords, whole},
+    whole::whole,
 };
 use crate::{
     config::Config,

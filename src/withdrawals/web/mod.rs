@@ -1,10 +1,12 @@
 //! Where one's data is used, the page that withdraws, and what a withdrawal brought about.
 
+mod act;
 mod api;
 mod ask;
 mod contributions;
 mod parts;
 mod show;
+mod whole;
 
 use actix_web::web;
 
@@ -14,5 +16,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(contributions::routes)
         .configure(ask::routes)
         .configure(show::routes)
+        .configure(act::routes)
         .configure(api::routes);
 }

@@ -1,105 +1,26 @@
 //! What a withdrawal brought about, for who withdrew: jobs, models, copies, notices, what still has to be done.
 
-use actix_web::{get, post, web};
+use actix_web::{get, web};
 use askama::Template;
-use serde::Deserialize;
 
 use super::{
     super::{
-        decide::{confirm_lift, decide_model, documents_updated, propose_lift},
         duty::Kind,
-        lost_place::declare_lost,
-        store::{self, Duty, MadeOfModel, Progress, Stops, Withdrawal},
+        store::{Duty, MadeOfModel, Progress, Stops},
     },
-    parts::{dashed, known, reason},
+    parts::{dashed, known},
+    whole::{Whole, whole},
 };
 use crate::{
     db::Db,
-    error::AppError,
-    ids::{DatasetId, ModelId, WithdrawalId},
-    notices::{self, Shown},
-    policy::{self, Action, Actor, Scope},
-    web::{
-        Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, day, filters,
-        moment, number, short_hash,
-    },
+    ids::{ModelId, WithdrawalId},
+    notices::Shown,
+    policy::{self, Action, Scope},
+    web::{Chrome, Lang, Page, PageResult, day, filters, moment, number, short_hash},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(show)
-        .service(decide)
-        .service(lift)
-        .service(machine_gone)
-        .service(documents);
-}
-
-/// Everything about a withdrawal that whoever looks may know.
-pub(super) struct Whole {
-    pub(super) withdrawal: Withdrawal,
-    /// Where somebody of another institution looks, who curated data of their own from it: their dataset.
-    pub(super) curated: Option<(DatasetId, String)>,
-    pub(super) stops: Vec<Stops>,
-    pub(super) models: Vec<MadeOfModel>,
-    pub(super) duties: Vec<Duty>,
-    pub(super) copies: Vec<Progress>,
-    pub(super) notices: Vec<Shown>,
-}
-
-/// A withdrawal, where `actor` may see it: whole for the owner of the data and the platform, and what it does to
-/// theirs for who curated data from it.
-pub(super) async fn whole(db: &Db, actor: &Actor, id: WithdrawalId) -> Result<Whole, AppError> {
-    let mut conn = db.read().await?;
-    let withdrawal = store::find(&mut conn, id)
-        .await?
-        .ok_or(AppError::NotFound)?;
-    let scope = Scope::of(withdrawal.institution);
-    let mut curated = None;
-    if let Err(denied) = policy::check(actor, Action::ViewWithdrawal, &scope) {
-        curated = store::curated_by(&mut conn, id, actor.institution).await?;
-        if curated.is_none() {
-            return Err(denied.into());
-        }
-        let _permit = policy::check(actor, Action::ViewWithdrawal, &Scope::of(actor.institution))?;
-    }
-    let mut found = Whole {
-        stops: store::stops_of(&mut conn, id).await?,
-        models: store::models_of(&mut conn, id).await?,
-        duties: store::duties(&mut conn, id).await?,
-        copies: store::items_of(&mut conn, id).await?,
-        notices: notices::list(&mut conn, notices::Filter::About(id.0)).await?,
-        curated,
-        withdrawal,
-    };
-    if !actor.is_platform() {
-        found.narrow(actor);
-    }
-    Ok(found)
-}
-
-impl Whole {
-    /// Leaves out what people of a partner may not know of others.
-    fn narrow(&mut self, actor: &Actor) {
-        if self.curated.is_some() {
-            self.stops.clear();
-            self.models.retain(|model| model.owner == actor.institution);
-            self.duties.retain(|duty| duty.kind == Kind::Purge);
-            self.copies
-                .retain(|copy| copy.owner == Some(actor.institution.0));
-            self.notices
-                .retain(|notice| notice.institution == Some(actor.institution));
-        }
-        for model in &mut self.models {
-            if !model.was_released && model.owner != actor.institution {
-                model.name = None;
-            }
-        }
-        for notice in &mut self.notices {
-            if notice.institution != Some(actor.institution) {
-                *notice = notice.clone().without_names();
-            }
-        }
-    }
+    config.service(show);
 }
 
 struct Fact {
@@ -571,179 +492,4 @@ fn notice_row(lang: Lang, db: &Db, notice: &Shown) -> NoticeRow {
         badge,
         state,
     }
-}
-
-#[derive(Deserialize)]
-struct DecisionForm {
-    #[serde(default)]
-    model: String,
-    #[serde(default)]
-    decision: String,
-    /// The name or id of the model that was made anew.
-    #[serde(default)]
-    replaced_by: String,
-    #[serde(default)]
-    reason: String,
-}
-
-#[post("/{lang:nl|en}/withdrawals/{withdrawal}/decide")]
-async fn decide(
-    page: Page,
-    db: web::Data<Db>,
-    path: web::Path<(String, WithdrawalId)>,
-    ProtectedForm(form): ProtectedForm<DecisionForm>,
-) -> PageResult {
-    let id = path.1;
-    whole(&db, page.actor(), id).await?;
-    let model: ModelId = form
-        .model
-        .parse()
-        .map_err(|_| AppError::invalid("withdrawal-decision-incomplete"))?;
-    let words = DecisionWords {
-        decision: &form.decision,
-        replaced_by: &form.replaced_by,
-        reason: &form.reason,
-    };
-    words.carry_out(&db, page.actor(), (id, model)).await?;
-    let flash = if form.decision == "lift" {
-        "flash-lift-proposed"
-    } else {
-        "flash-model-decided"
-    };
-    Ok(back_with(
-        &page.path(&format!("/withdrawals/{id}")),
-        "good",
-        flash,
-    ))
-}
-
-/// What an operator decides, as they wrote it.
-pub(super) struct DecisionWords<'a> {
-    pub(super) decision: &'a str,
-    pub(super) replaced_by: &'a str,
-    pub(super) reason: &'a str,
-}
-
-impl DecisionWords<'_> {
-    /// Does it; a lift is proposed only.
-    pub(super) async fn carry_out(
-        &self,
-        db: &Db,
-        actor: &Actor,
-        on: (WithdrawalId, ModelId),
-    ) -> Result<(), AppError> {
-        let mut errors = FieldErrors::default();
-        let why = reason(&mut errors, self.reason);
-        if !errors.is_empty() {
-            return Err(AppError::invalid("withdrawal-decision-incomplete"));
-        }
-        match self.decision {
-            "retire" => decide_model(db, actor, on, None, &why).await?,
-            "lift" => propose_lift(db, actor, on, &why).await?,
-            "retrained" => {
-                let mut conn = db.read().await?;
-                let new = store::model_named(&mut conn, self.replaced_by.trim())
-                    .await?
-                    .ok_or_else(|| AppError::invalid("withdrawal-replacement-unknown"))?;
-                drop(conn);
-                decide_model(db, actor, on, Some(new), &why).await?;
-            }
-            _ => return Err(AppError::invalid("withdrawal-decision-incomplete")),
-        }
-        Ok(())
-    }
-}
-
-#[derive(Deserialize)]
-struct LiftForm {
-    #[serde(default)]
-    model: String,
-    #[serde(default)]
-    reason: String,
-}
-
-#[post("/{lang:nl|en}/withdrawals/{withdrawal}/lift")]
-async fn lift(
-    page: Page,
-    db: web::Data<Db>,
-    path: web::Path<(String, WithdrawalId)>,
-    ProtectedForm(form): ProtectedForm<LiftForm>,
-) -> PageResult {
-    let id = path.1;
-    whole(&db, page.actor(), id).await?;
-    let mut errors = FieldErrors::default();
-    let why = reason(&mut errors, &form.reason);
-    let (Ok(model), true) = (form.model.parse(), errors.is_empty()) else {
-        return Err(AppError::invalid("withdrawal-decision-incomplete").into());
-    };
-    confirm_lift(&db, page.actor(), (id, model), &why)
-        .await
-        .map_err(AppError::from)?;
-    Ok(back_with(
-        &page.path(&format!("/withdrawals/{id}")),
-        "good",
-        "flash-model-decided",
-    ))
-}
-
-#[derive(Deserialize)]
-struct PlaceForm {
-    #[serde(default)]
-    place: String,
-    #[serde(default)]
-    reason: String,
-}
-
-#[post("/{lang:nl|en}/withdrawals/{withdrawal}/machine-gone")]
-async fn machine_gone(
-    page: Page,
-    db: web::Data<Db>,
-    path: web::Path<(String, WithdrawalId)>,
-    ProtectedForm(form): ProtectedForm<PlaceForm>,
-) -> PageResult {
-    let id = path.1;
-    whole(&db, page.actor(), id).await?;
-    let mut errors = FieldErrors::default();
-    let why = reason(&mut errors, &form.reason);
-    if !errors.is_empty() {
-        return Err(AppError::invalid("withdrawal-needs-reason").into());
-    }
-    declare_lost(&db, page.actor(), id, &form.place, &why)
-        .await
-        .map_err(AppError::from)?;
-    Ok(back_with(
-        &page.path(&format!("/withdrawals/{id}")),
-        "good",
-        "flash-machine-gone",
-    ))
-}
-
-#[derive(Deserialize)]
-struct DocumentsForm {
-    #[serde(default)]
-    reason: String,
-}
-
-#[post("/{lang:nl|en}/withdrawals/{withdrawal}/documents")]
-async fn documents(
-    page: Page,
-    db: web::Data<Db>,
-    path: web::Path<(String, WithdrawalId)>,
-    ProtectedForm(form): ProtectedForm<DocumentsForm>,
-) -> PageResult {
-    let id = path.1;
-    whole(&db, page.actor(), id).await?;
-    let mut errors = FieldErrors::default();
-    let note = reason(&mut errors, &form.reason);
-    if !errors.is_empty() {
-        return Err(AppError::invalid("withdrawal-needs-reason").into());
-    }
-    documents_updated(&db, page.actor(), id, &note)
-        .await
-        .map_err(AppError::from)?;
-    Ok(back_with(
-        &page.path(&format!("/withdrawals/{id}")),
-        "good",
-        "flash-documents-updated",
-    ))
 }
