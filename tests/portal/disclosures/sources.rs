@@ -215,7 +215,7 @@ async fn each_field_of_the_template_has_its_own_fact_and_its_own_check() {
     tuned.state_dataset(json!({ "source_category": "" })).await;
     assert_eq!(
         missing(&tuned).await.len(),
-        22,
+        24,
         "{:#?}",
         missing(&tuned).await
     );
