@@ -13,6 +13,7 @@ mod agreements;
 mod browser;
 mod browser_rights;
 mod browser_work;
+mod bundles;
 mod complaints;
 mod complaints_forms;
 mod datasets;
