@@ -174,8 +174,8 @@ pub(super) fn draw(
             .into_iter()
             .map(|word| choice("commercial", word, form.commercial == word))
             .collect(),
-        report_use: single("permission-report-use", &form.report_use),
-        compensate: single("permission-compensate", &form.compensate),
+        report_use: single("permission-report-use-yes", &form.report_use),
+        compensate: single("permission-compensate-yes", &form.compensate),
         on_withdrawal: OnWithdrawal::ALL
             .iter()
             .map(|one| {
