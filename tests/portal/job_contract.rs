@@ -485,7 +485,8 @@ async fn a_prohibition_stops_a_job_with_its_own_rule_and_nobody_withdrew() {
             &format!("/api/v1/datasets/{}/permissions", data.dataset),
             Some(json!({
                 "layers": ["copyright"], "purposes": ["evaluation"], "prohibited": ["fine_tuning"],
-                "recipients": "consortium", "commercial": "no", "valid_from": "2026-01-01",
+                "recipients": "consortium", "commercial": "no", "territories": "world",
+                "processing_locations": "world", "model_families": "all", "valid_from": "2026-01-01",
                 "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
             })),
         )

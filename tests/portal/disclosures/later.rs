@@ -37,8 +37,8 @@ async fn what_was_withdrawn_of_another_part_is_not_said_of_what_was_read() {
             &format!("/api/v1/datasets/{}/permissions", tuned.dataset),
             Some(json!({
                 "layers": ["copyright"], "purposes": ["evaluation"], "recipients": "consortium", "commercial": "no",
-                "territories": "world", "processing_locations": "world", "valid_from": "2026-01-01", "valid_until": "2031-12-31", "evidence": "besluit",
-                "delete_within_days": "30",
+                "territories": "world", "processing_locations": "world", "model_families": "all", "valid_from": "2026-01-01",
+                "valid_until": "2031-12-31", "evidence": "besluit", "delete_within_days": "30",
             })),
         )
         .await
