@@ -363,7 +363,7 @@ impl ObjectStore {
             .await
             .map_err(|e| ObjectError::new("get object", &e))?;
         let body = found.body.collect().await;
-        body.map(|body| body.to_vec())
+        body.map(aws_sdk_s3::primitives::AggregatedBytes::to_vec)
             .map_err(|e| ObjectError::broken_off("get object", &e))
     }
 

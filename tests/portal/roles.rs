@@ -45,7 +45,9 @@ async fn refused(conn: &mut PgConnection, statement: String) {
         .execute(AssertSqlSafe(statement.clone()))
         .await
         .expect_err(&statement);
-    let code = error.as_database_error().and_then(|e| e.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     assert_eq!(code.as_deref(), Some(DENIED), "{statement}: {error}");
 }
 

@@ -94,7 +94,9 @@ async fn make_role(admin: &mut PgConnection, server: &str) {
         .execute(AssertSqlSafe(format!("CREATE ROLE {ROLE} LOGIN{password}")))
         .await;
     if let Err(error) = made {
-        let code = error.as_database_error().and_then(|e| e.code());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         // 42710: it is there; 23505: another run makes it at this moment.
         assert!(
             matches!(code.as_deref(), Some("42710" | "23505")),
