@@ -162,3 +162,28 @@ pub(super) fn checkpoint_text(
     }
     .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_written_as_outsiders_read_it() {
+        let at = DateTime::from_timestamp_micros(1_795_475_400_000_042).unwrap();
+        let first = checkpoint_text("portaal.example/log", (3, Hash([7; 32])), at, None);
+        assert_eq!(
+            first,
+            "portaal.example/log\n3\nBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\ntime 2026-11-23T23:10:00.000042Z\n"
+        );
+        let second = checkpoint_text("portaal.example/log", (3, Hash([7; 32])), at, Some("x"));
+        let before = "before LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\n";
+        assert_eq!(second, format!("{first}{before}"));
+        assert_eq!(follows(&second, Some("x")), Ok(()));
+        for (note, named) in [(&second, None), (&second, Some("y")), (&first, Some("x"))] {
+            assert_eq!(follows(note, named), Err(SignatureProblem::Before));
+        }
+        // What stands below the empty line is signatures, and says nothing.
+        let below = format!("{first}\n{before}");
+        assert_eq!(follows(&below, None), Ok(()));
+    }
+}

@@ -101,3 +101,82 @@ struct PolicyLine {
 
 /// The README for whoever opens the file.
 const README_TEXT: &str = include_str!("readme.txt");
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn written(line: &impl Serialize) -> String {
+        serde_json::to_string(line).unwrap()
+    }
+
+    #[test]
+    fn the_lines_of_a_bundle_keep_their_form() {
+        let (at, id) = (DateTime::UNIX_EPOCH, Uuid::from_u128(7));
+        let name = "00000000-0000-0000-0000-000000000007";
+        let about = About {
+            format: 1,
+            origin: "portaal.example/log".into(),
+            institution: Some(id),
+            made_at: at,
+            size: 9,
+            events: 2,
+        };
+        assert_eq!(
+            written(&about),
+            format!(
+                r#"{{"format":1,"origin":"portaal.example/log","institution":"{name}","made_at":"1970-01-01T00:00:00Z","size":9,"events":2}}"#
+            )
+        );
+        let checkpoint = CheckpointLine {
+            note: "n\n".into(),
+            consistency: vec!["aGFzaA==".into()],
+        };
+        assert_eq!(
+            written(&checkpoint),
+            r#"{"note":"n\n","consistency":["aGFzaA=="]}"#
+        );
+        let proof = ProofLine {
+            seq: 4,
+            proof: vec!["aGFzaA==".into()],
+        };
+        assert_eq!(written(&proof), r#"{"seq":4,"proof":["aGFzaA=="]}"#);
+        let permission = PermissionLine {
+            id,
+            dataset: id,
+            layer: "copyright".into(),
+            created_at: at,
+            terms: "{}".into(),
+            terms_sha256: "ab".into(),
+        };
+        assert_eq!(
+            written(&permission),
+            format!(
+                r#"{{"id":"{name}","dataset":"{name}","layer":"copyright","created_at":"1970-01-01T00:00:00Z","terms":"{{}}","terms_sha256":"ab"}}"#
+            )
+        );
+        let verdict = VerdictLine {
+            id,
+            attempt: id,
+            dataset_version: id,
+            decided_at: at,
+            policy_sha256: "ab".into(),
+            verdict: json!({"is_allowed": true}),
+        };
+        assert_eq!(
+            written(&verdict),
+            format!(
+                r#"{{"id":"{name}","attempt":"{name}","dataset_version":"{name}","decided_at":"1970-01-01T00:00:00Z","policy_sha256":"ab","verdict":{{"is_allowed":true}}}}"#
+            )
+        );
+        let policy = PolicyLine {
+            sha256: "ab".into(),
+            canonical: "{}".into(),
+        };
+        assert_eq!(written(&policy), r#"{"sha256":"ab","canonical":"{}"}"#);
+    }
+}
