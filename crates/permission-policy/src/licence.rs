@@ -243,5 +243,45 @@ mod tests {
             }
         }
         assert_eq!(stricter("CC0-1.0", "CC-BY-4.0"), "CC-BY-4.0");
+        assert_eq!(stricter("CC-BY-4.0", "CC0-1.0"), "CC-BY-4.0");
+        assert_eq!(stricter("CC0-1.0", "Public domain"), "CC0-1.0", "as strict");
+    }
+
+    #[test]
+    fn every_demand_of_either_label_counts() {
+        let labels = [
+            "cc0-1.0",
+            "cc-by-4.0",
+            "cc-by-nc-4.0",
+            "cc-by-nd-4.0",
+            "cc-by-sa-4.0",
+        ];
+        let known: Vec<_> = labels.iter().filter_map(|label| flags(label)).collect();
+        assert_eq!(known.len(), labels.len());
+        for a in &known {
+            for b in &known {
+                let of_both = both(*a, *b);
+                for demand in [
+                    |one: &LicenceFlags| one.attribution,
+                    |one: &LicenceFlags| one.non_commercial,
+                    |one: &LicenceFlags| one.no_derivatives,
+                    |one: &LicenceFlags| one.share_alike,
+                ] {
+                    let is_asked = [a, b].into_iter().any(demand);
+                    assert_eq!(demand(&of_both), is_asked, "{a:?} and {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_an_agreement_is_letters_digits_and_dashes() {
+        for known in ["12", "2026-a", "-"] {
+            assert!(flags(&format!("LicenseRef-GPT-NL-CCA-{known}")).is_some());
+        }
+        for unknown in ["", "1/2", "1_2", "1 2"] {
+            let label = format!("LicenseRef-GPT-NL-CCA-{unknown}");
+            assert_eq!(flags(&label), None, "{label}");
+        }
     }
 }

@@ -77,3 +77,14 @@ pub struct Permission {
     /// When that was.
     pub decided_at: DateTime<Utc>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_is_named_by_its_id() {
+        let id = uuid::Uuid::from_u128(7);
+        assert_eq!(PermissionId(id).to_string(), id.to_string());
+    }
+}
