@@ -236,11 +236,11 @@ fn a_policy_of_rule_set_1_keeps_its_name() {
 
 #[test]
 fn terms_of_rule_set_1_are_read_as_what_they_mean() {
-    let text = r#"{"rule_set":1,"purposes":["fine_tuning"],"recipients":"consortium","allows_commercial_use":true,"model_families":["gpt-nl"],"valid_from":"2026-01-01","valid_until":"2028-12-31","evidence":"CCA 12","delete_within_days":14}"#;
+    let text = r#"{"rule_set":1,"purposes":["fine_tuning"],"recipients":"public","allows_commercial_use":true,"model_families":["gpt-nl"],"valid_from":"2026-01-01","valid_until":"2028-12-31","evidence":"CCA 12","delete_within_days":14}"#;
     let terms = Terms::parse(text).unwrap();
     assert_eq!(
         terms.canonical().unwrap(),
-        r#"{"allows_commercial_use":true,"duties":{"attribution":null,"compensate":false,"delete_within_days":14,"report_use":false},"evidence":{"document_sha256":null,"note":"CCA 12"},"model_families":["gpt-nl"],"needs_human":[],"on_withdrawal":"retire","processing_locations":[],"prohibited":[],"purposes":["fine_tuning"],"recipients":"consortium","rule_set":2,"territories":[],"valid_from":"2026-01-01","valid_until":"2028-12-31"}"#
+        r#"{"allows_commercial_use":true,"duties":{"attribution":null,"compensate":false,"delete_within_days":14,"report_use":false},"evidence":{"document_sha256":null,"note":"CCA 12"},"model_families":["gpt-nl"],"needs_human":[],"on_withdrawal":"retire","processing_locations":[],"prohibited":[],"purposes":["fine_tuning"],"recipients":"public","rule_set":2,"territories":[],"valid_from":"2026-01-01","valid_until":"2028-12-31"}"#
     );
 }
 
