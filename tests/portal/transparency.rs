@@ -373,7 +373,7 @@ async fn a_checkpoint_that_was_taken_out_is_missed_by_the_next() {
 
 /// Lines of the log that are made up for measuring, or for a short run of the same.
 fn many_lines() -> i64 {
-    std::env::var("FACULTY_BENCH_LINES").map_or(10_000, |lines| lines.parse().unwrap())
+    std::env::var("FACULTY_TEST_LINES").map_or(10_000, |lines| lines.parse().unwrap())
 }
 
 #[actix_web::test]
@@ -499,7 +499,10 @@ async fn signing_is_repeated_raced_and_interrupted_without_harm() {
 
 /// The program itself; this thread goes on answering as its object store meanwhile.
 pub(crate) async fn faculty(app: &TestApp, arguments: &[&str]) -> Output {
-    tokio::process::Command::new(env!("CARGO_BIN_EXE_faculty"))
+    // Where speed is measured it is a release build, named by whoever measures.
+    let program = std::env::var("FACULTY_TEST_PROGRAM");
+    let program = program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_faculty").into());
+    tokio::process::Command::new(program)
         .args(arguments)
         .envs(app.environment.iter().cloned())
         .current_dir(app.folder.path())
