@@ -171,19 +171,23 @@ pub async fn walk(log: &Log, depth: Depth) -> Result<Walked, WalkError> {
         suspect: None,
     };
     walk.pass_checkpoints()?;
-    let mut compared = 0;
+    let (mut compared, mut tiles) = (0, Vec::new());
     let mut page = read(log, i64::MIN).await?;
     while let Some(last) = page.last().map(|line| line.seq) {
+        // The database reads the next page and the store the tiles of the one before while this one is hashed.
         let hashing = tokio::task::spawn_blocking(move || walk.take(&page, head.cast_signed()));
-        let (next, paged) = tokio::join!(read(log, last), hashing);
+        let (next, paged, tended) =
+            tokio::join!(read(log, last), hashing, tend_tiles(log, tiles, published));
+        compared += tended?;
         let paged = paged?;
-        walk = paged.walk;
-        compared += tend_tiles(log, paged.tiles, walk.published).await?;
+        (walk, tiles) = (paged.walk, paged.tiles);
         if let Some(problem) = paged.problem {
+            tend_tiles(log, tiles, published).await?;
             return Err(walk.suspect.unwrap_or(problem).into());
         }
         page = next?;
     }
+    compared += tend_tiles(log, tiles, published).await?;
     if let Some(problem) = walk.suspect {
         return Err(problem.into());
     }
