@@ -1,0 +1,31 @@
+//! The commands, their arguments, and how they end.
+
+mod evaluate;
+mod finetune;
+mod run;
+mod settings;
+
+use std::process::ExitCode;
+
+use job_contract::ExitCode as JobExit;
+use training::stop::Stop;
+
+pub(crate) use self::{
+    evaluate::EvaluateArguments, finetune::FinetuneArguments, run::RunArguments,
+};
+
+/// Exit code of a process that ended because of SIGTERM, as shells count.
+pub(crate) const TERMINATED: u8 = 128 + 15;
+
+pub(crate) fn job_exit(code: JobExit) -> ExitCode {
+    ExitCode::from(code as u8)
+}
+
+pub(crate) fn stop_exit(stop: &Stop) -> ExitCode {
+    match stop {
+        Stop::Cancelled(_) | Stop::Ended => job_exit(JobExit::Cancelled),
+        Stop::Refused(_) => job_exit(JobExit::Failed),
+        Stop::Unreachable(_) => job_exit(JobExit::Unreachable),
+        Stop::Terminated => ExitCode::from(TERMINATED),
+    }
+}
