@@ -8,7 +8,7 @@ use std::{
 use language_model::{
     LoraAdapter, ModelFile, OpenError,
     lora::PeftError,
-    training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, TrainingModel},
+    training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, Trained, TrainingModel},
 };
 use serde::Serialize;
 
@@ -89,7 +89,10 @@ pub fn evaluate(request: &Measurement, sign: &StopSign) -> Result<Score, Evaluat
     let mut loss = Loss::default();
     for batch in whole.split(TOKENS_AT_ONCE) {
         sign.check()?;
-        loss.add(graph.loss(adapter.as_ref(), &batch)?);
+        loss.add(graph.loss(
+            adapter.as_ref().map_or(Trained::None, Trained::lora),
+            &batch,
+        )?);
     }
     Ok(Score {
         loss: loss.mean().ok_or(DataError::NothingToLearn)?,

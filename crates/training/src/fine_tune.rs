@@ -8,7 +8,9 @@ use std::{
 use job_contract::{JobEvent, LoraSettings, Phase, TrainingSettings};
 use language_model::{
     Document, LoraAdapter, ModelFile,
-    training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, TrainingModel},
+    training_graph::{
+        Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, Trained as OfGraph, TrainingModel,
+    },
 };
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use uuid::Uuid;
@@ -277,9 +279,12 @@ impl Run<'_> {
         }
         let mut gradients = vec![0.0; self.adapter.parameters().len()];
         let scale = 1.0 / batch.target_count().max(1) as f32;
-        let loss = self
-            .model
-            .loss_and_gradients(&self.adapter, &batch, scale, &mut gradients)?;
+        let loss = self.model.loss_and_gradients(
+            OfGraph::lora(&self.adapter),
+            &batch,
+            scale,
+            &mut gradients,
+        )?;
         let step = self.position.step + 1;
         let training = self.plan.training;
         let rate = learning_rate(
@@ -371,7 +376,7 @@ impl Run<'_> {
             if batch.tokens().len().saturating_add(next) > TOKENS_AT_ONCE {
                 observer.may_go_on()?;
                 self.measured_tokens += batch.tokens().len() as u64;
-                loss.add(self.model.loss(Some(&self.adapter), &batch)?);
+                loss.add(self.model.loss(OfGraph::lora(&self.adapter), &batch)?);
                 batch = Batch::default();
             }
         }
