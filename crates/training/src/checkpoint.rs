@@ -109,7 +109,10 @@ impl Snapshot<'_> {
             file.write_all(&(header.len() as u64).to_le_bytes())?;
             file.write_all(&header)?;
             let mut bytes = Vec::with_capacity(4 * STRETCH);
-            for numbers in parts.iter().flat_map(|(_, numbers)| numbers.chunks(STRETCH)) {
+            for numbers in parts
+                .iter()
+                .flat_map(|(_, numbers)| numbers.chunks(STRETCH))
+            {
                 bytes.clear();
                 bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
                 file.write_all(&bytes)?;

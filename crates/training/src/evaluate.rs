@@ -8,12 +8,12 @@ use std::{
 use language_model::{
     LoraAdapter, ModelFile, OpenError,
     lora::PeftError,
-    training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, TrainingModel},
+    training_graph::{Batch, GraphError, Loss, Precision, TOKENS_AT_ONCE, Trained, TrainingModel},
 };
 use serde::Serialize;
 
 use crate::{
-    data::{DataError, prepare},
+    data::{DataError, DataSettings, Wanted, prepare},
     offline::{OfflineError, sources},
     stop::{Stop, StopSign},
 };
@@ -80,7 +80,15 @@ pub fn evaluate(request: &Measurement, sign: &StopSign) -> Result<Score, Evaluat
     };
     let sources = sources(&request.data)?;
     let speech = (&model.tokenizer, model.chat_template.as_ref());
-    let data = prepare(&sources, speech, request.sequence_length, 0.0, 0)?;
+    let settings = DataSettings {
+        sequence_length: request.sequence_length,
+        held_out_share: 0.0,
+        seed: 0,
+        packing: false,
+        canaries: 0,
+        wanted: Wanted::Examples,
+    };
+    let data = prepare(&sources, &[], speech, settings)?;
     let mut graph = TrainingModel::new(&model, request.precision);
     let mut whole = Batch::default();
     for piece in &data.pieces {
@@ -89,7 +97,10 @@ pub fn evaluate(request: &Measurement, sign: &StopSign) -> Result<Score, Evaluat
     let mut loss = Loss::default();
     for batch in whole.split(TOKENS_AT_ONCE) {
         sign.check()?;
-        loss.add(graph.loss(adapter.as_ref(), &batch)?);
+        loss.add(graph.loss(
+            adapter.as_ref().map_or(Trained::None, Trained::lora),
+            &batch,
+        )?);
     }
     Ok(Score {
         loss: loss.mean().ok_or(DataError::NothingToLearn)?,

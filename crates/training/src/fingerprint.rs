@@ -90,11 +90,23 @@ mod tests {
         };
         let others = [
             Deciding { seed: 2, ..one() },
-            Deciding { precision: Precision::Mixed, ..one() },
-            Deciding { inputs: &swapped, ..one() },
-            Deciding { validation: &hashes, ..one() },
+            Deciding {
+                precision: Precision::Mixed,
+                ..one()
+            },
+            Deciding {
+                inputs: &swapped,
+                ..one()
+            },
+            Deciding {
+                validation: &hashes,
+                ..one()
+            },
             Deciding { base: &[], ..one() },
-            Deciding { task: &other_task, ..one() },
+            Deciding {
+                task: &other_task,
+                ..one()
+            },
         ];
         for other in others {
             assert_ne!(other.hash(), one().hash(), "{other:?}");

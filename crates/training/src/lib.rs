@@ -7,9 +7,11 @@
 pub mod checkpoint;
 pub mod data;
 pub mod energy;
+pub mod estimate;
 pub mod evaluate;
 pub mod fingerprint;
 pub mod job;
+pub mod memory;
 pub mod methods;
 pub mod offline;
 pub mod optimiser;

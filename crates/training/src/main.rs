@@ -7,10 +7,13 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::{Parser, Subcommand, ValueEnum};
 use job_contract::ExitCode as JobExit;
 use language_model::training_graph::Precision;
-use training::stop::{Stop, StopSign};
+use training::{
+    memory,
+    stop::{Stop, StopSign},
+};
 
 use crate::cli::{
-    EvaluateArguments, FinetuneArguments, RunArguments, TERMINATED, job_exit,
+    EvaluateArguments, FinetuneArguments, Machine, RunArguments, TERMINATED, job_exit,
 };
 
 /// Trains language models, for the portal or with local files.
@@ -36,6 +39,9 @@ struct Cli {
         global = true
     )]
     precision: PrecisionChoice,
+    /// Bytes of memory that may be used [default: as many as are free].
+    #[arg(long, env = "FACULTY_TRAINING_MEMORY", global = true)]
+    memory: Option<u64>,
     #[command(subcommand)]
     command: Command,
 }
@@ -76,7 +82,11 @@ enum Command {
     Evaluate(EvaluateArguments),
 }
 
+#[global_allocator]
+static ALLOCATOR: memory::Watched = memory::Watched;
+
 fn main() -> ExitCode {
+    memory::hold_reserve();
     let cli = Cli::parse();
     start_log(cli.log_format);
     if rustls::crypto::ring::default_provider()
@@ -104,12 +114,21 @@ fn main() -> ExitCode {
     };
     let sign = StopSign::default();
     runtime.spawn(watch_signals(sign.clone()));
-    let precision = cli.precision.into();
-    match cli.command {
-        Command::Run(arguments) => runtime.block_on(arguments.run(precision, sign)),
-        Command::Finetune(arguments) => arguments.run(precision, sign),
-        Command::Evaluate(arguments) => arguments.run(precision, &sign),
+    let machine = Machine {
+        precision: cli.precision.into(),
+        memory: cli.memory,
+    };
+    if !matches!(cli.command, Command::Run(_)) {
+        runtime.spawn(end_without_memory());
     }
+    let code = match cli.command {
+        Command::Run(arguments) => runtime.block_on(arguments.run(machine, sign)),
+        Command::Finetune(arguments) => arguments.run(machine, sign),
+        Command::Evaluate(arguments) => arguments.run(machine.precision, &sign),
+    };
+    // A thread that memory has run out for never comes back.
+    runtime.shutdown_background();
+    code
 }
 
 fn start_log(format: LogFormat) {
@@ -122,6 +141,15 @@ fn start_log(format: LogFormat) {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
     }
+}
+
+/// Says that memory has run out, and ends the process.
+async fn end_without_memory() {
+    memory::ran_out().await;
+    tracing::error!(
+        "memory ran out; a smaller batch or sequence length, --recompute always, or a machine with more memory would help"
+    );
+    std::process::exit(JobExit::Failed as i32);
 }
 
 /// What a file that outgrows its limit raises; unwatched, it would end the process without a word.

@@ -15,6 +15,7 @@ use crate::{
     data::Source,
     fingerprint::Deciding,
     job::hash_file,
+    memory,
     settings::precision,
     stop::{Stop, StopSign},
     training_loop::Observer,
@@ -35,6 +36,8 @@ pub struct Request {
     pub seed: u64,
     /// How exactly to multiply where the settings leave it open.
     pub precision: Precision,
+    /// Bytes of memory that may be used; none: as many as are free.
+    pub memory: Option<u64>,
 }
 
 /// Why there is no result.
@@ -65,6 +68,8 @@ pub struct Summary {
     pub tokens_trained: u64,
     pub seconds: f64,
     pub flop: f64,
+    /// The most memory that the process held, in bytes.
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// Trains, and writes the model's files and `summary.json` to the request's folder.
@@ -102,6 +107,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         datasets: &vec![None; sources.len()],
         seed: request.seed,
         precision: of_place,
+        memory: request.memory,
         checkpoint: &checkpoint,
         resume: None,
         run: &run,
@@ -118,6 +124,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         tokens_trained: course.tokens,
         seconds: course.seconds,
         flop: course.flop,
+        peak_memory_bytes: memory::peak(),
     };
     let path = request.out.join("summary.json");
     let words = serde_json::to_vec_pretty(&summary).map_err(|error| disk(&path)(error.into()))?;
@@ -261,7 +268,9 @@ impl Observer for Terminal {
                 let range = interval.map_or(String::new(), |(low, high)| {
                     format!(" ({low:.3} to {high:.3})")
                 });
-                self.say(&format!("{suite:?}: {measure} {value:.4}{range}, {items} items"));
+                self.say(&format!(
+                    "{suite:?}: {measure} {value:.4}{range}, {items} items"
+                ));
             }
             JobEvent::Note { message } => self.say(&message),
             JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } | JobEvent::FileRead { .. } => {}

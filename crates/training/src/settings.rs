@@ -1,9 +1,10 @@
 //! Settings that come from outside, checked before work is spent on them.
 
-use job_contract::{LoraSettings, ModelShape, Precision as Wanted, Recompute, Task, TrainingSettings};
+use job_contract::{
+    LoraSettings, ModelShape, Precision as Wanted, Recompute, Task, TrainingSettings,
+};
 use language_model::{
     Config, Target,
-    config::ConfigError,
     training_graph::{Precision, Recomputation},
 };
 
@@ -26,7 +27,7 @@ pub enum BadSettings {
         expected: String,
     },
     #[error("the shape of the new model cannot be: {0}")]
-    Shape(#[from] ConfigError),
+    Shape(String),
     #[error("{0}")]
     Together(&'static str),
 }
@@ -87,7 +88,9 @@ pub fn shape(shape: &ModelShape) -> Result<Config, BadSettings> {
         context_length: shape.context_length as usize,
         is_embedding_tied: shape.tied_embeddings,
     };
-    config.validate()?;
+    config
+        .validate()
+        .map_err(|error| BadSettings::Shape(error.to_string()))?;
     Ok(config)
 }
 
@@ -106,7 +109,12 @@ fn within(name: &'static str, value: u32, least: u32, most: u32) -> Result<(), B
     Err(out_of_range(name, value, format!("{least} to {most}")))
 }
 
-fn number(name: &'static str, value: f32, is_fine: bool, expected: &str) -> Result<(), BadSettings> {
+fn number(
+    name: &'static str,
+    value: f32,
+    is_fine: bool,
+    expected: &str,
+) -> Result<(), BadSettings> {
     if is_fine {
         return Ok(());
     }
@@ -122,7 +130,12 @@ pub fn validate(task: &Task, config: &Config, has_validation: bool) -> Result<()
         validate_lora(lora)?;
     }
     if let Task::Dpo { beta, .. } = task {
-        number("beta", *beta, *beta > 0.0 && *beta <= 100.0, "above 0 and at most 100")?;
+        number(
+            "beta",
+            *beta,
+            *beta > 0.0 && *beta <= 100.0,
+            "above 0 and at most 100",
+        )?;
     }
     match task.training() {
         Some(training) => validate_training(training, config, has_validation),
@@ -162,9 +175,19 @@ fn validate_training(
     let is_fine = rate > 0.0 && rate <= 1.0;
     number("learning_rate", rate, is_fine, "above 0 and at most 1")?;
     let share = training.held_out_share;
-    number("held_out_share", share, (0.0..=0.5).contains(&share), "0.0 to 0.5")?;
+    number(
+        "held_out_share",
+        share,
+        (0.0..=0.5).contains(&share),
+        "0.0 to 0.5",
+    )?;
     let decay = training.weight_decay;
-    number("weight_decay", decay, (0.0..=1.0).contains(&decay), "0.0 to 1.0")?;
+    number(
+        "weight_decay",
+        decay,
+        (0.0..=1.0).contains(&decay),
+        "0.0 to 1.0",
+    )?;
     let clip = training.clip_norm;
     let is_fine = clip.is_finite() && clip > 0.0;
     number("clip_norm", clip, is_fine, "a number above 0")?;

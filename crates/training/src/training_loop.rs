@@ -204,7 +204,8 @@ impl<L: Learner> Run<'_, L> {
             observer.event(JobEvent::Note { message })?;
         }
         let own_step = own.as_ref().map(|own| own.position.step);
-        let earlier = earlier.filter(|earlier| own_step.is_none_or(|own| earlier.position.step > own));
+        let earlier =
+            earlier.filter(|earlier| own_step.is_none_or(|own| earlier.position.step > own));
         let found = match (earlier, own) {
             (Some(mut earlier), _) => {
                 let position = &mut earlier.position;
@@ -213,19 +214,26 @@ impl<L: Learner> Run<'_, L> {
                     observer.event(JobEvent::Note { message })?;
                     self.plan.run.clone_into(&mut position.run);
                 }
-                position.tokens_before.clone_from(&position.tokens_by_source);
+                position
+                    .tokens_before
+                    .clone_from(&position.tokens_by_source);
                 position.resumed_from = Some(position.step);
                 earlier
             }
             (None, Some(own)) => own,
             (None, None) => return Ok(()),
         };
-        self.learner.numbers_mut().copy_from_slice(&found.parameters);
+        self.learner
+            .numbers_mut()
+            .copy_from_slice(&found.parameters);
         self.optimiser = found.optimiser;
         self.best = found.best;
         self.position = found.position;
         self.seconds_before = self.position.seconds;
-        let message = format!("going on after step {} from a checkpoint", self.position.step);
+        let message = format!(
+            "going on after step {} from a checkpoint",
+            self.position.step
+        );
         observer.event(JobEvent::Note { message })?;
         Ok(())
     }
@@ -322,7 +330,11 @@ impl<L: Learner> Run<'_, L> {
     /// True where a measurement is due after the step that was taken last, and not done.
     fn must_measure(&self, each_epoch: u32) -> bool {
         let step = self.position.step;
-        let every = self.plan.training.evaluate_every_steps.unwrap_or(each_epoch);
+        let every = self
+            .plan
+            .training
+            .evaluate_every_steps
+            .unwrap_or(each_epoch);
         step > 0
             && step < self.total_steps
             && step.is_multiple_of(every.max(1))
@@ -339,8 +351,15 @@ impl<L: Learner> Run<'_, L> {
         let Some(loss) = self.measure(observer)? else {
             return Ok(());
         };
-        let least = self.plan.training.early_stop.map_or(0.0, |stop| stop.min_gain);
-        let gain = self.position.best.map_or(f64::INFINITY, |best| best.loss - loss);
+        let least = self
+            .plan
+            .training
+            .early_stop
+            .map_or(0.0, |stop| stop.min_gain);
+        let gain = self
+            .position
+            .best
+            .map_or(f64::INFINITY, |best| best.loss - loss);
         if gain > f64::from(least) {
             self.position.without_gain = 0;
         } else {
@@ -395,7 +414,10 @@ impl<L: Learner> Run<'_, L> {
         self.gradients.fill(0.0);
         let parts = self.plan.training.accumulate.max(1) as usize;
         let mut learnt = Learnt::default();
-        for (part, stretch) in sequences.chunks(sequences.len().div_ceil(parts).max(1)).enumerate() {
+        for (part, stretch) in sequences
+            .chunks(sequences.len().div_ceil(parts).max(1))
+            .enumerate()
+        {
             let stretch = Stretch {
                 pieces: &pieces(stretch),
                 step: self.position.step,
@@ -452,7 +474,8 @@ impl<L: Learner> Run<'_, L> {
         let before = self.position.tokens_before.iter().copied();
         let before = before.chain(std::iter::repeat(0));
         let all = self.position.tokens_by_source.iter().zip(before);
-        all.map(|(all, before)| all.saturating_sub(before)).collect()
+        all.map(|(all, before)| all.saturating_sub(before))
+            .collect()
     }
 
     fn by_dataset(&self, tokens: &[u64]) -> Vec<(Uuid, u64)> {
@@ -471,7 +494,11 @@ impl<L: Learner> Run<'_, L> {
     fn seconds_left(&self, pace: f64) -> u32 {
         let steps = f64::from(self.total_steps - self.position.step);
         let each_epoch = steps_an_epoch(self.plan.training, self.data.sequences.len());
-        let every = self.plan.training.evaluate_every_steps.unwrap_or(each_epoch);
+        let every = self
+            .plan
+            .training
+            .evaluate_every_steps
+            .unwrap_or(each_epoch);
         let measures = (steps / f64::from(every.max(1))).floor() + 1.0;
         let tokens = |pieces: &[Piece]| pieces.iter().map(Piece::tokens).sum::<usize>() as f64;
         let share = tokens(&self.data.held_out) / tokens(&self.data.pieces).max(1.0);

@@ -7,7 +7,7 @@ use std::{
 
 use job_contract::{JobEvent, Phase, Task, TrainingSettings};
 use language_model::{
-    ChatTemplate, LoraAdapter, ModelFile, OpenError, Tokenizer, WholeWeights,
+    ChatTemplate, Config, LoraAdapter, ModelFile, OpenError, Tokenizer,
     training_graph::{Precision, TrainingModel},
 };
 use uuid::Uuid;
@@ -15,7 +15,9 @@ use uuid::Uuid;
 use crate::{
     checkpoint::write_whole,
     data::{DataError, DataSettings, Prepared, Source, Wanted, prepare},
-    methods::{Dpo, Full, Learner, Lora},
+    estimate::{self, DoesNotFit},
+    memory,
+    methods::{Dpo, Learner, Lora},
     settings::{BadSettings, precision, recomputation, validate},
     stop::Stop,
     training_loop::{Course, Observer, Plan, TrainError, train},
@@ -35,6 +37,8 @@ pub struct Order<'a> {
     pub seed: u64,
     /// How exactly to multiply where the settings leave it open.
     pub precision: Precision,
+    /// Bytes of memory that may be used; none: as many as are free.
+    pub memory: Option<u64>,
     pub checkpoint: &'a Path,
     /// What an earlier attempt left.
     pub resume: Option<&'a Path>,
@@ -68,10 +72,12 @@ pub enum WorkError {
     Model(#[from] OpenError),
     #[error("this task needs a base model, and none is given")]
     NoBase,
-    #[error("a model from nothing takes no base model, and one is given")]
-    NeedlessBase,
+    #[error("this program does not do such a task")]
+    Task,
     #[error(transparent)]
     Settings(#[from] BadSettings),
+    #[error(transparent)]
+    DoesNotFit(#[from] DoesNotFit),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -140,15 +146,8 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
             let files = export_adapter(order, &learner.into_adapter(), observer)?;
             Ok(Done { course, files })
         }
-        Task::FineTuneFull { training } => {
-            let model = open(order)?;
-            let data = ready(order, speech(&model), training, examples)?;
-            let mut graph = TrainingModel::without_base(&model.config, precision(training, order.precision));
-            graph.set_recomputation(recomputation(training));
-            let mut learner = Full::new(graph, WholeWeights::from_model(&model));
-            let course = learn(order, &mut learner, &data, training, observer)?;
-            let files = export_whole(order, &model, &learner.into_weights(), observer)?;
-            Ok(Done { course, files })
+        Task::FineTuneFull { .. } | Task::Pretrain { .. } | Task::Evaluate { .. } => {
+            Err(WorkError::Task)
         }
     }
 }
@@ -158,7 +157,37 @@ fn open(order: Order<'_>) -> Result<ModelFile, WorkError> {
     let base = order.base.ok_or(WorkError::NoBase)?;
     let model = ModelFile::open(base.path)?;
     validate(order.task, &model.config, !order.validation.is_empty())?;
+    fits(order, &model.config)?;
     Ok(model)
+}
+
+/// Compares what the run will need with what there is.
+fn fits(order: Order<'_>, config: &Config) -> Result<(), WorkError> {
+    let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let base = order.base.map_or(0, |base| weights_bytes(base.path));
+    let sources = order.sources.iter().chain(order.validation);
+    let data = sources.map(|source| size(&source.path)).sum();
+    let settings = estimate::settings(order.task, order.precision, (base, data));
+    let has = order.memory.or_else(memory::available);
+    if let (Some(settings), Some(has)) = (settings, has) {
+        estimate::check(&estimate::shape(config), &settings, has)?;
+    }
+    Ok(())
+}
+
+/// Bytes of the files that hold a model's weights.
+pub(crate) fn weights_bytes(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else {
+        return fs::metadata(path).map_or(0, |file| file.len());
+    };
+    let weights = entries.filter_map(Result::ok).filter(|entry| {
+        let name = entry.file_name();
+        Path::new(&name)
+            .extension()
+            .is_some_and(|end| end == "safetensors")
+    });
+    let sizes = weights.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    sizes.sum()
 }
 
 /// How a model turns text into tokens.

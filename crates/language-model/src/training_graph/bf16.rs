@@ -85,6 +85,26 @@ impl Packed {
             });
     }
 
+    /// As [`Packed::multiply`], for a left factor `a` of any strides.
+    pub(super) fn multiply_matrix(&self, a: Matrix<'_>, out: &mut [f32], write: Write) {
+        let rows = a.rows();
+        let share = rows.div_ceil(rayon::current_num_threads());
+        let share = share
+            .next_multiple_of(TILE_ROWS)
+            .clamp(TILE_ROWS, MOST_ROWS);
+        out.par_chunks_mut(share * self.columns)
+            .enumerate()
+            .for_each_init(Vec::new, |copy, (place, out)| {
+                // The rows one after another, so that they are packed as any others.
+                copy.clear();
+                let first = place * share;
+                for row in first..first + out.len() / self.columns {
+                    copy.extend((0..a.columns()).map(|column| a.at(row, column)));
+                }
+                self.multiply_rows(copy, out, write, &mut Vec::new());
+            });
+    }
+
     fn multiply_rows(&self, a: &[f32], out: &mut [f32], write: Write, packed: &mut Vec<u32>) {
         let pairs = self.inner.div_ceil(2);
         let tile = tile_product();

@@ -4,7 +4,6 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use job_contract::{ExitCode as JobExit, Task};
-use language_model::training_graph::Precision;
 use training::{
     offline::{OfflineError, Request, progress_bar, train},
     stop::StopSign,
@@ -13,7 +12,7 @@ use training::{
 };
 
 use super::{
-    job_exit,
+    Machine, job_exit,
     settings::{LoraArguments, TrainingArguments},
     stop_exit,
 };
@@ -48,7 +47,7 @@ enum Method {
 }
 
 impl FinetuneArguments {
-    pub(crate) fn run(self, precision: Precision, sign: StopSign) -> ExitCode {
+    pub(crate) fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
         let training = self.training.settings();
         let task = match self.method {
             Method::Lora => Task::FineTuneLora {
@@ -70,7 +69,8 @@ impl FinetuneArguments {
             validation: self.training.validation,
             out: self.training.out,
             seed: self.training.seed,
-            precision,
+            precision: machine.precision,
+            memory: machine.memory,
         };
         finish(&request, sign)
     }

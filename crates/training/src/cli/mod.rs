@@ -8,11 +8,21 @@ mod settings;
 use std::process::ExitCode;
 
 use job_contract::ExitCode as JobExit;
+use language_model::training_graph::Precision;
 use training::stop::Stop;
 
 pub(crate) use self::{
     evaluate::EvaluateArguments, finetune::FinetuneArguments, run::RunArguments,
 };
+
+/// What the machine is to be used for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    /// How exactly to multiply where the settings leave it open.
+    pub(crate) precision: Precision,
+    /// Bytes of memory that may be used; none: as many as are free.
+    pub(crate) memory: Option<u64>,
+}
 
 /// Exit code of a process that ended because of SIGTERM, as shells count.
 pub(crate) const TERMINATED: u8 = 128 + 15;

@@ -6,14 +6,13 @@ use clap::Args;
 use job_contract::{
     ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR, ExitCode as JobExit, Outcome,
 };
-use language_model::training_graph::Precision;
 use training::{
     job::{End, Place, Portal, run},
     stop::StopSign,
 };
 use uuid::Uuid;
 
-use super::{job_exit, stop_exit};
+use super::{Machine, job_exit, stop_exit};
 
 #[derive(Args)]
 pub(crate) struct RunArguments {
@@ -35,7 +34,7 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
-    pub(crate) async fn run(self, precision: Precision, sign: StopSign) -> ExitCode {
+    pub(crate) async fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
         // A token on the command line would be readable by everyone on the machine.
         #[expect(
             clippy::disallowed_methods,
@@ -50,7 +49,13 @@ impl RunArguments {
             return job_exit(JobExit::Usage);
         };
         let patience = Duration::from_secs(self.patience_seconds);
-        let portal = Portal::new(&self.portal_url, self.attempt, token, patience, sign.clone());
+        let portal = Portal::new(
+            &self.portal_url,
+            self.attempt,
+            token,
+            patience,
+            sign.clone(),
+        );
         let portal = match portal {
             Ok(portal) => portal,
             Err(error) => {
@@ -61,7 +66,8 @@ impl RunArguments {
         let place = Place {
             work_dir: self.work_dir,
             cache,
-            precision,
+            precision: machine.precision,
+            memory: machine.memory,
         };
         match run(portal, place, sign).await {
             End::Finished(outcome) => {

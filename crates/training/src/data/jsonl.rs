@@ -33,7 +33,10 @@ pub(super) fn example(text: &str) -> Result<Example, Fault> {
     for field in ["tools", "functions"] {
         let is_used = |value: &Value| !value.is_null() && *value != Value::Array(Vec::new());
         if line.get(field).is_some_and(is_used) {
-            return Err(Fault::of_field(field, "tools cannot be learnt; leave them out"));
+            return Err(Fault::of_field(
+                field,
+                "tools cannot be learnt; leave them out",
+            ));
         }
     }
     let has = |field: &&&str| line.contains_key(**field);
@@ -148,7 +151,10 @@ fn message(value: &Value, path: &str) -> Result<(Message, bool), Fault> {
     let Value::Object(object) = value else {
         return Err(Fault::of_field(
             path,
-            format!("expected an object with \"role\" and \"content\", found {}", kind_of(value)),
+            format!(
+                "expected an object with \"role\" and \"content\", found {}",
+                kind_of(value)
+            ),
         ));
     };
     let field = |name: &str| format!("{path}.{name}");
@@ -161,10 +167,16 @@ fn message(value: &Value, path: &str) -> Result<(Message, bool), Fault> {
     }
     for calls in ["tool_calls", "function_call"] {
         if object.get(calls).is_some_and(|value| !value.is_null()) {
-            return Err(Fault::of_field(field(calls), "calls of tools cannot be learnt"));
+            return Err(Fault::of_field(
+                field(calls),
+                "calls of tools cannot be learnt",
+            ));
         }
     }
-    let content = short(string(object, "content", &field("content"))?, &field("content"))?;
+    let content = short(
+        string(object, "content", &field("content"))?,
+        &field("content"),
+    )?;
     if role == ANSWERS && content.trim().is_empty() {
         return Err(Fault::of_field(
             field("content"),
@@ -185,7 +197,9 @@ fn weight(value: Option<&Value>, role: &str, path: &str) -> Result<bool, Fault> 
         Some(1.0) if role == ANSWERS => Ok(true),
         Some(1.0) => Err(Fault::of_field(
             path,
-            format!("only answers of the assistant are learnt, so a weight of 1 means nothing for {role}"),
+            format!(
+                "only answers of the assistant are learnt, so a weight of 1 means nothing for {role}"
+            ),
         )),
         _ => Err(Fault::of_field(
             path,

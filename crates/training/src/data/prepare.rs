@@ -131,7 +131,9 @@ pub fn prepare(
         let lengths: Vec<usize> = prepared.pieces.iter().map(Piece::tokens).collect();
         pack(&lengths, settings.sequence_length)
     } else {
-        (0..prepared.pieces.len()).map(|piece| vec![piece]).collect()
+        (0..prepared.pieces.len())
+            .map(|piece| vec![piece])
+            .collect()
     };
     Ok(prepared)
 }
@@ -192,7 +194,8 @@ fn document(
         }
         _ => {}
     }
-    let as_fault = |error: language_model::document::DocumentError| Fault::of_line(error.to_string());
+    let as_fault =
+        |error: language_model::document::DocumentError| Fault::of_line(error.to_string());
     match example {
         Example::Chat { messages, counts } => {
             let document = Document::from_weighted_chat(tokenizer, template, messages, counts);

@@ -170,8 +170,11 @@ impl Attempt {
         let spec = self.spec.clone();
         let place = self.place.clone();
         let thread = move || -> Result<Done, WorkError> {
-            let versions: Vec<Option<Uuid>> =
-                spec.inputs.iter().map(|input| input.dataset_version).collect();
+            let versions: Vec<Option<Uuid>> = spec
+                .inputs
+                .iter()
+                .map(|input| input.dataset_version)
+                .collect();
             let name = spec.base_model.as_ref().map_or("", |base| &base.name);
             let base = staged.base.as_deref().map(|path| Base { path, name });
             let order = Order {
@@ -182,6 +185,7 @@ impl Attempt {
                 datasets: &versions,
                 seed: spec.seed,
                 precision: place.precision,
+                memory: place.memory,
                 checkpoint: &place.work_dir.join(CHECKPOINT),
                 resume: staged.resume.as_deref(),
                 run: &run,

@@ -84,7 +84,9 @@ impl Checkpoints {
     /// # Errors
     /// Where the file cannot be given a second name.
     pub(super) fn hand(&self, kept: Kept<'_>) -> io::Result<()> {
-        let path = self.folder.join(format!("upload-{}.safetensors", kept.step));
+        let path = self
+            .folder
+            .join(format!("upload-{}.safetensors", kept.step));
         let mut state = self.state();
         if state.last_stored == Some(kept.step) {
             return Ok(());
@@ -110,9 +112,10 @@ impl Checkpoints {
     pub(super) async fn flush(&self) {
         loop {
             let done = self.done.notified();
-            let state = self.state();
-            let is_idle = state.waiting.is_none() && !state.is_working;
-            drop(state);
+            let is_idle = {
+                let state = self.state();
+                state.waiting.is_none() && !state.is_working
+            };
             if is_idle {
                 return;
             }
@@ -237,6 +240,9 @@ mod tests {
         let joined = folder.path().join("joined.safetensors");
         join(&paths, &joined).unwrap();
         assert_eq!(fs::read(joined).unwrap(), whole);
-        assert_eq!(parts(7, 300, 300), [("checkpoint-7.safetensors".to_owned(), 0, 300)]);
+        assert_eq!(
+            parts(7, 300, 300),
+            [("checkpoint-7.safetensors".to_owned(), 0, 300)]
+        );
     }
 }

@@ -4,17 +4,9 @@ use std::io;
 
 use job_contract::{FailureCode, JobResult, Outcome};
 
-use super::{
-    portal::CallError,
-    staging::StagingError,
-    upload::UploadError,
-};
+use super::{portal::CallError, staging::StagingError, upload::UploadError};
 use crate::{
-    data::DataError,
-    settings::BadSettings,
-    stop::Stop,
-    training_loop::TrainError,
-    work::WorkError,
+    data::DataError, settings::BadSettings, stop::Stop, training_loop::TrainError, work::WorkError,
 };
 
 /// What went wrong inside an attempt.
@@ -26,7 +18,9 @@ pub(super) enum RunError {
     Staging(#[from] StagingError),
     #[error("the base model is missing or altered: {0}; ask the operator to add it again")]
     Base(#[source] StagingError),
-    #[error("the base model must be one GGUF file, or config.json, tokenizer.json and safetensors with plain names")]
+    #[error(
+        "the base model must be one GGUF file, or config.json, tokenizer.json and safetensors with plain names"
+    )]
     BaseFiles,
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -36,7 +30,9 @@ pub(super) enum RunError {
     Settings(#[from] BadSettings),
     #[error("the work folder cannot be used: {0}")]
     Disk(#[from] io::Error),
-    #[error("memory ran out; a smaller batch or sequence length, recompute, or a machine with more memory would help")]
+    #[error(
+        "memory ran out; a smaller batch or sequence length, recompute, or a machine with more memory would help"
+    )]
     OutOfMemory,
     #[error("a part of the program stopped: {0}")]
     Thread(#[from] tokio::task::JoinError),
@@ -93,11 +89,12 @@ fn code_of(error: &RunError) -> FailureCode {
         RunError::Staging(StagingError::HashMismatch { .. }) => FailureCode::HashMismatch,
         RunError::OutOfMemory => FailureCode::OutOfMemory,
         RunError::Work(WorkError::Data(_)) => FailureCode::BadData,
+        RunError::Work(WorkError::DoesNotFit(_)) => FailureCode::DoesNotFit,
         RunError::Work(
             WorkError::Settings(_)
             | WorkError::Model(_)
             | WorkError::NoBase
-            | WorkError::NeedlessBase
+            | WorkError::Task
             | WorkError::Train(TrainError::Diverged(_)),
         )
         | RunError::Settings(_)
@@ -112,9 +109,9 @@ fn code_of(error: &RunError) -> FailureCode {
 
 fn by_disk(source: &io::Error) -> FailureCode {
     match source.kind() {
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::FileTooLarge => FailureCode::DiskFull,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            FailureCode::DiskFull
+        }
         _ => FailureCode::Internal,
     }
 }

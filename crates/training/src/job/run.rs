@@ -17,12 +17,13 @@ use super::{
     checkpoints::Checkpoints,
     events::EventLog,
     observer::{SharedMeter, clock},
-    outcome::outcome_of,
+    outcome::{RunError, outcome_of},
     portal::{CallError, Portal},
 };
 use crate::{
     checkpoint::write_whole,
     energy::{Meter, POWERCAP},
+    memory,
     stop::{Stop, StopSign},
 };
 
@@ -35,6 +36,8 @@ pub struct Place {
     pub cache: PathBuf,
     /// How exactly frozen weights multiply.
     pub precision: Precision,
+    /// Bytes of memory that may be used; none: as many as are free.
+    pub memory: Option<u64>,
 }
 
 /// How the process should end.
@@ -116,7 +119,10 @@ async fn attend(portal: Arc<Portal>, place: Place, sign: StopSign) -> End {
         sign,
         spec,
     };
-    let outcome = outcome_of(attempt.work().await);
+    let outcome = tokio::select! {
+        worked = attempt.work() => outcome_of(worked),
+        () = memory::ran_out() => outcome_of(Err(RunError::OutOfMemory)),
+    };
     // A checkpoint that is still on its way would be of no use after a success.
     storing.abort();
     over.send_replace(true);
@@ -180,4 +186,3 @@ async fn end(portal: &Portal, outcome: Result<Outcome, Stop>) -> End {
         }
     }
 }
-

@@ -122,7 +122,8 @@ pub(super) async fn upload(
         }
         let body = reqwest::Body::wrap_stream(ReaderStream::new(part.open().await?));
         let mut put = portal.http().put(&place.url).body(body);
-        let names_length = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-length");
+        let names_length =
+            |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-length");
         if !place.headers.iter().any(names_length) {
             // A store takes no body whose length is not said before.
             put = put.header(CONTENT_LENGTH, part.length);

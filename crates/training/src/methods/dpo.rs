@@ -127,11 +127,7 @@ impl Learner for Dpo {
         u64::from(piece.rejected.is_some())
     }
 
-    fn learn(
-        &mut self,
-        stretch: Stretch<'_>,
-        gradients: &mut [f32],
-    ) -> Result<Learnt, GraphError> {
+    fn learn(&mut self, stretch: Stretch<'_>, gradients: &mut [f32]) -> Result<Learnt, GraphError> {
         let mut all = Learnt::default();
         let dropout = draw(self.dropout, stretch);
         for piece in stretch.pieces {
@@ -205,7 +201,8 @@ mod tests {
         };
         let model = TrainingModel::new(&file, Precision::Full);
         let mut dpo = Dpo::new(&file, model, &settings, 0.5, 3).unwrap();
-        let document = |text: &str| Document::from_completion(&file.tokenizer, "Vraag:", text).unwrap();
+        let document =
+            |text: &str| Document::from_completion(&file.tokenizer, "Vraag:", text).unwrap();
         let piece = Piece {
             document: document(" een goed antwoord"),
             rejected: Some(document(" iets heel anders")),
@@ -223,7 +220,11 @@ mod tests {
             scale: 1.0,
         };
         dpo.learn(stretch, &mut gradients).unwrap();
-        let norm = gradients.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let norm = gradients
+            .iter()
+            .map(|x| f64::from(*x).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let start = dpo.numbers().to_vec();
         let h = 1e-2;
         let mut at = |sign: f64| {
@@ -233,6 +234,9 @@ mod tests {
             dpo.measure(&[&piece]).unwrap().sum
         };
         let slope = (at(1.0) - at(-1.0)) / (2.0 * h);
-        assert!((slope / norm - 1.0).abs() < 1e-2, "slope {slope}, gradient {norm}");
+        assert!(
+            (slope / norm - 1.0).abs() < 1e-2,
+            "slope {slope}, gradient {norm}"
+        );
     }
 }

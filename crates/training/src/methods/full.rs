@@ -56,11 +56,7 @@ impl Learner for Full {
         piece.document.targets() as u64
     }
 
-    fn learn(
-        &mut self,
-        stretch: Stretch<'_>,
-        gradients: &mut [f32],
-    ) -> Result<Learnt, GraphError> {
+    fn learn(&mut self, stretch: Stretch<'_>, gradients: &mut [f32]) -> Result<Learnt, GraphError> {
         let batch = batch(stretch.pieces);
         let trained = Trained::Whole(&self.whole);
         let loss = self

@@ -51,8 +51,14 @@ pub(super) fn adapter(
     seed: u64,
 ) -> Result<LoraAdapter, BadSettings> {
     let targets = targets(settings)?;
-    LoraAdapter::new(&file.config, settings.rank as usize, settings.alpha, &targets, seed)
-        .map_err(|error| BadSettings::Lora(error.to_string()))
+    LoraAdapter::new(
+        &file.config,
+        settings.rank as usize,
+        settings.alpha,
+        &targets,
+        seed,
+    )
+    .map_err(|error| BadSettings::Lora(error.to_string()))
 }
 
 /// The settings' dropout before the first step.
@@ -104,11 +110,7 @@ impl Learner for Lora {
         piece.document.targets() as u64
     }
 
-    fn learn(
-        &mut self,
-        stretch: Stretch<'_>,
-        gradients: &mut [f32],
-    ) -> Result<Learnt, GraphError> {
+    fn learn(&mut self, stretch: Stretch<'_>, gradients: &mut [f32]) -> Result<Learnt, GraphError> {
         let batch = batch(stretch.pieces);
         let dropout = draw(self.dropout, stretch);
         let trained = Trained::Lora(&self.adapter, &dropout);

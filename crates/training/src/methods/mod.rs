@@ -74,11 +74,7 @@ pub trait Learner {
     ///
     /// # Errors
     /// [`GraphError`] where a piece does not fit the model.
-    fn learn(
-        &mut self,
-        stretch: Stretch<'_>,
-        gradients: &mut [f32],
-    ) -> Result<Learnt, GraphError>;
+    fn learn(&mut self, stretch: Stretch<'_>, gradients: &mut [f32]) -> Result<Learnt, GraphError>;
 
     /// The loss of pieces that are not learnt from.
     ///
