@@ -7,6 +7,7 @@
 pub mod chat_template;
 pub mod config;
 pub mod document;
+pub mod export;
 pub mod gguf;
 mod hub_weights;
 pub mod inference;
@@ -17,6 +18,7 @@ mod parameters;
 pub mod quantised;
 pub mod synthetic;
 pub mod tokenizer;
+pub mod tokenizer_training;
 pub mod training_graph;
 pub mod weights;
 mod whole_weights;

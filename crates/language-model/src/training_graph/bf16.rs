@@ -5,7 +5,10 @@
 
 use rayon::prelude::*;
 
-use crate::matrix::{Matrix, Write};
+use crate::{
+    matrix::{Matrix, Write},
+    quantised::to_bf16,
+};
 
 /// Rows and columns of the tile that fits in registers.
 const TILE_ROWS: usize = 12;
@@ -156,13 +159,8 @@ fn pack(low: f32, high: f32) -> u32 {
     round(low) | (round(high) << 16)
 }
 
-/// The upper half of a single, rounded to nearest, ties to even. Numbers that are not finite stay so.
 fn round(number: f32) -> u32 {
-    let bits = number.to_bits();
-    if number.is_nan() {
-        return (bits >> 16) | 0x40;
-    }
-    bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
+    u32::from(to_bf16(number))
 }
 
 /// `sums += a b` for `a` (12 words a pair) and `b` (32 words a pair).

@@ -6,6 +6,7 @@ use super::{
     attention::{self, Inputs, Shape},
     norm,
     pool::Pool,
+    profile::{Part, timed},
     rotary::{Heads, Rotary, Turn, to_heads, to_tokens},
     source::Source,
     swiglu,
@@ -103,27 +104,31 @@ pub(super) fn forward(
 
     let mut normed = pool.take(x.len());
     let mut attention_inverse = pool.take(tokens);
-    norm::forward(
-        x,
-        attention_norm.weight,
-        epsilon,
-        &mut normed,
-        &mut attention_inverse,
-    );
+    timed(Part::Norms, || {
+        norm::forward(
+            x,
+            attention_norm.weight,
+            epsilon,
+            &mut normed,
+            &mut attention_inverse,
+        );
+    });
     let mut qkv = pool.take(tokens * query_key_value.outputs());
     let narrow_qkv = query_key_value.forward(&normed, &mut qkv, Write::Replace, pool);
     let turns = [Turn::Forward, Turn::Forward, Turn::None];
     let mut place = 0;
     let [q, k, v] = pass.heads().map(|heads| {
         let mut by_head = pool.take(tokens * heads.count * heads.head_dim);
-        to_heads(
-            pass.rotary,
-            pass.sequences,
-            heads,
-            turns[place],
-            &qkv,
-            &mut by_head,
-        );
+        timed(Part::Heads, || {
+            to_heads(
+                pass.rotary,
+                pass.sequences,
+                heads,
+                turns[place],
+                &qkv,
+                &mut by_head,
+            );
+        });
         place += 1;
         by_head
     });
@@ -135,38 +140,46 @@ pub(super) fn forward(
         k: &k,
         v: &v,
     };
-    attention::forward(
-        pass.shape(),
-        pass.sequences,
-        inputs,
-        &mut mixed_by_head,
-        &mut sums,
-    );
+    timed(Part::Attention, || {
+        attention::forward(
+            pass.shape(),
+            pass.sequences,
+            inputs,
+            &mut mixed_by_head,
+            &mut sums,
+        );
+    });
     let mut mixed = pool.take(q.len());
     let heads = pass.mixed_heads();
-    to_tokens(
-        pass.rotary,
-        pass.sequences,
-        heads,
-        Turn::None,
-        &mixed_by_head,
-        &mut mixed,
-    );
+    timed(Part::Heads, || {
+        to_tokens(
+            pass.rotary,
+            pass.sequences,
+            heads,
+            Turn::None,
+            &mixed_by_head,
+            &mut mixed,
+        );
+    });
     let mut middle = pool.copy(x);
     let narrow_output = output.forward(&mixed, &mut middle, Write::Add, pool);
 
     let mut feed_forward_inverse = pool.take(tokens);
-    norm::forward(
-        &middle,
-        feed_forward_norm.weight,
-        epsilon,
-        &mut normed,
-        &mut feed_forward_inverse,
-    );
+    timed(Part::Norms, || {
+        norm::forward(
+            &middle,
+            feed_forward_norm.weight,
+            epsilon,
+            &mut normed,
+            &mut feed_forward_inverse,
+        );
+    });
     let mut gate_up = pool.take(tokens * gate_up_of.outputs());
     let narrow_gate_up = gate_up_of.forward(&normed, &mut gate_up, Write::Replace, pool);
     let mut gated = pool.take(tokens * config.intermediate_size);
-    swiglu::forward(&gate_up, config.intermediate_size, &mut gated);
+    timed(Part::Gate, || {
+        swiglu::forward(&gate_up, config.intermediate_size, &mut gated);
+    });
     let mut out = pool.copy(&middle);
     let narrow_down = down.forward(&gated, &mut out, Write::Add, pool);
 
@@ -205,45 +218,57 @@ pub(super) fn backward(
     let narrow = &kept.narrow;
 
     let mut gated = pool.take(tokens * ff);
-    swiglu::forward(&kept.gate_up, ff, &mut gated);
+    timed(Part::Gate, || {
+        swiglu::forward(&kept.gate_up, ff, &mut gated);
+    });
     let mut d_gated = pool.take(tokens * ff);
     let inputs = (&gated[..], &narrow[3][..]);
     down.backward(gradient, inputs, Some(&mut d_gated), gradients, pool);
     let mut d_gate_up = pool.take(tokens * 2 * ff);
-    swiglu::backward(&d_gated, &kept.gate_up, ff, &mut d_gate_up);
+    timed(Part::Gate, || {
+        swiglu::backward(&d_gated, &kept.gate_up, ff, &mut d_gate_up);
+    });
     let mut normed = pool.take(x.len());
-    norm::again(
-        &kept.middle,
-        feed_forward_norm.weight,
-        &kept.feed_forward_inverse,
-        &mut normed,
-    );
+    timed(Part::Norms, || {
+        norm::again(
+            &kept.middle,
+            feed_forward_norm.weight,
+            &kept.feed_forward_inverse,
+            &mut normed,
+        );
+    });
     let mut d_normed = pool.take(x.len());
     let inputs = (&normed[..], &narrow[2][..]);
     gate_up_of.backward(&d_gate_up, inputs, Some(&mut d_normed), gradients, pool);
     if let Some(place) = feed_forward_norm.gradient {
         let inverse = &kept.feed_forward_inverse;
-        norm::add_weight_gradient(&d_normed, &kept.middle, inverse, &mut gradients[place]);
+        timed(Part::Norms, || {
+            norm::add_weight_gradient(&d_normed, &kept.middle, inverse, &mut gradients[place]);
+        });
     }
-    norm::backward(
-        &d_normed,
-        &kept.middle,
-        feed_forward_norm.weight,
-        &kept.feed_forward_inverse,
-        gradient,
-    );
+    timed(Part::Norms, || {
+        norm::backward(
+            &d_normed,
+            &kept.middle,
+            feed_forward_norm.weight,
+            &kept.feed_forward_inverse,
+            gradient,
+        );
+    });
     pool.give([gated, d_gated, d_gate_up]);
 
     let mut d_mixed = pool.take(kept.mixed.len());
     let inputs = (&kept.mixed[..], &narrow[1][..]);
     output.backward(gradient, inputs, Some(&mut d_mixed), gradients, pool);
     let d_qkv = attention_backward(pass, kept, &d_mixed, pool);
-    norm::again(
-        x,
-        attention_norm.weight,
-        &kept.attention_inverse,
-        &mut normed,
-    );
+    timed(Part::Norms, || {
+        norm::again(
+            x,
+            attention_norm.weight,
+            &kept.attention_inverse,
+            &mut normed,
+        );
+    });
     let inputs = (&normed[..], &narrow[0][..]);
     let is_wanted = layer > 0 || pass.source.learns_below();
     let wanted = is_wanted.then_some(&mut d_normed[..]);
@@ -253,13 +278,15 @@ pub(super) fn backward(
             let inverse = &kept.attention_inverse;
             norm::add_weight_gradient(&d_normed, x, inverse, &mut gradients[place]);
         }
-        norm::backward(
-            &d_normed,
-            x,
-            attention_norm.weight,
-            &kept.attention_inverse,
-            gradient,
-        );
+        timed(Part::Norms, || {
+            norm::backward(
+                &d_normed,
+                x,
+                attention_norm.weight,
+                &kept.attention_inverse,
+                gradient,
+            );
+        });
     }
     pool.give([normed, d_normed, d_mixed, d_qkv]);
 }
@@ -269,9 +296,13 @@ fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut P
     let (rotary, sequences) = (pass.rotary, pass.sequences);
     let heads = pass.mixed_heads();
     let mut d_out = pool.take(d_mixed.len());
-    to_heads(rotary, sequences, heads, Turn::None, d_mixed, &mut d_out);
+    timed(Part::Heads, || {
+        to_heads(rotary, sequences, heads, Turn::None, d_mixed, &mut d_out);
+    });
     let mut out = pool.take(d_mixed.len());
-    to_heads(rotary, sequences, heads, Turn::None, &kept.mixed, &mut out);
+    timed(Part::Heads, || {
+        to_heads(rotary, sequences, heads, Turn::None, &kept.mixed, &mut out);
+    });
     let mut dots = pool.take(kept.sums.len());
     let rows = out.chunks(heads.head_dim).zip(d_out.chunks(heads.head_dim));
     for (dot, (out, d_out)) in dots.iter_mut().zip(rows) {
@@ -284,14 +315,16 @@ fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut P
         v: &kept.v,
     };
     let places = [&mut dq[..], &mut dk, &mut dv];
-    attention::backward(
-        pass.shape(),
-        sequences,
-        inputs,
-        (&kept.sums, &dots),
-        &d_out,
-        places,
-    );
+    timed(Part::Attention, || {
+        attention::backward(
+            pass.shape(),
+            sequences,
+            inputs,
+            (&kept.sums, &dots),
+            &d_out,
+            places,
+        );
+    });
     let tokens = d_mixed.len() / heads.row;
     let width: usize = pass
         .heads()
@@ -301,7 +334,9 @@ fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut P
     let mut d_qkv = pool.take(tokens * width);
     let turns = [Turn::Back, Turn::Back, Turn::None];
     for ((heads, turn), by_head) in pass.heads().into_iter().zip(turns).zip([&dq, &dk, &dv]) {
-        to_tokens(rotary, sequences, heads, turn, by_head, &mut d_qkv);
+        timed(Part::Heads, || {
+            to_tokens(rotary, sequences, heads, turn, by_head, &mut d_qkv);
+        });
     }
     pool.give([d_out, out, dots, dq, dk, dv]);
     d_qkv

@@ -2,7 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::{exponential::exp, linear::Linear, pool::Pool};
+use super::{
+    exponential::exp,
+    linear::Linear,
+    pool::Pool,
+    profile::{Part, timed},
+};
 use crate::matrix::Write;
 
 /// Rows whose logits are held at once: 50 MB for a vocabulary of 49,152.
@@ -52,15 +57,17 @@ pub(super) fn cross_entropy(
         let scales = gradient
             .as_ref()
             .map(|gradient| &gradient.scales[first..first + rows]);
-        logits
-            .par_chunks_mut(vocab)
-            .zip(targets)
-            .zip(losses)
-            .enumerate()
-            .for_each(|(place, ((logits, target), loss))| {
-                let scale = scales.map(|scales| scales[place]);
-                *loss = row(logits, *target as usize, scale);
-            });
+        timed(Part::Loss, || {
+            logits
+                .par_chunks_mut(vocab)
+                .zip(targets)
+                .zip(losses)
+                .enumerate()
+                .for_each(|(place, ((logits, target), loss))| {
+                    let scale = scales.map(|scales| scales[place]);
+                    *loss = row(logits, *target as usize, scale);
+                });
+        });
         if let Some(gradient) = &mut gradient {
             let place = &mut gradient.d_hidden[first * d..(first + rows) * d];
             let inputs = (hidden, &[][..]);

@@ -6,6 +6,7 @@ use super::{
     frozen::{Frozen, Precision},
     pool::Pool,
     product::{self, Dense},
+    profile::{Part, timed},
     trained::Mask,
 };
 use crate::{
@@ -38,18 +39,18 @@ impl Weight<'_> {
 
     /// `out = x Wᵀ` or `out += x Wᵀ` for `x` `[tokens, inputs]`.
     pub(super) fn forward(self, x: &[f32], out: &mut [f32], write: Write) {
-        match self {
+        timed(Part::Forward, || match self {
             Self::Frozen(frozen) => frozen.forward(x, out, write),
             Self::Dense(dense) => dense.forward(x, out, write),
-        }
+        });
     }
 
     /// `dx = dy W` for `dy` `[tokens, outputs]`.
     pub(super) fn backward(self, dy: &[f32], dx: &mut [f32]) {
-        match self {
+        timed(Part::Backward, || match self {
             Self::Frozen(frozen) => frozen.backward(dy, dx),
             Self::Dense(dense) => dense.backward(dy, dx),
-        }
+        });
     }
 }
 
@@ -107,15 +108,24 @@ impl Linear<'_> {
         write: Write,
         pool: &mut Pool,
     ) -> Vec<f32> {
+        self.weight.forward(x, out, write);
+        match &self.learns {
+            Learns::Adapter(adapted) if adapted.group.inner > 0 => timed(Part::Adapters, || {
+                self.forward_adapter(adapted, x, out, pool)
+            }),
+            Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(..) => Vec::new(),
+        }
+    }
+
+    fn forward_adapter(
+        &self,
+        adapted: &Adapted<'_>,
+        x: &[f32],
+        out: &mut [f32],
+        pool: &mut Pool,
+    ) -> Vec<f32> {
         let (inputs, outputs) = (self.weight.inputs(), self.weight.outputs());
         let tokens = x.len() / inputs;
-        self.weight.forward(x, out, write);
-        let Learns::Adapter(adapted) = &self.learns else {
-            return Vec::new();
-        };
-        if adapted.group.inner == 0 {
-            return Vec::new();
-        }
         let (inner, rank) = (adapted.group.inner, adapted.adapter.rank());
         let mut narrow = pool.take(tokens * inner);
         let masked = adapted.masked(x, inputs, pool);
@@ -158,16 +168,16 @@ impl Linear<'_> {
         match &self.learns {
             Learns::Nothing => {}
             Learns::Adapter(adapted) => {
-                self.backward_adapter(adapted, dy, (x, narrow), dx, gradients, pool);
+                timed(Part::Adapters, || {
+                    self.backward_adapter(adapted, dy, (x, narrow), dx, gradients, pool);
+                });
             }
             Learns::Matrix(place, precision) => {
                 let shape = (self.weight.outputs(), self.weight.inputs());
-                product::add_weight_gradient(
-                    &mut gradients[place.clone()],
-                    shape,
-                    (dy, x),
-                    *precision,
-                );
+                let gradient = &mut gradients[place.clone()];
+                timed(Part::WeightGradients, || {
+                    product::add_weight_gradient(gradient, shape, (dy, x), *precision);
+                });
             }
         }
     }

@@ -18,6 +18,7 @@ mod norm;
 mod pass;
 mod pool;
 mod product;
+mod profile;
 mod rotary;
 mod source;
 mod swiglu;
@@ -26,6 +27,7 @@ mod trained;
 pub use self::{
     batch::Batch,
     frozen::Precision,
+    profile::take_profile,
     trained::{Dropout, Trained},
 };
 use self::{
@@ -193,6 +195,17 @@ impl TrainingModel {
         Ok(loss)
     }
 
+    /// What the model says of the next token at each place of one sequence, `[tokens, vocab]`, before softmax.
+    ///
+    /// # Errors
+    /// [`GraphError`] where the tokens or what is trained do not fit the model.
+    pub fn logits(&mut self, trained: Trained<'_>, tokens: &[u32]) -> Result<Vec<f32>, GraphError> {
+        let batch = Batch::of_tokens(tokens);
+        self.check(trained, &batch)?;
+        let (source, rotary, _, pool) = self.prepare(trained, &batch, 0)?;
+        Ok(pass::logits(source, rotary, &batch, pool))
+    }
+
     /// For each sequence of the batch: the logarithm of the probability of its targets, in nats.
     ///
     /// # Errors
@@ -301,6 +314,23 @@ impl TrainingModel {
         first_row: usize,
         way_back: Option<(Vec<f32>, &mut [f32])>,
     ) -> Result<Vec<RowLoss>, GraphError> {
+        let recomputation = self.recomputation;
+        let (source, rotary, tokens, pool) = self.prepare(trained, part, first_row)?;
+        let keeps_all = match recomputation {
+            Recomputation::Auto => tokens <= KEPT_TOKENS,
+            Recomputation::Always => false,
+            Recomputation::Never => true,
+        };
+        Ok(pass::run(source, (rotary, keeps_all), part, way_back, pool))
+    }
+
+    /// What a pass of this part needs: weights, rotary tables, its number of tokens, buffers.
+    fn prepare<'a>(
+        &'a mut self,
+        trained: Trained<'a>,
+        part: &Batch,
+        first_row: usize,
+    ) -> Result<(Source<'a>, &'a Rotary, usize, &'a mut Pool), GraphError> {
         let weights = match trained {
             Trained::Whole(whole) => Weights::Whole(whole, self.precision),
             Trained::None | Trained::Lora(..) => {
@@ -316,19 +346,13 @@ impl TrainingModel {
             self.longest = tokens;
             self.pool.clear();
         }
-        let keeps_all = match self.recomputation {
-            Recomputation::Auto => tokens <= KEPT_TOKENS,
-            Recomputation::Always => false,
-            Recomputation::Never => true,
-        };
         let source = Source {
             config: &self.config,
             weights,
             trained,
             first_row,
         };
-        let tables = (&self.rotary, keeps_all);
-        Ok(pass::run(source, tables, part, way_back, &mut self.pool))
+        Ok((source, &self.rotary, tokens, &mut self.pool))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     rotary::Rotary,
     source::Source,
 };
+use crate::matrix::Write;
 
 /// What the gradient of each target's loss is multiplied by.
 #[derive(Debug, Clone, Copy)]
@@ -122,4 +123,39 @@ pub(super) fn run(
     }
     pool.give([last, normed, inverse, d_normed]);
     losses
+}
+
+/// The logits of every row, `[tokens, vocab]`.
+pub(super) fn logits(
+    source: Source<'_>,
+    rotary: &Rotary,
+    batch: &Batch,
+    pool: &mut Pool,
+) -> Vec<f32> {
+    let sequences: Vec<Range<usize>> = batch.sequences().collect();
+    let pass = Pass {
+        source,
+        rotary,
+        sequences: &sequences,
+    };
+    let config = source.config;
+    let tokens = batch.tokens().len();
+    let mut x = pool.take(tokens * config.hidden_size);
+    source.embed(batch.tokens(), &mut x);
+    for layer in 0..config.layers {
+        let (out, kept) = block::forward(pass, layer, &x, pool);
+        kept.give_back(pool);
+        pool.give([std::mem::replace(&mut x, out)]);
+    }
+    let mut normed = pool.take(x.len());
+    let mut inverse = pool.take(tokens);
+    let norm = source.final_norm().weight;
+    norm::forward(&x, norm, config.norm_epsilon, &mut normed, &mut inverse);
+    let mut logits = vec![0.0; tokens * config.vocab_size];
+    source
+        .head()
+        .weight
+        .forward(&normed, &mut logits, Write::Replace);
+    pool.give([x, normed, inverse]);
+    logits
 }
