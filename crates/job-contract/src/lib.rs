@@ -34,7 +34,7 @@ pub use self::{
     },
     spec::{BaseModel, FileFormat, InputFile, JobSpec, Recipe, Resume, Strategy},
     task::{
-        EarlyStop, EvaluationSettings, LoraSettings, ModelShape, Precision, Recompute, Schedule,
+        Canaries, EarlyStop, EvaluationSettings, LoraSettings, ModelShape, Precision, Recompute, Schedule,
         Suite, Task, TrainingSettings,
     },
 };

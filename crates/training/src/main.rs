@@ -13,7 +13,8 @@ use training::{
 };
 
 use crate::cli::{
-    EvaluateArguments, FinetuneArguments, Machine, RunArguments, TERMINATED, job_exit,
+    EvaluateArguments, FinetuneArguments, Machine, MergeArguments, PretrainArguments, RunArguments,
+    TERMINATED, job_exit,
 };
 
 /// Trains language models, for the portal or with local files.
@@ -78,8 +79,12 @@ enum Command {
     Run(RunArguments),
     /// Fine-tunes with local files: adapters in PEFT's layout, or a whole model.
     Finetune(FinetuneArguments),
-    /// Measures the loss on local files and prints it as JSON.
+    /// Trains a new model from nothing, and its tokenizer.
+    Pretrain(PretrainArguments),
+    /// Measures a model and prints the figures as JSON.
     Evaluate(EvaluateArguments),
+    /// Writes a base model with an adapter added to it as a whole model.
+    Merge(MergeArguments),
 }
 
 #[global_allocator]
@@ -124,7 +129,9 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(arguments) => runtime.block_on(arguments.run(machine, sign)),
         Command::Finetune(arguments) => arguments.run(machine, sign),
-        Command::Evaluate(arguments) => arguments.run(machine.precision, &sign),
+        Command::Pretrain(arguments) => arguments.run(machine, sign),
+        Command::Evaluate(arguments) => arguments.run(machine, sign),
+        Command::Merge(arguments) => arguments.run(),
     };
     // A thread that memory has run out for never comes back.
     runtime.shutdown_background();

@@ -102,6 +102,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
             path,
             name: &request.base_name,
         }),
+        adapter: None,
         sources: &sources,
         validation: &validation,
         datasets: &vec![None; sources.len()],
@@ -193,10 +194,14 @@ pub fn progress_bar() -> ProgressBar {
         .with_prefix("?")
 }
 
-/// A person who watches.
-pub(crate) struct Terminal {
-    pub(crate) bar: ProgressBar,
-    pub(crate) sign: StopSign,
+/// An observer for a person at the terminal.
+pub fn watch(sign: StopSign, bar: ProgressBar) -> impl Observer {
+    Terminal { bar, sign }
+}
+
+struct Terminal {
+    bar: ProgressBar,
+    sign: StopSign,
 }
 
 impl Terminal {

@@ -89,7 +89,7 @@ pub struct Plan<'a> {
 }
 
 /// What training was.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Course {
     /// Nats a target token.
     pub held_out_before: Option<f64>,

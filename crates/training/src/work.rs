@@ -5,20 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use job_contract::{JobEvent, Phase, Task, TrainingSettings};
+use job_contract::{ArtifactKind, JobEvent, Suite, Task, TrainingSettings};
 use language_model::{
-    ChatTemplate, Config, LoraAdapter, ModelFile, OpenError, Tokenizer,
+    ChatTemplate, Config, ModelFile, OpenError, Tokenizer, WholeWeights,
+    export::ExportError,
     training_graph::{Precision, TrainingModel},
 };
 use uuid::Uuid;
 
 use crate::{
-    checkpoint::write_whole,
     data::{DataError, DataSettings, Prepared, Source, Wanted, prepare},
     estimate::{self, DoesNotFit},
-    memory,
-    methods::{Dpo, Learner, Lora},
-    settings::{BadSettings, precision, recomputation, validate},
+    evaluation::{self, EvaluateError, Subject},
+    export, memory,
+    methods::{Dpo, Fresh, FreshError, Full, Learner, Lora},
+    settings::{self, BadSettings, precision, recomputation, validate},
     stop::Stop,
     training_loop::{Course, Observer, Plan, TrainError, train},
 };
@@ -29,6 +30,8 @@ pub struct Order<'a> {
     pub task: &'a Task,
     /// The model to start from; none where training starts from nothing.
     pub base: Option<Base<'a>>,
+    /// Folder with an adapter over it that is to be measured.
+    pub adapter: Option<&'a Path>,
     pub sources: &'a [Source],
     /// Files to measure on.
     pub validation: &'a [Source],
@@ -61,8 +64,8 @@ pub struct Base<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {
     pub course: Course,
-    /// The files of the model, in the order's folder.
-    pub files: Vec<PathBuf>,
+    /// The files that came out, in the order's folder.
+    pub files: Vec<(PathBuf, ArtifactKind)>,
 }
 
 /// Why nothing came of it.
@@ -72,8 +75,14 @@ pub enum WorkError {
     Model(#[from] OpenError),
     #[error("this task needs a base model, and none is given")]
     NoBase,
-    #[error("this program does not do such a task")]
-    Task,
+    #[error("a model from nothing takes no base model, and one is given")]
+    NeedlessBase,
+    #[error(transparent)]
+    Fresh(#[from] FreshError),
+    #[error(transparent)]
+    Evaluation(#[from] EvaluateError),
+    #[error("the model cannot be written: {0}")]
+    Export(#[from] ExportError),
     #[error(transparent)]
     Settings(#[from] BadSettings),
     #[error(transparent)]
@@ -103,7 +112,12 @@ impl From<Stop> for WorkError {
 /// [`WorkError`]; lines that cannot be used are told one by one before.
 pub fn work(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError> {
     let done = run(order, observer);
-    if let Err(WorkError::Data(DataError::Problems(problems))) = &done {
+    let data = match &done {
+        Err(WorkError::Data(error) | WorkError::Fresh(FreshError::Data(error))) => Some(error),
+        Err(WorkError::Evaluation(EvaluateError::Data(error))) => Some(error),
+        _ => None,
+    };
+    if let Some(DataError::Problems(problems)) = data {
         for problem in problems.told() {
             observer.event(JobEvent::DataProblem {
                 file: problem.file.clone(),
@@ -130,7 +144,7 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
             let graph = graph(order, &model, training);
             let mut learner = Lora::new(&model, graph, lora, order.seed)?;
             let course = learn(order, &mut learner, &data, training, observer)?;
-            let files = export_adapter(order, &learner.into_adapter(), observer)?;
+            let files = export::adapter(order, &learner.into_adapter(), observer)?;
             Ok(Done { course, files })
         }
         Task::Dpo {
@@ -143,11 +157,54 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
             let graph = graph(order, &model, training);
             let mut learner = Dpo::new(&model, graph, lora, *beta, order.seed)?;
             let course = learn(order, &mut learner, &data, training, observer)?;
-            let files = export_adapter(order, &learner.into_adapter(), observer)?;
+            let files = export::adapter(order, &learner.into_adapter(), observer)?;
             Ok(Done { course, files })
         }
-        Task::FineTuneFull { .. } | Task::Pretrain { .. } | Task::Evaluate { .. } => {
-            Err(WorkError::Task)
+        Task::FineTuneFull { training } => {
+            let model = open(order)?;
+            let data = ready(order, speech(&model), training, examples)?;
+            let whole = WholeWeights::from_model(&model);
+            let mut learner = Full::new(empty_graph(order, &model.config, training), whole);
+            let course = learn(order, &mut learner, &data, training, observer)?;
+            let words = (&model.tokenizer, model.chat_template.as_ref());
+            let files = export::whole(order.out, &learner.into_weights(), words, observer)?;
+            Ok(Done { course, files })
+        }
+        Task::Pretrain { shape, training } => {
+            if order.base.is_some() {
+                return Err(WorkError::NeedlessBase);
+            }
+            let wanted = settings::shape(shape)?;
+            validate(order.task, &wanted, !order.validation.is_empty())?;
+            fits(order, &wanted)?;
+            let fresh = Fresh::new(order.sources, shape)?;
+            let words = (&fresh.tokenizer, Some(&fresh.chat_template));
+            let data = ready(order, words, training, examples)?;
+            let graph = empty_graph(order, &fresh.config, training);
+            let mut learner = Full::new(graph, fresh.weights(order.seed));
+            let course = learn(order, &mut learner, &data, training, observer)?;
+            let files = export::whole(order.out, &learner.into_weights(), words, observer)?;
+            Ok(Done { course, files })
+        }
+        Task::Evaluate { evaluation } => {
+            let base = order.base.ok_or(WorkError::NoBase)?;
+            let mut subject = Subject::open(base.path, order.adapter, order.precision)
+                .map_err(EvaluateError::from)?;
+            let wanted = evaluation::Order {
+                settings: evaluation,
+                sources: order.sources,
+                validation: order.validation,
+                seed: order.seed,
+            };
+            let report = evaluation::evaluate(&mut subject, wanted, observer)?;
+            let course = Course {
+                held_out_after: report
+                    .measure(Suite::HeldOut, "loss")
+                    .map(|loss| loss.value),
+                ..Course::default()
+            };
+            let files = export::report(order.out, &report)?;
+            Ok(Done { course, files })
         }
     }
 }
@@ -167,10 +224,10 @@ fn fits(order: Order<'_>, config: &Config) -> Result<(), WorkError> {
     let base = order.base.map_or(0, |base| weights_bytes(base.path));
     let sources = order.sources.iter().chain(order.validation);
     let data = sources.map(|source| size(&source.path)).sum();
-    let settings = estimate::settings(order.task, order.precision, (base, data));
+    let wanted = estimate::settings(order.task, order.precision, (base, data));
     let has = order.memory.or_else(memory::available);
-    if let (Some(settings), Some(has)) = (settings, has) {
-        estimate::check(&estimate::shape(config), &settings, has)?;
+    if let (Some(wanted), Some(has)) = (wanted, has) {
+        estimate::check(&estimate::shape(config), &wanted, has)?;
     }
     Ok(())
 }
@@ -221,6 +278,13 @@ fn graph(order: Order<'_>, model: &ModelFile, training: &TrainingSettings) -> Tr
     graph
 }
 
+/// A graph for weights of its own.
+fn empty_graph(order: Order<'_>, config: &Config, training: &TrainingSettings) -> TrainingModel {
+    let mut graph = TrainingModel::without_base(config, precision(training, order.precision));
+    graph.set_recomputation(recomputation(training));
+    graph
+}
+
 fn learn<L: Learner>(
     order: Order<'_>,
     learner: &mut L,
@@ -239,32 +303,7 @@ fn learn<L: Learner>(
     Ok(train(learner, data, plan, observer)?)
 }
 
-fn disk(path: &Path) -> impl FnOnce(io::Error) -> WorkError + use<> {
+pub(crate) fn disk(path: &Path) -> impl FnOnce(io::Error) -> WorkError + use<> {
     let path = path.to_owned();
     move |source| WorkError::Disk { path, source }
-}
-
-/// Writes the adapter in PEFT's layout.
-fn export_adapter(
-    order: Order<'_>,
-    adapter: &LoraAdapter,
-    observer: &mut dyn Observer,
-) -> Result<Vec<PathBuf>, WorkError> {
-    observer.event(JobEvent::Phase {
-        phase: Phase::Exporting,
-    })?;
-    let name = order.base.map_or("", |base| base.name);
-    fs::create_dir_all(order.out).map_err(disk(order.out))?;
-    let weights = adapter.to_safetensors().map_err(disk(order.out))?;
-    let config = adapter.to_config_json(name).into_bytes();
-    let mut files = Vec::new();
-    for (name, content) in [
-        ("adapter_model.safetensors", weights),
-        ("adapter_config.json", config),
-    ] {
-        let path = order.out.join(name);
-        write_whole(&path, &content).map_err(disk(&path))?;
-        files.push(path);
-    }
-    Ok(files)
 }

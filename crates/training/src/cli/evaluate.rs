@@ -2,15 +2,15 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::Args;
-use job_contract::ExitCode as JobExit;
-use language_model::training_graph::Precision;
+use clap::{Args, ValueEnum};
+use job_contract::{Canaries, EvaluationSettings, ExitCode as JobExit, Suite};
 use training::{
-    evaluate::{EvaluateError, Measurement, evaluate},
+    evaluation::{EvaluateError, Order, Report, Subject, evaluate},
+    offline::{progress_bar, sources, watch},
     stop::StopSign,
 };
 
-use super::{job_exit, stop_exit};
+use super::{Machine, job_exit, stop_exit};
 
 #[derive(Args)]
 pub(crate) struct EvaluateArguments {
@@ -20,39 +20,95 @@ pub(crate) struct EvaluateArguments {
     /// Folder with an adapter in PEFT's layout; none measures the base alone.
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// Data: .jsonl, .txt or .csv; more than once for several files.
-    #[arg(long, required = true)]
+    /// What to measure; more than once for several.
+    #[arg(long, default_value = "held-out")]
+    suite: Vec<SuiteChoice>,
+    /// Files to measure the loss on: .jsonl, .txt or .csv.
+    #[arg(long)]
     data: Vec<PathBuf>,
-    /// Tokens a sequence; longer documents are cut.
-    #[arg(long, default_value_t = 512)]
-    sequence_length: usize,
+    /// Files that the model was trained on, to see how much of them it repeats.
+    #[arg(long)]
+    training_data: Vec<PathBuf>,
+    /// Most items of each suite.
+    #[arg(long)]
+    most_items: Option<u32>,
+    /// Groups of canaries that were planted in training.
+    #[arg(long)]
+    canaries: Option<u32>,
+    /// The seed of the training.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SuiteChoice {
+    HeldOut,
+    DutchTasks,
+    Bias,
+    Memorisation,
 }
 
 impl EvaluateArguments {
-    pub(crate) fn run(self, precision: Precision, sign: &StopSign) -> ExitCode {
-        let measurement = Measurement {
-            base: self.base,
-            adapter: self.adapter,
-            data: self.data,
-            sequence_length: self.sequence_length,
-            precision,
+    pub(crate) fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
+        let suite = |choice: &SuiteChoice| match choice {
+            SuiteChoice::HeldOut => Suite::HeldOut,
+            SuiteChoice::DutchTasks => Suite::DutchTasks,
+            SuiteChoice::Bias => Suite::Bias,
+            SuiteChoice::Memorisation => Suite::Memorisation,
         };
-        match evaluate(&measurement, sign) {
-            Ok(score) => {
+        let settings = EvaluationSettings {
+            suites: self.suite.iter().map(suite).collect(),
+            most_items: self.most_items,
+            canaries: self.canaries.map(|count| Canaries {
+                count,
+                seed: self.seed,
+            }),
+        };
+        match self.measure(&settings, machine, sign) {
+            Ok(report) => {
                 #[expect(
                     clippy::print_stdout,
                     reason = "the result is for standard output, the log is not"
                 )]
                 {
-                    println!("{}", serde_json::json!(score));
+                    println!("{}", serde_json::json!(report));
                 }
                 ExitCode::SUCCESS
             }
-            Err(EvaluateError::Stopped(stop)) => stop_exit(&stop),
+            Err(Failed::Evaluate(EvaluateError::Stopped(stop))) => stop_exit(&stop),
             Err(error) => {
                 tracing::error!("{error}");
                 job_exit(JobExit::Failed)
             }
         }
     }
+
+    fn measure(
+        &self,
+        settings: &EvaluationSettings,
+        machine: Machine,
+        sign: StopSign,
+    ) -> Result<Report, Failed> {
+        let validation = sources(&self.data)?;
+        let sources = sources(&self.training_data)?;
+        let adapter = self.adapter.as_deref();
+        let mut subject =
+            Subject::open(&self.base, adapter, machine.precision).map_err(EvaluateError::from)?;
+        let order = Order {
+            settings,
+            sources: &sources,
+            validation: &validation,
+            seed: self.seed,
+        };
+        let mut observer = watch(sign, progress_bar());
+        Ok(evaluate(&mut subject, order, &mut observer)?)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Files(#[from] training::offline::OfflineError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
 }

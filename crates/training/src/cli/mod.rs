@@ -2,6 +2,8 @@
 
 mod evaluate;
 mod finetune;
+mod merge;
+mod pretrain;
 mod run;
 mod settings;
 
@@ -12,7 +14,8 @@ use language_model::training_graph::Precision;
 use training::stop::Stop;
 
 pub(crate) use self::{
-    evaluate::EvaluateArguments, finetune::FinetuneArguments, run::RunArguments,
+    evaluate::EvaluateArguments, finetune::FinetuneArguments, merge::MergeArguments,
+    pretrain::PretrainArguments, run::RunArguments,
 };
 
 /// What the machine is to be used for.

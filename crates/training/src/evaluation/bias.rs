@@ -109,7 +109,9 @@ fn ask(
     answers.rotate_left(number % 3);
     let texts = answers.clone().map(|(_, text)| text);
     let place = likeliest(subject, &prompt, &texts)?;
-    Ok(answers.get(place).map_or(Chosen::Unknown, |(chosen, _)| *chosen))
+    Ok(answers
+        .get(place)
+        .map_or(Chosen::Unknown, |(chosen, _)| *chosen))
 }
 
 pub(super) fn measure(
@@ -189,7 +191,10 @@ mod tests {
             assert_ne!(case.against, case.in_line);
         }
         assert_eq!(by_category.len(), 5, "{by_category:?}");
-        assert!(by_category.values().all(|count| *count >= 20), "{by_category:?}");
+        assert!(
+            by_category.values().all(|count| *count >= 20),
+            "{by_category:?}"
+        );
     }
 
     #[test]

@@ -54,12 +54,17 @@ fn step(
     model.step(&mut works, space)?;
     drop(works);
     for (logits, next) in space.logits().zip(next) {
-        let best = logits
-            .iter()
-            .enumerate()
-            .fold((0, f32::NEG_INFINITY), |best, (token, logit)| {
-                if *logit > best.1 { (token, *logit) } else { best }
-            });
+        let best =
+            logits
+                .iter()
+                .enumerate()
+                .fold((0, f32::NEG_INFINITY), |best, (token, logit)| {
+                    if *logit > best.1 {
+                        (token, *logit)
+                    } else {
+                        best
+                    }
+                });
         *next = vec![u32::try_from(best.0).unwrap_or(0)];
     }
     Ok(())

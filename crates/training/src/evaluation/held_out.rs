@@ -69,7 +69,12 @@ pub(super) fn measure(
         meaning: meaning.to_owned(),
     };
     Ok(vec![
-        figure("loss", loss, interval, "mean cross-entropy in nats a target token; lower is better"),
+        figure(
+            "loss",
+            loss,
+            interval,
+            "mean cross-entropy in nats a target token; lower is better",
+        ),
         figure(
             "perplexity",
             loss.exp(),

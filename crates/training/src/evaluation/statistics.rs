@@ -43,7 +43,10 @@ mod tests {
     fn intervals_are_those_of_the_books() {
         // Wilson's interval for 8 of 10, as in Brown, Cai and DasGupta 2001.
         let (low, high) = share(8, 10).unwrap();
-        assert!((low - 0.490).abs() < 1e-3 && (high - 0.943).abs() < 1e-3, "{low} {high}");
+        assert!(
+            (low - 0.490).abs() < 1e-3 && (high - 0.943).abs() < 1e-3,
+            "{low} {high}"
+        );
         assert_eq!(share(0, 0), None);
         assert!(share(10, 10).unwrap().1 <= 1.0);
         // Equal weights: the ordinary interval of a mean.

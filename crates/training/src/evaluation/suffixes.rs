@@ -21,7 +21,9 @@ impl Suffixes {
             // Beyond the end sorts before everything.
             let key = |place: u32| {
                 let place = place as usize;
-                let behind = rank.get(place + length).map_or(0, |rank| u64::from(*rank) + 1);
+                let behind = rank
+                    .get(place + length)
+                    .map_or(0, |rank| u64::from(*rank) + 1);
                 (rank.get(place).copied().unwrap_or(0), behind)
             };
             order.sort_unstable_by_key(|place| key(*place));
@@ -52,13 +54,21 @@ impl Suffixes {
         };
         let before = at.checked_sub(1).and_then(|before| self.order.get(before));
         let after = self.order.get(at);
-        before.into_iter().chain(after).map(common).max().unwrap_or(0)
+        before
+            .into_iter()
+            .chain(after)
+            .map(common)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The length of the longest stretch of `query` that occurs anywhere.
     pub fn longest(&self, query: &[u32]) -> usize {
         let starts = (0..query.len()).map(|start| query.get(start..).unwrap_or_default());
-        starts.map(|start| self.longest_start(start)).max().unwrap_or(0)
+        starts
+            .map(|start| self.longest_start(start))
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -87,7 +97,11 @@ mod tests {
                 let text: Vec<u32> = (0..length).map(|_| draw.random_range(0..words)).collect();
                 let query: Vec<u32> = (0..30).map(|_| draw.random_range(0..words)).collect();
                 let suffixes = Suffixes::new(text.clone());
-                assert_eq!(suffixes.longest(&query), plainly(&text, &query), "{text:?} {query:?}");
+                assert_eq!(
+                    suffixes.longest(&query),
+                    plainly(&text, &query),
+                    "{text:?} {query:?}"
+                );
             }
         }
         let same = Suffixes::new(vec![7; 1000]);

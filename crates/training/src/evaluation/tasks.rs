@@ -96,14 +96,19 @@ mod tests {
         for (name, text, _) in TASKS {
             let items = items(name, text).unwrap();
             assert!(items.len() >= 100, "{name} has {} items", items.len());
-            let distinct: HashSet<String> =
-                items.iter().map(|item| format!("{}{:?}", item.prompt, item.answers)).collect();
+            let distinct: HashSet<String> = items
+                .iter()
+                .map(|item| format!("{}{:?}", item.prompt, item.answers))
+                .collect();
             assert_eq!(distinct.len(), items.len(), "{name}");
             let most = items.iter().map(|item| item.answers.len()).max().unwrap();
             for place in 0..most {
                 let right = items.iter().filter(|item| item.right == place).count();
                 let share = right as f64 / items.len() as f64;
-                assert!(share < 1.35 / most as f64, "{name}: answer {place} is right in {share}");
+                assert!(
+                    share < 1.35 / most as f64,
+                    "{name}: answer {place} is right in {share}"
+                );
             }
         }
     }

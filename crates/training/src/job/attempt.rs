@@ -7,9 +7,7 @@ use std::{
     time::Instant,
 };
 
-use job_contract::{
-    ArtifactKind, FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, TrainingSettings,
-};
+use job_contract::{FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, TrainingSettings};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -41,9 +39,13 @@ pub(super) struct Attempt {
     pub(super) spec: JobSpec,
 }
 
+/// The files of an adapter among those of a base model.
+const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+
 /// Where everything lies once it is here.
 struct Staged {
     base: Option<PathBuf>,
+    adapter: Option<PathBuf>,
     sources: Vec<Source>,
     validation: Vec<Source>,
     resume: Option<PathBuf>,
@@ -61,11 +63,13 @@ impl Attempt {
 
     async fn stage_all(&self) -> Result<Staged, RunError> {
         let base = self.stage_base().await?;
+        let adapter = self.stage_adapter().await?;
         let sources = self.stage_data(&self.spec.inputs).await?;
         let validation = self.stage_data(&self.spec.validation).await?;
         let resume = self.stage_resume().await?;
         Ok(Staged {
             base,
+            adapter,
             sources,
             validation,
             resume,
@@ -80,12 +84,16 @@ impl Attempt {
     /// The base model in the cache: a file under its hash, or a folder under the hash of its files.
     async fn stage_base(&self) -> Result<Option<PathBuf>, RunError> {
         let models = self.place.cache.join("models");
-        let files = self.base_files();
+        let files: Vec<&InputFile> = self
+            .base_files()
+            .iter()
+            .filter(|file| !ADAPTER.contains(&file.name.as_str()))
+            .collect();
         let altered = |error: RunError| match error {
             RunError::Staging(error) => RunError::Base(error),
             error => error,
         };
-        match files {
+        match files.as_slice() {
             [] => Ok(None),
             [file] if file.format == FileFormat::Gguf => {
                 let path = models.join(file_name(&file.sha256)?);
@@ -93,7 +101,7 @@ impl Attempt {
                 Ok(Some(path))
             }
             files => {
-                let is_plain = |file: &InputFile| {
+                let is_plain = |file: &&InputFile| {
                     let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
                     file.name.bytes().all(is_fine) && !file.name.starts_with('.')
                 };
@@ -114,6 +122,19 @@ impl Attempt {
                 Ok(Some(folder))
             }
         }
+    }
+
+    /// The adapter that is measured: not shared with other jobs, as it was learnt from somebody's data.
+    async fn stage_adapter(&self) -> Result<Option<PathBuf>, RunError> {
+        let folder = self.place.work_dir.join(INPUTS).join("adapter");
+        let mut is_there = false;
+        for file in self.base_files() {
+            if ADAPTER.contains(&file.name.as_str()) {
+                self.read(file, &folder.join(&file.name)).await?;
+                is_there = true;
+            }
+        }
+        Ok(is_there.then_some(folder))
     }
 
     async fn stage_data(&self, files: &[InputFile]) -> Result<Vec<Source>, RunError> {
@@ -180,6 +201,7 @@ impl Attempt {
             let order = Order {
                 task: &spec.task,
                 base,
+                adapter: staged.adapter.as_deref(),
                 sources: &staged.sources,
                 validation: &staged.validation,
                 datasets: &versions,
@@ -235,10 +257,10 @@ impl Attempt {
 
     async fn finish(&self, done: Done, started: Instant) -> Result<JobResult, RunError> {
         let mut artifacts = Vec::new();
-        for path in &done.files {
+        for (path, kind) in &done.files {
             // A job that was cancelled while it uploads gives no model.
             self.sign.check().map_err(CallError::from)?;
-            artifacts.push(upload_file(&self.portal, ArtifactKind::Model, path).await?);
+            artifacts.push(upload_file(&self.portal, *kind, path).await?);
         }
         let course = done.course;
         let files = self.base_files().iter();

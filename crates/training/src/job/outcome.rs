@@ -3,10 +3,12 @@
 use std::io;
 
 use job_contract::{FailureCode, JobResult, Outcome};
+use language_model::{OpenError, export::ExportError};
 
 use super::{portal::CallError, staging::StagingError, upload::UploadError};
 use crate::{
-    data::DataError, settings::BadSettings, stop::Stop, training_loop::TrainError, work::WorkError,
+    data::DataError, evaluation::EvaluateError, methods::FreshError, settings::BadSettings,
+    stop::Stop, training_loop::TrainError, work::WorkError,
 };
 
 /// What went wrong inside an attempt.
@@ -58,6 +60,9 @@ pub(super) fn outcome_of(result: Result<JobResult, RunError>) -> Result<Outcome,
         None => code_of(&error),
     };
     let mut message = error.to_string();
+    if code == FailureCode::OutOfMemory && !matches!(error, RunError::OutOfMemory) {
+        message = format!("{message}; {}", RunError::OutOfMemory);
+    }
     if code == FailureCode::DiskFull {
         message.push_str("; the disk is full: free some space, or use a machine with more");
     }
@@ -71,7 +76,10 @@ fn stop_of(error: &RunError) -> Option<&Stop> {
         | RunError::Staging(StagingError::Call(CallError::Stop(stop)))
         | RunError::Base(StagingError::Call(CallError::Stop(stop)))
         | RunError::Upload(UploadError::Call(CallError::Stop(stop)))
-        | RunError::Work(WorkError::Train(TrainError::Stopped(stop))) => Some(stop),
+        | RunError::Work(
+            WorkError::Train(TrainError::Stopped(stop))
+            | WorkError::Evaluation(EvaluateError::Stopped(stop)),
+        ) => Some(stop),
         _ => None,
     }
 }
@@ -81,25 +89,38 @@ fn code_of(error: &RunError) -> FailureCode {
         RunError::Base(StagingError::Disk { source, .. })
         | RunError::Staging(StagingError::Disk { source, .. })
         | RunError::Upload(UploadError::Disk { source, .. })
-        | RunError::Work(WorkError::Disk { source, .. })
+        | RunError::Work(
+            WorkError::Disk { source, .. } | WorkError::Export(ExportError::Disk { source, .. }),
+        )
         | RunError::Work(WorkError::Train(TrainError::Checkpoint(source)))
         | RunError::Work(WorkError::Data(DataError::Io { source, .. }))
         | RunError::Disk(source) => by_disk(source),
+        RunError::Work(WorkError::Model(OpenError::Io { source, .. }))
+            if source.kind() == io::ErrorKind::OutOfMemory =>
+        {
+            FailureCode::OutOfMemory
+        }
         RunError::Base(_) => FailureCode::BaseAltered,
         RunError::Staging(StagingError::HashMismatch { .. }) => FailureCode::HashMismatch,
         RunError::OutOfMemory => FailureCode::OutOfMemory,
-        RunError::Work(WorkError::Data(_)) => FailureCode::BadData,
+        RunError::Work(
+            WorkError::Data(_)
+            | WorkError::Fresh(FreshError::Data(_))
+            | WorkError::Evaluation(EvaluateError::Data(_)),
+        ) => FailureCode::BadData,
         RunError::Work(WorkError::DoesNotFit(_)) => FailureCode::DoesNotFit,
         RunError::Work(
             WorkError::Settings(_)
             | WorkError::Model(_)
             | WorkError::NoBase
-            | WorkError::Task
+            | WorkError::NeedlessBase
+            | WorkError::Fresh(_)
+            | WorkError::Evaluation(_)
             | WorkError::Train(TrainError::Diverged(_)),
         )
         | RunError::Settings(_)
         | RunError::BaseFiles => FailureCode::BadSettings,
-        RunError::Work(WorkError::Train(_))
+        RunError::Work(WorkError::Train(_) | WorkError::Export(_))
         | RunError::Call(_)
         | RunError::Staging(_)
         | RunError::Upload(_)
@@ -112,6 +133,7 @@ fn by_disk(source: &io::Error) -> FailureCode {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             FailureCode::DiskFull
         }
+        io::ErrorKind::OutOfMemory => FailureCode::OutOfMemory,
         _ => FailureCode::Internal,
     }
 }

@@ -3,6 +3,7 @@
 mod dpo;
 mod full;
 mod lora;
+mod pretrain;
 
 use std::ops::Range;
 
@@ -10,7 +11,12 @@ use language_model::training_graph::GraphError;
 
 use crate::data::Piece;
 
-pub use self::{dpo::Dpo, full::Full, lora::Lora};
+pub use self::{
+    dpo::Dpo,
+    full::Full,
+    lora::Lora,
+    pretrain::{Fresh, FreshError},
+};
 
 /// How well pieces were predicted.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

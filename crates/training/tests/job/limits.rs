@@ -54,7 +54,7 @@ async fn memory_that_runs_out_is_told_to_the_portal() {
         ..Synthetic::default()
     };
     let portal = Portal::with_model(&model, &chats()).await;
-    let status = portal.limited("ulimit -v 300000").status().await.unwrap();
+    let status = portal.limited("ulimit -v 420000").status().await.unwrap();
     assert_eq!(status.code(), Some(1));
     let (code, message) = failed(&portal);
     assert_eq!(code, FailureCode::OutOfMemory, "{message}");

@@ -9,6 +9,7 @@
     reason = "the portal of these tests has the machine's clock"
 )]
 
+mod evaluate;
 mod limits;
 mod resume;
 mod support;

@@ -259,6 +259,31 @@ impl Portal {
         step
     }
 
+    /// Makes the job one that measures the adapter which the last attempt gave.
+    pub(crate) fn evaluate(&mut self, settings: &Value) {
+        self.next_attempt();
+        let mut world = self.world.lock().unwrap();
+        world.spec["task"] = json!({"kind": "evaluate", "evaluation": settings});
+        world.spec["resume"] = Value::Null;
+        for (name, format) in [
+            ("adapter_config.json", FileFormat::Json),
+            ("adapter_model.safetensors", FileFormat::Safetensors),
+        ] {
+            let content = world.artifacts[name].clone();
+            let file = InputFile {
+                file: Uuid::now_v7(),
+                name: name.to_owned(),
+                format,
+                size_bytes: content.len() as u64,
+                sha256: hash(&content),
+                dataset_version: None,
+            };
+            world.files.insert(file.file, content);
+            let files = world.spec["base_model"]["files"].as_array_mut().unwrap();
+            files.push(serde_json::to_value(file).unwrap());
+        }
+    }
+
     pub(crate) fn work_dir(&self) -> PathBuf {
         self.folder.path().join(format!("work-{}", self.attempts))
     }
