@@ -300,10 +300,7 @@ pub(in super::super) fn overdue_once(duty: &Duty) -> String {
     format!("overdue:{}:{}", duty.withdrawal, duty.kind.name())
 }
 
-async fn select(
-    conn: &mut PgConnection,
-    wanted: Wanted,
-) -> Result<Vec<Duty>, StoreError> {
+async fn select(conn: &mut PgConnection, wanted: Wanted) -> Result<Vec<Duty>, StoreError> {
     let (withdrawal, role, overdue_at) = match wanted {
         Wanted::Of(id) => (Some(id.0), None, None),
         Wanted::OpenFor(role) => (None, Some(role.name()), None),
