@@ -1,5 +1,10 @@
 //! The estimate against what processes really held.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+
 use std::{fs, path::Path, process::Command};
 
 use job_contract::{LoraSettings, Recompute, Task, TrainingSettings};

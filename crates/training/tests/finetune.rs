@@ -1,5 +1,10 @@
 //! The program with local files.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+
 use std::{fs, path::Path, process::Command};
 
 use language_model::{LoraAdapter, ModelFile, synthetic::Synthetic};
