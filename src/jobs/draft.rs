@@ -190,6 +190,7 @@ fn task(errors: &mut FieldErrors, raw: &RawDraft) -> Task {
             rank,
             #[expect(clippy::cast_precision_loss, reason = "at most 128")]
             alpha: (rank * 2) as f32,
+            dropout: 0.0,
             target_modules: ALL_MODULES.map(str::to_owned).to_vec(),
         },
         training: TrainingSettings {
@@ -198,9 +199,7 @@ fn task(errors: &mut FieldErrors, raw: &RawDraft) -> Task {
             batch_size,
             sequence_length,
             learning_rate,
-            warmup_steps: 10,
-            held_out_share: 0.1,
-            checkpoint_every_steps: 50,
+            ..TrainingSettings::default()
         },
     }
 }
@@ -246,7 +245,9 @@ mod tests {
     #[test]
     fn a_fresh_form_has_good_defaults() {
         let draft = Draft::parse(&raw()).unwrap();
-        let Task::FineTuneLora { lora, training } = draft.task;
+        let (Some(lora), Some(training)) = (draft.task.lora(), draft.task.training()) else {
+            panic!("no fine-tuning with adapters: {:?}", draft.task);
+        };
         assert_eq!((lora.rank, lora.alpha), (8, 16.0));
         assert_eq!(lora.target_modules.len(), 7);
         assert_eq!((training.epochs, training.batch_size), (3, 4));

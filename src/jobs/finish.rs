@@ -225,6 +225,8 @@ pub(super) fn failure_name(code: FailureCode) -> &'static str {
         FailureCode::HashMismatch => "hash_mismatch",
         FailureCode::Refused => "refused",
         FailureCode::BadSettings => "bad_settings",
+        FailureCode::DoesNotFit => "does_not_fit",
+        FailureCode::BaseAltered => "base_altered",
         FailureCode::OutOfMemory => "out_of_memory",
         FailureCode::DiskFull => "disk_full",
         FailureCode::Internal => "internal",

@@ -53,10 +53,13 @@ impl Progress {
                 push(&mut self.losses, *step, *loss);
                 return;
             }
-            JobEvent::HeldOut { step, loss } => push(&mut self.held_out, *step, *loss),
+            JobEvent::HeldOut { step, loss, .. } => push(&mut self.held_out, *step, *loss),
             // Kept as a reading; a line for each of thousands says nothing.
             JobEvent::FileRead { .. } => return,
-            JobEvent::Checkpoint { .. } | JobEvent::Note { .. } => {}
+            JobEvent::Checkpoint { .. }
+            | JobEvent::DataProblem { .. }
+            | JobEvent::Measured { .. }
+            | JobEvent::Note { .. } => {}
         }
         if self.lines.len() < MOST_LINES {
             self.lines.push((event.at, event.event));
@@ -96,6 +99,7 @@ mod tests {
                 step,
                 total_steps: 40,
                 loss,
+                accuracy: None,
                 learning_rate: 1e-3,
                 gradient_norm: 1.0,
                 tokens_per_second: 500.0,

@@ -1,6 +1,6 @@
 //! The work that an attempt is asked to do.
 
-use job_contract::{BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec};
+use job_contract::{BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec, Recipe};
 use sqlx::PgConnection;
 
 use super::{
@@ -18,6 +18,8 @@ use crate::{
 
 /// A call at least this often; the program makes it twice in that time.
 const HEARTBEAT_SECONDS: u32 = 2;
+/// What a lost machine costs at most.
+const CHECKPOINT_SECONDS: u32 = 300;
 
 /// The spec of a live attempt.
 pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
@@ -44,9 +46,9 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
         job: job.id.0,
         attempt: attempt.id.0,
         task: job.task,
-        base_model: BaseModel {
+        base_model: Some(BaseModel {
             name: job.base_name,
-            file: InputFile {
+            files: vec![InputFile {
                 file: base.id,
                 format: if base.name.ends_with(".gguf") {
                     FileFormat::Gguf
@@ -57,11 +59,16 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
                 size_bytes: base.size_bytes.unsigned_abs(),
                 sha256: base.sha256,
                 dataset_version: None,
-            },
-        },
+            }],
+        }),
         inputs,
+        validation: Vec::new(),
+        resume: None,
         seed: job.seed.unsigned_abs(),
         heartbeat_seconds: HEARTBEAT_SECONDS,
+        checkpoint_every_seconds: CHECKPOINT_SECONDS,
+        time_limit_seconds: None,
+        recipe: Recipe::Own,
     })
 }
 

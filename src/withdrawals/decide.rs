@@ -341,10 +341,7 @@ pub async fn report_overdue(db: &Db) -> Result<(), WithdrawError> {
     let mut tx = db.write(&actor).await?;
     let now = tx.now();
     let mut any = false;
-    for duty in store::open_duties(tx.conn(), None).await? {
-        if duty.due_at > now {
-            continue;
-        }
+    for duty in store::overdue_untold(tx.conn(), now).await? {
         let to = Recipient::Role {
             institution: platform.id,
             role: Role::Admin,
@@ -358,7 +355,7 @@ pub async fn report_overdue(db: &Db) -> Result<(), WithdrawError> {
             .with("duty", duty.kind.name())
             .with_day("due", duty.due_at)
             .link(format!("/withdrawals/{}", duty.withdrawal))
-            .once(format!("overdue:{}:{}", duty.withdrawal, duty.kind.name()));
+            .once(store::overdue_once(&duty));
         if tell(&mut tx, &notice).await?.is_some() {
             any = true;
             tx.record(&Overdue {

@@ -66,7 +66,7 @@ pub async fn waiting_for(db: &Db, actor: &Actor) -> Result<Vec<Waiting>, StoreEr
             continue;
         }
         let mut conn = db.read().await?;
-        for duty in store::open_duties(&mut conn, Some(role)).await? {
+        for duty in store::open_duties(&mut conn, role).await? {
             if duty.kind != DutyKind::Purge || duty.due_at <= db.now() {
                 found.push(Waiting {
                     withdrawal: duty.withdrawal,

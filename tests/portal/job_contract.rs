@@ -152,12 +152,15 @@ pub(crate) fn result(spec: &JobSpec, artifacts: Vec<StoredArtifact>) -> JobResul
         held_out_loss_before: Some(3.5),
         held_out_loss_after: Some(2.1),
         steps: 6,
+        best_step: None,
+        resumed_from_step: None,
         tokens_trained: 1000,
         tokens_by_dataset: spec
             .inputs
             .iter()
             .filter_map(|input| Some((input.dataset_version?, 1000)))
             .collect(),
+        tokens_by_dataset_in_run: Vec::new(),
         files_read: spec
             .inputs
             .iter()
@@ -209,7 +212,10 @@ async fn each_file_is_read_by_leave_and_a_withdrawal_ends_it_at_the_next_read() 
         .unwrap();
     assert_eq!(bytes.as_ref(), given::small_corpus());
     assert_eq!(
-        program.grant(spec.base_model.file.file).await.0,
+        program
+            .grant(spec.base_model.as_ref().unwrap().files[0].file)
+            .await
+            .0,
         StatusCode::OK
     );
     let (status, text) = program.grant(Uuid::now_v7()).await;
@@ -246,7 +252,7 @@ async fn each_file_is_read_by_leave_and_a_withdrawal_ends_it_at_the_next_read() 
         StatusCode::NO_CONTENT,
         "twice is fine"
     );
-    let late = Outcome::Succeeded(result(&spec, vec![]));
+    let late = Outcome::Succeeded(Box::new(result(&spec, vec![])));
     assert_eq!(program.finish(&late).await, StatusCode::CONFLICT);
     let state = given::job_until(&app, program.job, given::is_over).await;
     assert_eq!(
@@ -271,6 +277,7 @@ async fn events_count_once_however_often_they_are_sent() {
         step,
         total_steps: 6,
         loss,
+        accuracy: None,
         learning_rate: 0.001,
         gradient_norm: 1.0,
         tokens_per_second: 100.0,
@@ -323,7 +330,10 @@ async fn a_job_succeeds_once_with_files_that_are_there_and_data_that_was_granted
         .put("adapter_model.safetensors", b"weights of a test")
         .await;
     let config = program.put("adapter_config.json", b"{}").await;
-    let good = Outcome::Succeeded(result(&spec, vec![weights.clone(), config.clone()]));
+    let good = Outcome::Succeeded(Box::new(result(
+        &spec,
+        vec![weights.clone(), config.clone()],
+    )));
 
     let (status, text) = program.call(Method::POST, "finish", &good).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
@@ -333,7 +343,7 @@ async fn a_job_succeeds_once_with_files_that_are_there_and_data_that_was_granted
     let mut altered = weights.clone();
     altered.sha256 = "0".repeat(64);
     for artifacts in [vec![weights.clone()], vec![altered, config.clone()]] {
-        let bad = Outcome::Succeeded(result(&spec, artifacts));
+        let bad = Outcome::Succeeded(Box::new(result(&spec, artifacts)));
         assert_eq!(program.finish(&bad).await, StatusCode::UNPROCESSABLE_ENTITY);
     }
 
@@ -451,7 +461,7 @@ async fn a_result_on_other_bytes_is_no_success() {
     // The right hash as well: every word of the program counts.
     made.files_read
         .insert(0, (spec.inputs[0].file, "0".repeat(64)));
-    let outcome = Outcome::Succeeded(made);
+    let outcome = Outcome::Succeeded(Box::new(made));
     assert_eq!(program.finish(&outcome).await, StatusCode::NO_CONTENT);
     let state = given::job_until(&app, program.job, given::is_over).await;
     assert_eq!(

@@ -380,6 +380,44 @@ async fn a_quarantined_model_is_decided_on_by_an_operator_and_who_withdrew_is_to
 }
 
 #[actix_web::test]
+async fn what_is_late_is_told_once_however_much_was_late_before() {
+    const OLDER: i64 = 201;
+    let (app, data) = prepared().await;
+    let base = given::tiny_base(&app).await;
+    made_model(&app, base, data.version, "ft:tiny:een").await;
+    let mut manager = app.browser("manager.waterland").await;
+    withdraw(&mut manager, data.dataset, "").await;
+    let told = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM events WHERE kind = 'withdrawals.duty_overdue'")
+            .fetch_one(&mut connection(&app).await)
+            .await
+            .unwrap()
+    };
+    app.run_tasks().await;
+    assert_eq!(told().await, 0, "there is time");
+    let mut conn = connection(&app).await;
+    sqlx::query(
+        "WITH one AS (SELECT * FROM withdrawals LIMIT 1), copies AS (
+             INSERT INTO withdrawals SELECT (jsonb_populate_record(NULL::withdrawals, to_jsonb(one) || jsonb_build_object('id', gen_random_uuid()))).*
+             FROM one, generate_series(1, $1) RETURNING id, withdrawn_at)
+         INSERT INTO withdrawal_duties (id, withdrawal_id, kind, owner_role, due_at)
+         SELECT gen_random_uuid(), id, 'decide_models', 'operator', withdrawn_at - interval '1 day' FROM copies",
+    )
+    .bind(OLDER)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    app.run_tasks().await;
+    app.run_tasks().await;
+    assert_eq!(told().await, OLDER);
+    app.run_tasks().await;
+    assert_eq!(told().await, OLDER, "nothing is told twice");
+    let mut admin = app.browser("admin").await;
+    let notices = admin.get("/en/notices").await.unwrap();
+    assert!(notices.text.contains("Late after the withdrawal of"));
+}
+
+#[actix_web::test]
 async fn the_agreement_keeps_or_retires_models_at_any_depth() {
     for (says, status, is_quarantined) in [("keep", "released", false), ("retire", "retired", true)]
     {

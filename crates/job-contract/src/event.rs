@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::StoredArtifact;
+use crate::{StoredArtifact, Suite};
 
 /// Events since the last batch; empty is a heartbeat.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub enum JobEvent {
         total_steps: u32,
         /// Mean cross-entropy in nats a target token.
         loss: f32,
+        /// Share of target tokens that the model would have chosen, 0.0 to 1.0, where it was counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accuracy: Option<f32>,
         learning_rate: f32,
         gradient_norm: f32,
         tokens_per_second: f32,
@@ -70,10 +73,41 @@ pub enum JobEvent {
         step: u32,
         /// Mean cross-entropy in nats a target token.
         loss: f32,
+        /// As for a step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accuracy: Option<f32>,
     },
+    /// All parts of a checkpoint are stored: another attempt can go on from it. Every step up to it was told before.
     Checkpoint {
         step: u32,
-        artifact: StoredArtifact,
+        /// Hash over all that decides the run; see [`crate::Resume`].
+        run: String,
+        /// In order; at least one.
+        files: Vec<StoredArtifact>,
+        /// The last measurement before it.
+        held_out_loss: Option<f32>,
+    },
+    /// A line of the data that cannot be used; the first hundred are told, then the job fails.
+    DataProblem {
+        /// The file's name, as in the spec.
+        file: String,
+        /// From 1; 0 where the whole file is meant.
+        line: u64,
+        /// For example `messages[2].role`, where one is to blame.
+        field: Option<String>,
+        /// What is wrong and what would do; English.
+        problem: String,
+    },
+    /// An evaluation has a figure.
+    Measured {
+        suite: Suite,
+        /// For example `perplexity` or `sentiment`.
+        measure: String,
+        value: f64,
+        /// The interval that holds the true value in 95 of 100 cases, where items were sampled.
+        interval: Option<(f64, f64)>,
+        /// How many items it stands on.
+        items: u64,
     },
     /// A file was read to its end; told for each, also where it is not what the spec says.
     FileRead {
@@ -93,6 +127,7 @@ pub enum JobEvent {
 pub struct EventAnswer {
     /// True: stop now, then call `finish` with a cancelled outcome.
     pub cancel: bool,
-    /// Why, for example `cancelled_by_requester` or `permission_withdrawn`.
+    /// Why, for example `cancelled_by_requester`, `permission_withdrawn` or `paused`; a paused program uploads a
+    /// checkpoint first.
     pub reason: Option<String>,
 }

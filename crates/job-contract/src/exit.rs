@@ -24,7 +24,7 @@ pub enum ExitCode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
-    Succeeded(Result),
+    Succeeded(Box<Result>),
     Failed {
         code: FailureCode,
         /// What happened and what to do, one or two English sentences.
@@ -45,11 +45,21 @@ pub struct Result {
     pub held_out_loss_before: Option<f32>,
     /// Held-out loss of what was exported.
     pub held_out_loss_after: Option<f32>,
+    /// Steps of the whole run, over all attempts.
     pub steps: u32,
-    /// Tokens read in training, over all epochs.
+    /// The step whose parameters were exported, where that is not the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<u32>,
+    /// Where this attempt took over from an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_from_step: Option<u32>,
+    /// Tokens read in training, over all epochs and attempts that the result stands on.
     pub tokens_trained: u64,
-    /// Tokens read from each dataset version in training, over all epochs.
+    /// Tokens read from each dataset version in training by this attempt alone.
     pub tokens_by_dataset: Vec<(Uuid, u64)>,
+    /// The same over all attempts that the result stands on; empty where this attempt did it all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens_by_dataset_in_run: Vec<(Uuid, u64)>,
     /// SHA-256 of the bytes that were really read, by file.
     pub files_read: Vec<(Uuid, String)>,
     pub wall_seconds: f64,
@@ -88,7 +98,12 @@ pub enum FailureCode {
     Refused,
     /// Settings that do not fit the model or each other.
     BadSettings,
+    /// The estimate says that it cannot fit; the message says what would.
+    DoesNotFit,
+    /// Memory ran out while it ran.
     OutOfMemory,
     DiskFull,
+    /// The base model is missing, or is not what the spec says.
+    BaseAltered,
     Internal,
 }

@@ -1,6 +1,6 @@
 //! What the portal and the programs it starts say to each other.
 //!
-//! Version 1. Everything is JSON over HTTP under `/internal/v1` of the portal. A *training* program holds the
+//! Version 2. Everything is JSON over HTTP under `/internal/v1` of the portal. A *training* program holds the
 //! token of one attempt and may only reach that attempt; a *serving* program holds the serving token.
 //!
 //! | call | asks | answers |
@@ -22,6 +22,7 @@ mod exit;
 mod grant;
 mod serving;
 mod spec;
+mod task;
 
 pub use self::{
     artifact::{ArtifactKind, ArtifactRequest, ArtifactUpload, StoredArtifact},
@@ -31,11 +32,15 @@ pub use self::{
     serving::{
         Assignment, Assignments, ModelFile, ModelKind, ModelState, ModelStatus, ServingStatus,
     },
-    spec::{BaseModel, FileFormat, InputFile, JobSpec, LoraSettings, Task, TrainingSettings},
+    spec::{BaseModel, FileFormat, InputFile, JobSpec, Recipe, Resume, Strategy},
+    task::{
+        EarlyStop, EvaluationSettings, LoraSettings, ModelShape, Precision, Recompute, Schedule,
+        Suite, Task, TrainingSettings,
+    },
 };
 
 /// The version of this contract; a program refuses a spec of another one.
-pub const CONTRACT_VERSION: u32 = 1;
+pub const CONTRACT_VERSION: u32 = 2;
 
 /// Name of the environment variable with the portal's address, for example `http://127.0.0.1:8080`.
 pub const ENV_PORTAL_URL: &str = "FACULTY_PORTAL_URL";

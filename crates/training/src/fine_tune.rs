@@ -305,6 +305,7 @@ impl Run<'_> {
             step,
             total_steps: self.total_steps,
             loss: mean as f32,
+            accuracy: None,
             learning_rate: rate,
             gradient_norm,
             tokens_per_second: (tokens as f64 / seconds) as f32,
@@ -380,6 +381,7 @@ impl Run<'_> {
             observer.event(JobEvent::HeldOut {
                 step: self.position.step,
                 loss: mean as f32,
+                accuracy: None,
             })?;
         }
         Ok(mean)

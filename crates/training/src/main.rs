@@ -305,6 +305,7 @@ fn finetune_locally(
         lora: LoraSettings {
             rank: arguments.rank,
             alpha: arguments.alpha,
+            dropout: 0.0,
             target_modules: arguments.target_modules,
         },
         training: TrainingSettings {
@@ -316,6 +317,7 @@ fn finetune_locally(
             warmup_steps: arguments.warmup_steps,
             held_out_share: arguments.held_out_share,
             checkpoint_every_steps: arguments.checkpoint_every_steps,
+            ..TrainingSettings::default()
         },
         seed: arguments.seed,
         precision,

@@ -223,13 +223,17 @@ impl Observer for Terminal {
                 self.bar
                     .set_message(format!("loss {loss:.3}, {tokens_per_second:.0} tokens/s"));
             }
-            JobEvent::HeldOut { step, loss } => {
+            JobEvent::HeldOut { step, loss, .. } => {
                 self.say(&format!(
                     "held-out loss after step {step}: {loss:.4} nats a token"
                 ));
             }
             JobEvent::Note { message } => self.say(&message),
-            JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } | JobEvent::FileRead { .. } => {}
+            JobEvent::Phase { .. }
+            | JobEvent::Checkpoint { .. }
+            | JobEvent::DataProblem { .. }
+            | JobEvent::Measured { .. }
+            | JobEvent::FileRead { .. } => {}
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ const LONG: u32 = 20;
 
 fn succeeded(portal: &Portal) -> JobResult {
     match portal.outcome() {
-        Outcome::Succeeded(result) => result,
+        Outcome::Succeeded(result) => *result,
         other => unreachable!("the job did not succeed: {other:?}"),
     }
 }
@@ -257,7 +257,7 @@ async fn settings_that_make_no_sense_are_refused_before_work() {
 async fn another_contract_version_is_not_worked_on() {
     let portal = Portal::with_data(&chats()).await;
     portal.spec(|spec| {
-        spec["contract_version"] = 2.into();
+        spec["contract_version"] = 1.into();
         spec["something_new"] = true.into();
     });
     assert_eq!(portal.run().await, 2);

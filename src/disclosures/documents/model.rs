@@ -1,6 +1,5 @@
 //! Fields that state what the model is, where it comes from and who gets it.
 
-use job_contract::Task;
 use serde_json::json;
 
 use super::{date_words, evidence_of_base};
@@ -215,7 +214,9 @@ pub(super) fn architecture(ledger: &Ledger) -> Field {
         let mut text = recorded.facts.architecture.clone();
         let mut added = Vec::new();
         for made in &ledger.chain {
-            let Task::FineTuneLora { lora, .. } = &made.task;
+            let Some(lora) = made.task.lora() else {
+                continue;
+            };
             let words = Words::with("disclosure-say-adapter", |_| {
                 vec![
                     ("rank", lora.rank.to_string()),

@@ -47,8 +47,9 @@ fn each(
 
 pub(super) fn method(ledger: &Ledger) -> Field {
     each(ledger, "training-method", |made| {
-        let Task::FineTuneLora { training, .. } = &made.task;
-        let text = Words::with("disclosure-say-method", |lang| {
+        let training = made.task.training().cloned().unwrap_or_default();
+        let (kind, words) = method_of(&made.task);
+        let text = Words::with(words, |lang| {
             vec![
                 ("steps", number(lang, i64::from(made.result.steps))),
                 ("epochs", training.epochs.to_string()),
@@ -56,24 +57,43 @@ pub(super) fn method(ledger: &Ledger) -> Field {
             ]
         });
         let value = json!({
-            "kind": "fine_tune_lora", "steps": made.result.steps, "program": made.result.program,
+            "kind": kind, "steps": made.result.steps, "program": made.result.program,
         });
         (text, value, vec![job(made), attempt(made)])
     })
 }
 
+/// The method's name in the contract, and the sentence that says it.
+fn method_of(task: &Task) -> (&'static str, &'static str) {
+    match task {
+        Task::FineTuneLora { .. } => ("fine_tune_lora", "disclosure-say-method"),
+        Task::FineTuneFull { .. } => ("fine_tune_full", "disclosure-say-method-full"),
+        Task::Pretrain { .. } => ("pretrain", "disclosure-say-method-pretrain"),
+        Task::Dpo { .. } => ("dpo", "disclosure-say-method-dpo"),
+        Task::Evaluate { .. } => ("evaluate", "disclosure-say-method-none"),
+    }
+}
+
 pub(super) fn hyperparameters(ledger: &Ledger) -> Field {
     each(ledger, "hyperparameters", |made| {
-        let Task::FineTuneLora { lora, training } = &made.task;
-        let text = Words::with("disclosure-say-hyperparameters", |lang| {
-            vec![
+        let training = made.task.training().cloned().unwrap_or_default();
+        let lora = made.task.lora();
+        let words = match lora {
+            Some(_) => "disclosure-say-hyperparameters",
+            None => "disclosure-say-hyperparameters-whole",
+        };
+        let text = Words::with(words, |lang| {
+            let mut values = vec![
                 ("rate", decimal_of(lang, training.learning_rate)),
                 ("batch", training.batch_size.to_string()),
                 ("length", number(lang, i64::from(training.sequence_length))),
                 ("warmup", training.warmup_steps.to_string()),
-                ("rank", lora.rank.to_string()),
-                ("alpha", decimal_of(lang, lora.alpha)),
-            ]
+            ];
+            if let Some(lora) = lora {
+                values.push(("rank", lora.rank.to_string()));
+                values.push(("alpha", decimal_of(lang, lora.alpha)));
+            }
+            values
         });
         (text, json!(made.task), vec![job(made)])
     })
@@ -96,7 +116,7 @@ pub(super) fn evaluation(ledger: &Ledger) -> Field {
         return Field::missing("evaluation", Role::Operator, format!("/jobs/{}", made.job));
     }
     each(ledger, "evaluation", |made| {
-        let Task::FineTuneLora { training, .. } = &made.task;
+        let training = made.task.training().cloned().unwrap_or_default();
         let before = f64::from(made.result.held_out_loss_before.unwrap_or_default());
         let after = f64::from(made.result.held_out_loss_after.unwrap_or_default());
         let share = f64::from(training.held_out_share) * 100.0;

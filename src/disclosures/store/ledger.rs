@@ -160,7 +160,7 @@ async fn modification(
         task: serde_json::from_value(row.task).map_err(|_| corrupt("an unknown task"))?,
         attempt: AttemptId(row.attempt),
         ended_at: row.ended_at,
-        result,
+        result: *result,
         datasets: datasets_of(conn, AttemptId(row.attempt), at).await?,
     })
 }

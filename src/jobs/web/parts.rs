@@ -1,7 +1,6 @@
 //! The pieces of a job's page.
 
 use chrono::{DateTime, Utc};
-use job_contract::Task;
 
 use super::{
     super::{
@@ -191,7 +190,6 @@ pub(super) fn facts(page: &Page, job: &Job) -> Vec<Fact> {
         value,
         href: None,
     };
-    let Task::FineTuneLora { lora, training } = &job.task;
     let profit = if job.is_commercial {
         "commercial-yes"
     } else {
@@ -211,17 +209,21 @@ pub(super) fn facts(page: &Page, job: &Job) -> Vec<Fact> {
         ),
         fact("jobs-commercial", lang.t(profit)),
         fact("jobs-territory", permissions::place(lang, job.territory)),
-        fact("jobs-epochs", training.epochs.to_string()),
     ];
-    if let Some(steps) = training.max_steps {
-        facts.push(fact("jobs-max-steps", count(lang, u64::from(steps))));
+    if let Some(lora) = job.task.lora() {
+        facts.push(fact("jobs-rank", lora.rank.to_string()));
     }
-    facts.extend([
-        fact("jobs-rank", lora.rank.to_string()),
-        fact("jobs-learning-rate", rate(lang, training.learning_rate)),
-        fact("jobs-sequence-length", training.sequence_length.to_string()),
-        fact("jobs-batch-size", training.batch_size.to_string()),
-    ]);
+    if let Some(training) = job.task.training() {
+        facts.push(fact("jobs-epochs", training.epochs.to_string()));
+        if let Some(steps) = training.max_steps {
+            facts.push(fact("jobs-max-steps", count(lang, u64::from(steps))));
+        }
+        facts.extend([
+            fact("jobs-learning-rate", rate(lang, training.learning_rate)),
+            fact("jobs-sequence-length", training.sequence_length.to_string()),
+            fact("jobs-batch-size", training.batch_size.to_string()),
+        ]);
+    }
     facts
 }
 

@@ -91,7 +91,9 @@ pub(super) fn line(lang: Lang, event: &JobEvent) -> Option<String> {
                 ("steps", count(lang, u64::from(*total_steps))),
             ],
         ),
-        JobEvent::HeldOut { step, loss: value } => lang.t_with(
+        JobEvent::HeldOut {
+            step, loss: value, ..
+        } => lang.t_with(
             "jobs-line-held-out",
             &[
                 ("step", count(lang, u64::from(*step))),
@@ -103,7 +105,18 @@ pub(super) fn line(lang: Lang, event: &JobEvent) -> Option<String> {
             &[("step", count(lang, u64::from(*step)))],
         ),
         JobEvent::Note { message } => message.clone(),
-        JobEvent::Step { .. } | JobEvent::FileRead { .. } => return None,
+        JobEvent::DataProblem {
+            file,
+            line,
+            field,
+            problem,
+        } => {
+            let field = field.as_ref().map(|field| format!(" {field}:"));
+            format!("{file}:{line}:{} {problem}", field.unwrap_or_default())
+        }
+        JobEvent::Step { .. } | JobEvent::FileRead { .. } | JobEvent::Measured { .. } => {
+            return None;
+        }
     })
 }
 
@@ -131,6 +144,8 @@ pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
         (JobStatus::Failed, Some("hash_mismatch")) => "jobs-why-hash-mismatch",
         (JobStatus::Failed, Some("refused")) => "jobs-why-refused",
         (JobStatus::Failed, Some("bad_settings")) => "jobs-why-bad-settings",
+        (JobStatus::Failed, Some("does_not_fit")) => "jobs-why-does-not-fit",
+        (JobStatus::Failed, Some("base_altered")) => "jobs-why-base-altered",
         (JobStatus::Failed, Some("out_of_memory")) => "jobs-why-out-of-memory",
         (JobStatus::Failed, Some("disk_full")) => "jobs-why-disk-full",
         (JobStatus::Failed, Some("not_started")) => "jobs-why-not-started",

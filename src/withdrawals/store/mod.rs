@@ -17,7 +17,7 @@ pub(super) use self::{
     },
     show::{
         Duty, ListedWithdrawal, MadeOfModel, Stops, Withdrawal, curated_by, duties, find, list,
-        model_named, models_of, open_duties, stops_of,
+        model_named, models_of, open_duties, overdue_once, overdue_untold, stops_of,
     },
     write::{
         NewWithdrawal, add_decision, add_duty, add_lift_proposal, end_duty, insert, insert_jobs,

@@ -262,28 +262,50 @@ pub(in super::super) struct Duty {
     pub withdrawn_at: DateTime<Utc>,
 }
 
+/// Which duties are looked for.
+enum Wanted {
+    Of(WithdrawalId),
+    OpenFor(Role),
+    /// Open and past their day at this moment, and nobody was told so far.
+    OverdueUntold(DateTime<Utc>),
+}
+
 /// The duties of one withdrawal, the earliest first.
 pub(in super::super) async fn duties(
     conn: &mut PgConnection,
     id: WithdrawalId,
 ) -> Result<Vec<Duty>, StoreError> {
-    select(conn, Some(id), None, false).await
+    select(conn, Wanted::Of(id)).await
 }
 
-/// The duties that are open, of one role or of all; the earliest first.
+/// The duties of a role that are open; the earliest first, 200 at most.
 pub(in super::super) async fn open_duties(
     conn: &mut PgConnection,
-    role: Option<Role>,
+    role: Role,
 ) -> Result<Vec<Duty>, StoreError> {
-    select(conn, None, role, true).await
+    select(conn, Wanted::OpenFor(role)).await
 }
 
-async fn select(
+/// Duties that were to be done before `now` and that no notice named yet; 200 at most, so ask again until none is
+/// left.
+pub(in super::super) async fn overdue_untold(
     conn: &mut PgConnection,
-    withdrawal: Option<WithdrawalId>,
-    role: Option<Role>,
-    only_open: bool,
+    now: DateTime<Utc>,
 ) -> Result<Vec<Duty>, StoreError> {
+    select(conn, Wanted::OverdueUntold(now)).await
+}
+
+/// The key under which a duty that is overdue is told once.
+pub(in super::super) fn overdue_once(duty: &Duty) -> String {
+    format!("overdue:{}:{}", duty.withdrawal, duty.kind.name())
+}
+
+async fn select(conn: &mut PgConnection, wanted: Wanted) -> Result<Vec<Duty>, StoreError> {
+    let (withdrawal, role, overdue_at) = match wanted {
+        Wanted::Of(id) => (Some(id.0), None, None),
+        Wanted::OpenFor(role) => (None, Some(role.name()), None),
+        Wanted::OverdueUntold(now) => (None, None, Some(now)),
+    };
     let rows = sqlx::query!(
         r#"SELECT d.id, d.withdrawal_id, d.kind, d.owner_role, d.due_at, s.title, w.withdrawn_at, e.ended_at AS "ended_at?",
                   e.note AS "note?", u.name AS "ended_by?"
@@ -294,11 +316,13 @@ async fn select(
            LEFT JOIN users u ON u.id = e.ended_by
            WHERE ($1::uuid IS NULL OR d.withdrawal_id = $1)
              AND ($2::text IS NULL OR d.owner_role = $2)
-             AND (NOT $3 OR e.duty_id IS NULL)
+             AND ($1::uuid IS NOT NULL OR e.duty_id IS NULL)
+             AND ($3::timestamptz IS NULL OR d.due_at <= $3 AND NOT EXISTS (
+                 SELECT 1 FROM notices n WHERE n.once = 'overdue:' || d.withdrawal_id || ':' || d.kind))
            ORDER BY d.due_at, d.id LIMIT 200"#,
-        withdrawal.map(|id| id.0),
-        role.map(Role::name),
-        only_open,
+        withdrawal,
+        role,
+        overdue_at,
     )
     .fetch_all(conn)
     .await?;

@@ -141,7 +141,11 @@ pub(crate) async fn tuned(wanted: Wanted) -> Tuned {
         .inputs
         .iter()
         .map(|input| input.file)
-        .chain([spec.base_model.file.file])
+        .chain(
+            spec.base_model
+                .iter()
+                .flat_map(|base| base.files.iter().map(|file| file.file)),
+        )
         .collect();
     for file in files {
         assert_eq!(program.grant(file).await.0, StatusCode::OK);
@@ -151,7 +155,7 @@ pub(crate) async fn tuned(wanted: Wanted) -> Tuned {
     let mut outcome = result(&spec, vec![weights, config]);
     outcome.flop = wanted.flop;
     outcome.wall_seconds = 90.0;
-    let outcome = job_contract::Outcome::Succeeded(outcome);
+    let outcome = job_contract::Outcome::Succeeded(Box::new(outcome));
     assert_eq!(program.finish(&outcome).await, StatusCode::NO_CONTENT);
     let mut operator = app.browser("operator").await;
     let models = operator

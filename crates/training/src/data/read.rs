@@ -51,7 +51,7 @@ pub fn read(
         FileFormat::Jsonl => read_jsonl(file, name, &mut counted)?,
         FileFormat::Text => read_text(file, name, &mut counted)?,
         FileFormat::Csv => read_csv(file, name, &mut counted)?,
-        FileFormat::Gguf | FileFormat::Safetensors => {
+        FileFormat::Gguf | FileFormat::Safetensors | FileFormat::Json => {
             return Err(DataError::File {
                 file: name.to_owned(),
                 problem: "this is a model, not data to learn from".to_owned(),

@@ -70,6 +70,8 @@ enum RunError {
     Model(#[from] OpenError),
     #[error("the base model must be one GGUF file")]
     ModelFormat,
+    #[error("this program does not do such a task")]
+    Task,
     #[error("the work folder cannot be used: {0}")]
     Disk(#[from] io::Error),
     #[error("a part of the program stopped: {0}")]
@@ -195,7 +197,7 @@ async fn end(portal: &Portal, outcome: Result<Outcome, Stop>) -> End {
 /// What the portal is told, or why it is told nothing.
 fn outcome_of(result: Result<JobResult, RunError>) -> Result<Outcome, Stop> {
     let error = match result {
-        Ok(result) => return Ok(Outcome::Succeeded(result)),
+        Ok(result) => return Ok(Outcome::Succeeded(Box::new(result))),
         Err(error) => error,
     };
     tracing::error!(%error, "the attempt did not succeed");
@@ -230,7 +232,8 @@ fn outcome_of(result: Result<JobResult, RunError>) -> Result<Outcome, Stop> {
         RunError::Train(TrainError::BadSettings(_) | TrainError::Diverged(_))
         | RunError::Settings(_)
         | RunError::Model(_)
-        | RunError::ModelFormat => failed(FailureCode::BadSettings),
+        | RunError::ModelFormat
+        | RunError::Task => failed(FailureCode::BadSettings),
         RunError::Call(_)
         | RunError::Staging(_)
         | RunError::Train(TrainError::Graph(_))
@@ -251,18 +254,17 @@ struct Attempt {
 impl Attempt {
     async fn work(&self) -> Result<JobResult, RunError> {
         let started = Instant::now();
-        let Task::FineTuneLora { lora, training } = self.spec.task.clone();
+        let Task::FineTuneLora { lora, training } = self.spec.task.clone() else {
+            return Err(RunError::Task);
+        };
         self.phase(Phase::Staging)?;
-        let base = &self.spec.base_model;
-        if base.file.format != FileFormat::Gguf {
-            return Err(RunError::ModelFormat);
-        }
+        let base = self.base()?;
         let model_path = self
             .place
             .cache
             .join("models")
-            .join(file_name(&base.file.sha256)?);
-        self.read(&base.file, &model_path).await?;
+            .join(file_name(&base.sha256)?);
+        self.read(base, &model_path).await?;
         let model = ModelFile::open(&model_path)?;
         validate(&training, &lora, &model.config)?;
         let (mut sources, mut versions) = (Vec::new(), Vec::new());
@@ -314,6 +316,15 @@ impl Attempt {
         self.export(trained, started).await
     }
 
+    /// The one file of the base.
+    fn base(&self) -> Result<&InputFile, RunError> {
+        let base = self.spec.base_model.as_ref();
+        match base.map(|base| base.files.as_slice()) {
+            Some([file]) if file.format == FileFormat::Gguf => Ok(file),
+            _ => Err(RunError::ModelFormat),
+        }
+    }
+
     /// Stages a file and tells what came, whether it is what the spec says or not.
     async fn read(&self, file: &InputFile, target: &Path) -> Result<(), RunError> {
         let staged = stage(&self.portal, &self.sign, file, target).await;
@@ -335,8 +346,15 @@ impl Attempt {
 
     async fn export(&self, trained: Trained, started: Instant) -> Result<JobResult, RunError> {
         self.phase(Phase::Exporting)?;
+        let base = self.base()?;
+        let base_name = self
+            .spec
+            .base_model
+            .as_ref()
+            .map(|base| base.name.clone())
+            .unwrap_or_default();
         let weights = trained.adapter.to_safetensors()?;
-        let config = trained.adapter.to_config_json(&self.spec.base_model.name);
+        let config = trained.adapter.to_config_json(&base_name);
         let files = [
             ("adapter_model.safetensors", weights),
             ("adapter_config.json", config.into_bytes()),
@@ -354,10 +372,13 @@ impl Attempt {
             held_out_loss_before: trained.held_out_before.map(|loss| loss as f32),
             held_out_loss_after: trained.held_out_after.map(|loss| loss as f32),
             steps: trained.steps,
+            best_step: None,
+            resumed_from_step: None,
             tokens_trained: trained.tokens,
             tokens_by_dataset: trained.tokens_by_dataset,
+            tokens_by_dataset_in_run: Vec::new(),
             // Staging has compared each hash with what was really read.
-            files_read: std::iter::once(read(&self.spec.base_model.file))
+            files_read: std::iter::once(read(base))
                 .chain(inputs.iter().map(read))
                 .collect(),
             wall_seconds: started.elapsed().as_secs_f64().max(trained.seconds),

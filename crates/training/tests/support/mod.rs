@@ -13,7 +13,7 @@ use actix_web::{App, HttpServer, web};
 use data_encoding::HEXLOWER;
 use job_contract::{
     ArtifactRequest, BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec, LoraSettings,
-    NumberedEvent, Outcome, Task, TrainingSettings,
+    NumberedEvent, Outcome, Recipe, Task, TrainingSettings,
 };
 use language_model::synthetic::Synthetic;
 use serde_json::{Value, json};
@@ -78,6 +78,7 @@ fn settings() -> Task {
         lora: LoraSettings {
             rank: 4,
             alpha: 8.0,
+            dropout: 0.0,
             target_modules: vec![
                 "q_proj".to_owned(),
                 "v_proj".to_owned(),
@@ -93,6 +94,7 @@ fn settings() -> Task {
             warmup_steps: 2,
             held_out_share: 0.1,
             checkpoint_every_steps: 5,
+            ..TrainingSettings::default()
         },
     }
 }
@@ -138,13 +140,18 @@ impl Portal {
             job: Uuid::now_v7(),
             attempt,
             task: settings(),
-            base_model: BaseModel {
+            base_model: Some(BaseModel {
                 name: "tiny".to_owned(),
-                file: base.clone(),
-            },
+                files: vec![base.clone()],
+            }),
             inputs: vec![input.clone()],
+            validation: Vec::new(),
+            resume: None,
             seed: 11,
             heartbeat_seconds: 1,
+            checkpoint_every_seconds: 300,
+            time_limit_seconds: None,
+            recipe: Recipe::Own,
         };
         let world = Arc::new(Mutex::new(World {
             spec: serde_json::to_value(spec).unwrap(),
