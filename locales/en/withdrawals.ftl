@@ -43,6 +43,10 @@ withdrawal-see = See what follows
 withdrawal-what = What happens when you confirm
 withdrawal-what-history = History stays: you can prove later what happened.
 withdrawal-what-anew = You can give permission again later, but what was deleted does not come back.
+withdrawal-siblings = { $count ->
+    [one] Note: version { $versions } has the same files, or some of them. That version stays.
+   *[other] Note: versions { $versions } have the same files, or some of them. Those versions stay.
+  } Do you want to stop that too? Then withdraw permission for the whole dataset.
 withdrawal-reason = Why do you withdraw permission?
 withdrawal-reason-hint = Whoever uses the data will read this.
 withdrawal-confirm = Withdraw permission
@@ -86,6 +90,8 @@ effect-licensees = Licensees of these models
 effect-licensees-follows = Are told and must confirm that.
 effect-copies = Files
 effect-copies-follows = Are deleted, with all their versions. You get the proof.
+effect-siblings = Other versions with these files
+effect-siblings-follows = Stay. They may be used as long as there is permission for them.
 effect-documents = Public documents about these models
 effect-documents-follows = Get a new version that says so.
 withdrawal-page = Withdrawal: { $title }

@@ -43,6 +43,10 @@ withdrawal-see = Gevolgen bekijken
 withdrawal-what = Wat er gebeurt zodra u bevestigt
 withdrawal-what-history = De geschiedenis blijft: u kunt later bewijzen wat er is gebeurd.
 withdrawal-what-anew = U kunt later opnieuw toestemming geven, maar wat is verwijderd, komt niet terug.
+withdrawal-siblings = { $count ->
+    [one] Let op: versie { $versions } heeft dezelfde bestanden, of een deel daarvan. Die versie blijft bestaan.
+   *[other] Let op: de versies { $versions } hebben dezelfde bestanden, of een deel daarvan. Die versies blijven bestaan.
+  } Wilt u dat ook stoppen? Trek dan de toestemming voor de hele dataset in.
 withdrawal-reason = Waarom trekt u de toestemming in?
 withdrawal-reason-hint = Wie de data gebruikt, krijgt dit te lezen.
 withdrawal-confirm = Toestemming intrekken
@@ -86,6 +90,8 @@ effect-licensees = Licentiehouders van deze modellen
 effect-licensees-follows = Krijgen bericht en moeten dat bevestigen.
 effect-copies = Bestanden
 effect-copies-follows = Worden verwijderd, met alle versies. U krijgt het bewijs.
+effect-siblings = Andere versies met deze bestanden
+effect-siblings-follows = Blijven bestaan. Zij mogen worden gebruikt zolang er toestemming voor is.
 effect-documents = Openbare documenten over deze modellen
 effect-documents-follows = Krijgen een nieuwe versie waarin dit staat.
 withdrawal-page = Intrekking: { $title }

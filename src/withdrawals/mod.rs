@@ -27,7 +27,7 @@ pub use self::{
     error::WithdrawError,
     lost_place::declare_lost,
     purge::{Purge, PurgeError, purge, purge_again, purge_folders},
-    reach::{Preview, Reach, preview, uses},
+    reach::{Preview, Reach, Sibling, preview, uses},
     scope::{Consequence, Extent, Target, UnknownExtent},
 };
 use crate::{

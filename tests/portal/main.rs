@@ -49,3 +49,4 @@ mod withdrawal_judged;
 mod withdrawal_pages;
 mod withdrawal_races;
 mod withdrawals;
+mod withdrawal_siblings;

@@ -13,7 +13,8 @@ pub(super) use self::{
     },
     reach::{
         Contribution, UseCounts, contributions, copies, derived, descendants, jobs_on, keys,
-        lock_dataset, lock_datasets_of, lock_models, models, tokens_read, use_counts, versions,
+        lock_dataset, lock_datasets_of, lock_models, models, siblings, tokens_read, use_counts,
+        versions,
     },
     show::{
         Duty, ListedWithdrawal, MadeOfModel, Stops, Withdrawal, curated_by, duties, find, list,

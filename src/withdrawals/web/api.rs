@@ -66,6 +66,7 @@ async fn reach(
         "on_withdrawal": found.reach.consequence,
         "permissions": found.reach.permissions,
         "versions": found.reach.fallen,
+        "siblings": found.reach.siblings,
         "jobs": found.reach.jobs,
         "jobs_by_status": by_status,
         "seen": found.reach.in_short(),
