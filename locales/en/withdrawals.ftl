@@ -116,6 +116,7 @@ consequence-retire = out of use
 withdrawal-copies = Copies of the data
 withdrawal-copies-none = Nothing has to be deleted: another permission still covers the data.
 withdrawal-copies-gone = { $gone } of { $all } copies proven gone
+withdrawal-first-copies = You see the first { $shown } of { $all } copies. What is not proven gone yet comes first.
 withdrawal-copy = Copy
 withdrawal-copy-versions = Deleted versions
 withdrawal-copy-gone = gone, checked { $when }
@@ -143,6 +144,7 @@ withdrawal-models-none = No model had been made with this data.
 withdrawal-models-keep = The agreement keeps these models in use. Their pages say that the data was withdrawn.
 withdrawal-models-retrain = These models may not be used until the platform has decided.
 withdrawal-models-retire = These models are out of use for good.
+withdrawal-first-models = You see the first { $shown } of { $all } models. Models that wait for a decision come first.
 withdrawal-model-kept = stays in use, with a notice
 withdrawal-model-retired = out of use
 withdrawal-model-undecided = not to be used; waits for a decision
@@ -180,6 +182,7 @@ withdrawal-notices-read = { $all ->
     [one] 1 notice
    *[other] { $all } notices
   }, { $read } confirmed.
+withdrawal-first-notices = You see the first { $shown } of { $all } notices. What still has to be confirmed comes first.
 withdrawal-notice-to = To
 withdrawal-notice-what = Notice
 withdrawal-notice-read = read, { $when }

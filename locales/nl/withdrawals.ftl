@@ -116,6 +116,7 @@ consequence-retire = uit gebruik
 withdrawal-copies = Kopieën van de data
 withdrawal-copies-none = Er hoeft niets te worden verwijderd: een andere toestemming dekt de data nog.
 withdrawal-copies-gone = { $gone } van { $all } kopieën aantoonbaar weg
+withdrawal-first-copies = U ziet de eerste { $shown } van { $all } kopieën. Wat nog niet aantoonbaar weg is, staat bovenaan.
 withdrawal-copy = Kopie
 withdrawal-copy-versions = Verwijderde versies
 withdrawal-copy-gone = weg, nagekeken { $when }
@@ -143,6 +144,7 @@ withdrawal-models-none = Er was geen model met deze data gemaakt.
 withdrawal-models-keep = De afspraken laten deze modellen in gebruik. Op hun pagina staat dat de data is ingetrokken.
 withdrawal-models-retrain = Deze modellen mogen niet worden gebruikt tot het platform heeft besloten.
 withdrawal-models-retire = Deze modellen zijn voorgoed uit gebruik.
+withdrawal-first-models = U ziet de eerste { $shown } van { $all } modellen. Modellen die op een besluit wachten, staan bovenaan.
 withdrawal-model-kept = blijft in gebruik, met melding
 withdrawal-model-retired = uit gebruik
 withdrawal-model-undecided = niet te gebruiken; wacht op een besluit
@@ -180,6 +182,7 @@ withdrawal-notices-read = { $all ->
     [one] 1 bericht
    *[other] { $all } berichten
   }, { $read } bevestigd.
+withdrawal-first-notices = U ziet de eerste { $shown } van { $all } berichten. Wat nog moet worden bevestigd, staat bovenaan.
 withdrawal-notice-to = Aan
 withdrawal-notice-what = Bericht
 withdrawal-notice-read = gelezen, { $when }

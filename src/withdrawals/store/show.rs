@@ -181,10 +181,29 @@ pub(in super::super) struct MadeOfModel {
     pub lift_reason: Option<String>,
 }
 
-/// The models of a withdrawal: those that wait for a decision first, 200 at most.
+/// How many models a withdrawal touched, or of them one institution's.
+pub(in super::super) async fn count_models(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+    owner: Option<InstitutionId>,
+) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM withdrawal_models w JOIN models m ON m.id = w.model_id
+           WHERE w.withdrawal_id = $1 AND ($2::uuid IS NULL OR m.institution_id = $2)"#,
+        id.0,
+        owner.map(|owner| owner.0),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
+/// The models of a withdrawal, or of them one institution's: those that wait for a decision first, 200 at most;
+/// [`count_models`] says how many there are.
 pub(in super::super) async fn models_of(
     conn: &mut PgConnection,
     id: WithdrawalId,
+    owner: Option<InstitutionId>,
 ) -> Result<Vec<MadeOfModel>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT w.model_id, m.name, m.institution_id, m.released_at IS NOT NULL AS "was_released!", i.name AS institution, w.consequence, w.was_served, m.status,
@@ -200,9 +219,10 @@ pub(in super::super) async fn models_of(
            LEFT JOIN models n ON n.id = d.replaced_by
            LEFT JOIN lift_proposals p ON p.withdrawal_id = w.withdrawal_id AND p.model_id = w.model_id
            LEFT JOIN users y ON y.id = p.proposed_by
-           WHERE w.withdrawal_id = $1
+           WHERE w.withdrawal_id = $1 AND ($2::uuid IS NULL OR m.institution_id = $2)
            ORDER BY d.decision IS NOT NULL, w.consequence = 'retrain' DESC, m.id LIMIT 200"#,
         id.0,
+        owner.map(|owner| owner.0),
     )
     .fetch_all(conn)
     .await?;
