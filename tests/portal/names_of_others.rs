@@ -2,10 +2,7 @@
 
 use reqwest::StatusCode;
 
-use crate::{
-    support::{TestApp, given},
-    withdrawal_pages::withdraw,
-};
+use crate::support::{TestApp, given};
 
 const WHY: &str = "Bijlage drie is bekeken met de archivaris";
 
@@ -52,14 +49,4 @@ async fn a_partner_reads_that_an_institution_and_a_role_decided_and_no_name_or_r
     )
     .await;
     reads(&mut partner, &["juridisch beoordelaar", "legal reviewer"]).await;
-    let mut manager = app.browser("manager.waterland").await;
-    withdraw(&mut manager, data.dataset, "").await;
-    reads(
-        &mut partner,
-        &[
-            "Ingetrokken door Archief Waterland",
-            "Withdrawn by Archief Waterland",
-        ],
-    )
-    .await;
 }
