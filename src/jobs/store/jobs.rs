@@ -119,7 +119,9 @@ pub(in super::super) async fn lock(
     tx: &mut WriteTx<'_>,
     id: JobId,
 ) -> Result<Option<Job>, StoreError> {
-    sqlx::query!("SELECT id FROM jobs WHERE id = $1 FOR UPDATE", id.0)
+    // Not FOR UPDATE: that also holds up rows that only name the job, and a program that tells of its events holds its
+    // attempt while it adds some. Each would wait for the other.
+    sqlx::query!("SELECT id FROM jobs WHERE id = $1 FOR NO KEY UPDATE", id.0)
         .fetch_optional(tx.conn())
         .await?;
     find(tx.conn(), id).await

@@ -108,7 +108,7 @@ pub(in super::super) async fn lock_unfinished(
     let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
     sqlx::query!(
         "SELECT id FROM jobs WHERE id = ANY($1) AND status IN ('submitted', 'approved', 'running')
-         ORDER BY id FOR UPDATE",
+         ORDER BY id FOR NO KEY UPDATE",
         &jobs,
     )
     .fetch_all(tx.conn())
