@@ -11,7 +11,7 @@ use super::{
 use crate::matrix::Write;
 
 /// Rows whose logits are held at once: 50 MB for a vocabulary of 49,152.
-const ROWS: usize = 256;
+const ROWS: usize = 252;
 
 /// Where the gradient of the hidden rows goes, and what each row's is multiplied by.
 pub(super) struct Gradient<'a> {
@@ -53,7 +53,7 @@ pub(super) fn cross_entropy(
         let first = part * ROWS;
         let mut logits = pool.take(rows * vocab);
         let hidden = &hidden[first * d..(first + rows) * d];
-        head.weight.forward(hidden, &mut logits, Write::Replace);
+        head.forward(hidden, &mut logits, Write::Replace, pool);
         let scales = gradient
             .as_ref()
             .map(|gradient| &gradient.scales[first..first + rows]);
