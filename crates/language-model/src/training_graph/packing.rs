@@ -48,12 +48,13 @@ impl<'a> Left<'a> {
         Self::of(matrix, precision, words)
     }
 
-    /// As [`Left::pack`], by this thread alone.
+    /// As [`Left::pack`], by this thread alone; `words` may be longer.
     pub(super) fn pack_here(
         matrix: Matrix<'_>,
         precision: Precision,
         words: &'a mut [f32],
     ) -> Self {
+        let words = &mut words[..left_words(matrix, precision)];
         let steps = precision.steps(matrix.columns());
         for (tile, words) in words.chunks_mut((steps * ROWS).max(1)).enumerate() {
             pack::<ROWS>(matrix, tile * ROWS, 0..steps, precision, words);

@@ -57,6 +57,7 @@ pub(super) fn multiply(
             columns: packed.columns,
             steps: 0..left.steps,
             words: &packed.words,
+            each: left.steps * COLUMNS,
         };
         return stage.run(place);
     }
@@ -89,6 +90,7 @@ pub(super) fn multiply(
                 columns: right.columns(),
                 steps: steps.clone(),
                 words: &words,
+                each,
             };
             let adds = steps.start > 0;
             stage.run(Place {
@@ -110,8 +112,10 @@ struct Stage<'a> {
     panels: std::ops::Range<usize>,
     columns: usize,
     steps: std::ops::Range<usize>,
-    /// Of these panels, these steps.
+    /// Of these panels, at least these steps.
     words: &'a [f32],
+    /// Words from one panel to the next.
+    each: usize,
 }
 
 impl Stage<'_> {
@@ -142,14 +146,14 @@ impl Stage<'_> {
         (write, scale): (Write, f32),
     ) {
         let tile_product = self.left.precision.tile();
-        let (all_steps, each) = (self.left.steps, self.steps.len() * COLUMNS);
+        let all_steps = self.left.steps;
         let mut start = 0;
         loop {
             let count = STEPS.min(self.steps.len() - start);
             let is_last = start + count == self.steps.len();
             let adds = write == Write::Add || start > 0;
             for (place, panel) in self.panels.clone().enumerate() {
-                let b = &self.words[place * each + start * COLUMNS..][..count * COLUMNS];
+                let b = &self.words[place * self.each + start * COLUMNS..][..count * COLUMNS];
                 let column = panel * COLUMNS;
                 let width = COLUMNS.min(self.columns - column);
                 for (row, tile) in tiles.clone().enumerate() {
@@ -232,15 +236,17 @@ pub(super) fn multiply_few_rows(
     pool.give([words]);
 }
 
-/// `out (=|+=) scale · left right` by this thread alone.
-pub(super) fn multiply_here(place: Place<'_>, left: Left<'_>, right: &Panels<'_>) {
+/// `out (=|+=) scale · left right` by this thread alone, for as many steps as `left` has and the first `columns` of
+/// `right`.
+pub(super) fn multiply_here(place: Place<'_>, left: Left<'_>, right: Panels<'_>, columns: usize) {
     let stage = Stage {
         left,
         extra: None,
-        panels: 0..right.columns.div_ceil(COLUMNS),
-        columns: right.columns,
+        panels: 0..columns.div_ceil(COLUMNS),
+        columns,
         steps: 0..left.steps,
         words: right.words,
+        each: right.each,
     };
     let tiles = 0..left.rows.div_ceil(ROWS);
     let how = (place.write, place.scale);
@@ -251,7 +257,7 @@ pub(super) fn multiply_here(place: Place<'_>, left: Left<'_>, right: &Panels<'_>
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panels<'a> {
     words: &'a [f32],
-    columns: usize,
+    each: usize,
 }
 
 impl<'a> Panels<'a> {
@@ -259,11 +265,14 @@ impl<'a> Panels<'a> {
     pub(super) fn pack(matrix: Matrix<'_>, precision: Precision, words: &'a mut Vec<f32>) -> Self {
         let (steps, columns) = (precision.steps(matrix.rows()), matrix.columns());
         let each = steps * COLUMNS;
-        words.resize(columns.div_ceil(COLUMNS) * each, 0.0);
-        for (panel, words) in words.chunks_mut(each.max(1)).enumerate() {
+        let count = columns.div_ceil(COLUMNS) * each;
+        if words.len() < count {
+            words.resize(count, 0.0);
+        }
+        for (panel, words) in words[..count].chunks_mut(each.max(1)).enumerate() {
             Right::Matrix(matrix).panel(panel, 0..steps, precision, words);
         }
-        Self { words, columns }
+        Self { words, each }
     }
 }
 
@@ -381,7 +390,7 @@ mod tests {
                     check("here", &|place, _| {
                         let mut words = Vec::new();
                         let panels = Panels::pack(right, precision, &mut words);
-                        multiply_here(place, packed_left, &panels);
+                        multiply_here(place, packed_left, panels, columns);
                     });
                 }
             }

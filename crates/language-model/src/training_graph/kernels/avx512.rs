@@ -1,14 +1,13 @@
 //! Tiles by AVX-512: 24 of the 32 registers hold sums, two the columns; rows are broadcast from memory.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    _mm512_storeu_ps,
 };
 
 use super::{COLUMNS, ROWS, Sums};
 
 const LANES: usize = 16;
-type Registers = [[__m512; 2]; ROWS];
 
 pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
@@ -26,81 +25,75 @@ pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums) {
     }
 }
 
+/// The body of a tile. Every sum has a variable of its own: an array of them would be kept in memory.
+macro_rules! tile {
+    ($a:ident, $b:ident, $sums:ident, $step:ident; $($row:literal $left:ident $right:ident),*) => {
+        $(
+            let mut $left = load(&$sums[$row * COLUMNS..]);
+            let mut $right = load(&$sums[$row * COLUMNS + LANES..]);
+        )*
+        let (a, _) = $a.as_chunks::<ROWS>();
+        let (b, _) = $b.as_chunks::<COLUMNS>();
+        for (a, b) in a.iter().zip(b) {
+            let (left, right) = (load(&b[..]), load(&b[LANES..]));
+            $(
+                let word = _mm512_set1_ps(a[$row]);
+                $left = $step(word, left, $left);
+                $right = $step(word, right, $right);
+            )*
+        }
+        $(
+            store($left, &mut $sums[$row * COLUMNS..]);
+            store($right, &mut $sums[$row * COLUMNS + LANES..]);
+        )*
+    };
+    ($a:ident, $b:ident, $sums:ident, $step:ident) => {
+        tile!($a, $b, $sums, $step; 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8,
+            9 a9 b9, 10 a10 b10, 11 a11 b11);
+    };
+}
+
 #[target_feature(enable = "avx512f")]
 fn single_tile(a: &[f32], b: &[f32], sums: &mut Sums) {
-    let mut registers = load_sums(sums);
-    for (a, b) in a.chunks_exact(ROWS).zip(b.chunks_exact(COLUMNS)) {
-        let (left, right) = (load(&b[..LANES]), load(&b[LANES..]));
-        let (left, right) = (_mm512_castsi512_ps(left), _mm512_castsi512_ps(right));
-        for (word, sums) in a.iter().zip(&mut registers) {
-            let word = _mm512_castsi512_ps(_mm512_set1_epi32(word.to_bits().cast_signed()));
-            sums[0] = _mm512_fmadd_ps(word, left, sums[0]);
-            sums[1] = _mm512_fmadd_ps(word, right, sums[1]);
-        }
-    }
-    store_sums(&registers, sums);
+    tile!(a, b, sums, _mm512_fmadd_ps);
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn pair_tile(a: &[f32], b: &[f32], sums: &mut Sums) {
-    let mut registers = load_sums(sums);
-    for (a, b) in a.chunks_exact(ROWS).zip(b.chunks_exact(COLUMNS)) {
-        let (left, right) = (bf16(load(&b[..LANES])), bf16(load(&b[LANES..])));
-        for (word, sums) in a.iter().zip(&mut registers) {
-            let word = bf16(_mm512_set1_epi32(word.to_bits().cast_signed()));
-            sums[0] = _mm512_dpbf16_ps(sums[0], word, left);
-            sums[1] = _mm512_dpbf16_ps(sums[1], word, right);
-        }
-    }
-    store_sums(&registers, sums);
+    tile!(a, b, sums, add_pairs);
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn add_pairs(x: __m512, y: __m512, sum: __m512) -> __m512 {
+    _mm512_dpbf16_ps(sum, bf16(x), bf16(y))
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load_sums(sums: &Sums) -> Registers {
-    let mut registers = [[_mm512_setzero_ps(); 2]; ROWS];
-    for (registers, sums) in registers.iter_mut().zip(sums.chunks_exact(COLUMNS)) {
-        for (register, sums) in registers.iter_mut().zip(sums.chunks_exact(LANES)) {
-            assert!(sums.len() == LANES);
-            #[expect(unsafe_code, reason = "the load takes a pointer")]
-            // SAFETY: there are 16 numbers, as asserted, and the load needs no alignment.
-            unsafe {
-                *register = _mm512_loadu_ps(sums.as_ptr());
-            }
-        }
-    }
-    registers
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store_sums(registers: &Registers, sums: &mut Sums) {
-    for (registers, sums) in registers.iter().zip(sums.chunks_exact_mut(COLUMNS)) {
-        for (register, sums) in registers.iter().zip(sums.chunks_exact_mut(LANES)) {
-            assert!(sums.len() == LANES);
-            #[expect(unsafe_code, reason = "the store takes a pointer")]
-            // SAFETY: there is room for 16 numbers, as asserted, and the store needs no alignment.
-            unsafe {
-                _mm512_storeu_ps(sums.as_mut_ptr(), *register);
-            }
-        }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(words: &[f32]) -> __m512i {
+fn load(words: &[f32]) -> __m512 {
     assert!(words.len() >= LANES);
     #[expect(unsafe_code, reason = "the load takes a pointer")]
     // SAFETY: there are 16 words, as asserted, and the load needs no alignment.
     unsafe {
-        _mm512_loadu_si512(words.as_ptr().cast())
+        _mm512_loadu_ps(words.as_ptr())
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn bf16(words: __m512i) -> __m512bh {
+fn store(register: __m512, words: &mut [f32]) {
+    assert!(words.len() >= LANES);
+    #[expect(unsafe_code, reason = "the store takes a pointer")]
+    // SAFETY: there is room for 16 words, as asserted, and the store needs no alignment.
+    unsafe {
+        _mm512_storeu_ps(words.as_mut_ptr(), register);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn bf16(words: __m512) -> __m512bh {
     #[expect(unsafe_code, reason = "there is no intrinsic for this cast")]
     // SAFETY: both are 512 plain bits.
     unsafe {
