@@ -65,6 +65,16 @@ impl<'a> Matrix<'a> {
         &self.data[row * self.row_stride..][..self.columns]
     }
 
+    /// Some columns of every row.
+    pub fn some_columns(self, columns: std::ops::Range<usize>) -> Self {
+        let start = (columns.start * self.column_stride).min(self.data.len());
+        Self {
+            data: &self.data[start..],
+            columns: columns.len(),
+            ..self
+        }
+    }
+
     /// Rows as columns.
     pub fn transposed(self) -> Self {
         Self {

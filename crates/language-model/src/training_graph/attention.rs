@@ -19,8 +19,8 @@ use super::{
 };
 use crate::matrix::{Matrix, Write};
 
-/// Queries that are worked on at once: eight tiles of rows.
-const TILE: usize = 96;
+/// Queries that are worked on at once: four tiles of rows.
+const TILE: usize = 48;
 
 /// Numbers of heads, their width.
 #[derive(Debug, Clone, Copy)]

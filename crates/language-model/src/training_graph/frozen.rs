@@ -36,6 +36,7 @@ impl Frozen {
         let mut weight = Vec::with_capacity(inputs * outputs);
         for part in parts {
             weight.extend(part.to_f32());
+            part.forget_pages();
         }
         let matrix = Matrix::new(&weight, outputs, inputs).transposed();
         Self {

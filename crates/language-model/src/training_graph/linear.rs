@@ -146,49 +146,41 @@ impl Linear<'_> {
             Learns::Adapter(adapted) if adapted.group.inner > 0 => Some(adapted),
             Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(_) => None,
         };
-        if adapted.is_none() && dx.is_none() {
+        let Some(adapted) = adapted else {
+            if let Some(dx) = dx {
+                timed(Part::Backward, || {
+                    let right = self.weight.backward();
+                    let place = place(dx, inputs);
+                    product::multiply_in_stretches(place, matrix, right, self.precision, pool);
+                });
+            }
             return;
-        }
+        };
         let mut words = pool.take(left_words(matrix, self.precision));
         let packed = timed(Part::Backward, || {
             Left::pack(matrix, self.precision, &mut words)
         });
-        let d_narrow = adapted.map(|adapted| {
-            timed(Part::Adapters, || {
-                let d_narrow = adapted.d_narrow(packed, outputs, pool);
-                adapted.add_gradients((dy, x), (narrow, &d_narrow), gradients, self, pool);
-                d_narrow
-            })
+        let d_narrow = timed(Part::Adapters, || {
+            let d_narrow = adapted.d_narrow(packed, outputs, pool);
+            adapted.add_gradients((dy, x), (narrow, &d_narrow), gradients, self, pool);
+            d_narrow
         });
         if let Some(dx) = dx {
-            self.input_gradient(packed, adapted.zip(d_narrow.as_deref()), dx, pool);
+            self.input_gradient(packed, adapted, &d_narrow, dx, pool);
         }
-        pool.give([words]);
-        pool.give(d_narrow.map_or([Vec::new()], |d_narrow| [d_narrow]));
+        pool.give([words, d_narrow]);
     }
 
     /// `dx = dy W`, and what comes through the adapters.
     fn input_gradient(
         &self,
         dy: Left<'_>,
-        adapted: Option<(&Adapted<'_>, &[f32])>,
+        adapted: &Adapted<'_>,
+        d_narrow: &[f32],
         dx: &mut [f32],
         pool: &mut Pool,
     ) {
         let (inputs, rows, precision) = (self.weight.inputs(), dy.rows, self.precision);
-        fn place(out: &mut [f32], stride: usize) -> Place<'_> {
-            Place {
-                out,
-                stride,
-                write: Write::Replace,
-                scale: 1.0,
-            }
-        }
-        let Some((adapted, d_narrow)) = adapted else {
-            return timed(Part::Backward, || {
-                product::multiply(place(dx, inputs), dy, self.weight.backward(), None, pool);
-            });
-        };
         let inner = Matrix::new(d_narrow, rows, adapted.group.inner);
         let mut words = pool.take(left_words(inner, precision));
         let left = Left::pack(inner, precision, &mut words);
@@ -205,5 +197,14 @@ impl Linear<'_> {
             pool.give([through]);
         }
         pool.give([words]);
+    }
+}
+
+fn place(out: &mut [f32], stride: usize) -> Place<'_> {
+    Place {
+        out,
+        stride,
+        write: Write::Replace,
+        scale: 1.0,
     }
 }

@@ -107,39 +107,75 @@ impl Packed {
 
     /// The steps `steps` of panel `panel` of the **transposed** factor `[columns, inner]`.
     ///
-    /// Made again for each product: both orientations would take the memory twice.
+    /// Made again for each product: both orientations would take the memory twice. Works in blocks of 32 by 32
+    /// numbers, so `steps` starts at a multiple of 32 numbers.
     fn transposed_panel(&self, panel: usize, steps: std::ops::Range<usize>, words: &mut [f32]) {
-        for (step, row) in steps.zip(words.chunks_exact_mut(COLUMNS)) {
+        let each_block = match self.precision {
+            Precision::Full => COLUMNS,
+            Precision::Mixed => COLUMNS / 2,
+        };
+        assert!(steps.start.is_multiple_of(each_block), "a block is cut");
+        // The rows of the block, in steps of this factor; the last panel may have fewer.
+        let first_row = panel * each_block;
+        let rows = each_block.min(self.steps().saturating_sub(first_row));
+        for (block, words) in words.chunks_mut(each_block * COLUMNS).enumerate() {
+            let source_panel = steps.start / each_block + block;
+            let start = (source_panel * self.steps() + first_row) * COLUMNS;
+            let source = &self.words[start..start + rows * COLUMNS];
             match self.precision {
-                Precision::Full => {
-                    // Column `step` of this factor, from inner index 32 panel onwards.
-                    let base = step / COLUMNS * self.steps() * COLUMNS + step % COLUMNS;
-                    for (lane, word) in row.iter_mut().enumerate() {
-                        let inner = panel * COLUMNS + lane;
-                        *word = if inner < self.inner {
-                            self.words[base + inner * COLUMNS]
-                        } else {
-                            0.0
-                        };
-                    }
-                }
-                Precision::Mixed => {
-                    // Two columns side by side, and of each the numbers two by two.
-                    let first = 2 * step;
-                    let base = first / COLUMNS * self.steps() * COLUMNS + first % COLUMNS;
-                    for (pair, words) in row.chunks_exact_mut(2).enumerate() {
-                        let inner_pair = panel * COLUMNS / 2 + pair;
-                        if inner_pair >= self.steps() {
-                            words.fill(0.0);
-                            continue;
-                        }
-                        let place = base + inner_pair * COLUMNS;
-                        let (x, y) = (self.words[place].to_bits(), self.words[place + 1].to_bits());
-                        words[0] = f32::from_bits((x & 0xffff) | (y << 16));
-                        words[1] = f32::from_bits((x >> 16) | (y & 0xffff_0000));
-                    }
+                Precision::Full => turn_singles(source, words),
+                Precision::Mixed => turn_pairs(source, words),
+            }
+        }
+    }
+}
+
+/// Turns rows of 32 numbers into columns of `words`, whose rows are 32 numbers long as well.
+fn turn_singles(source: &[f32], words: &mut [f32]) {
+    if source.len() < COLUMNS * COLUMNS {
+        words.fill(0.0);
+    }
+    let (rows, _) = source.as_chunks::<COLUMNS>();
+    let (words, _) = words.as_chunks_mut::<COLUMNS>();
+    // Four by four, so that whole cache lines are in reach.
+    for (first_row, rows) in rows.chunks(4).enumerate() {
+        for (first, words) in words.chunks_mut(4).enumerate() {
+            for (row, numbers) in rows.iter().enumerate() {
+                for (column, words) in words.iter_mut().enumerate() {
+                    words[4 * first_row + row] = numbers[4 * first + column];
                 }
             }
+        }
+    }
+}
+
+/// The same for pairs: the words of `source` hold two numbers of neighbouring rows, those of `words` two of
+/// neighbouring columns.
+fn turn_pairs(source: &[f32], words: &mut [f32]) {
+    const HALF: usize = COLUMNS / 2;
+    if source.len() < HALF * COLUMNS {
+        words.fill(0.0);
+    }
+    let (rows, _) = source.as_chunks::<COLUMNS>();
+    let (words, _) = words.as_chunks_mut::<COLUMNS>();
+    for (place, row) in rows.iter().enumerate() {
+        let mut turned = [[0.0; 2]; HALF];
+        join_neighbours(row, &mut turned);
+        for (turned, words) in turned.iter().zip(words.iter_mut()) {
+            words[2 * place] = turned[0];
+            words[2 * place + 1] = turned[1];
+        }
+    }
+}
+
+vectorised! {
+    /// Of each two words: their low halves in one, their high halves in the other.
+    fn join_neighbours(row: &[f32; COLUMNS], turned: &mut [[f32; 2]; COLUMNS / 2]) {
+        let (pairs, _) = row.as_chunks::<2>();
+        for (pair, turned) in pairs.iter().zip(turned) {
+            let (x, y) = (pair[0].to_bits(), pair[1].to_bits());
+            turned[0] = f32::from_bits((x & 0xffff) | (y << 16));
+            turned[1] = f32::from_bits((x >> 16) | (y & 0xffff_0000));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::matrix::{Matrix, Write};
 
 /// Steps of the inner dimension worked on at once: a panel of them fits in the second-level cache beside the rows.
-const STEPS: usize = 384;
+const STEPS: usize = 576;
 /// Steps and words of a right factor that are packed at once, where it is not packed already.
 const STEPS_PACKED: usize = 2048;
 const WORDS_PACKED: usize = 1 << 20;
@@ -44,65 +44,121 @@ pub(super) fn multiply(
     extra: Option<(Left<'_>, &Packed)>,
     pool: &mut Pool,
 ) {
-    if left.rows == 0 {
+    if left.rows == 0 || left.steps == 0 {
         return;
     }
     let panels = right.columns().div_ceil(COLUMNS);
-    if let Right::Packed(packed) = right {
-        assert_eq!(packed.steps(), left.steps, "the factors do not fit");
-        let stage = Stage {
-            left,
-            extra,
-            panels: 0..panels,
-            columns: packed.columns,
-            steps: 0..left.steps,
-            words: &packed.words,
-            each: left.steps * COLUMNS,
-        };
-        return stage.run(place);
-    }
     let Place {
         out,
         stride,
         write,
         scale,
     } = place;
-    let mut first_step = 0;
-    while first_step < left.steps || first_step == 0 {
-        let steps = first_step..left.steps.min(first_step + STEPS_PACKED);
-        let is_last = steps.end == left.steps;
-        let each = (steps.len() * COLUMNS).max(1);
-        let group = (WORDS_PACKED / each).clamp(1, panels);
-        let mut words = pool.take(group * each);
-        for first in (0..panels).step_by(group) {
-            let some = first..panels.min(first + group);
-            words
-                .par_chunks_mut(each)
-                .enumerate()
-                .take(some.len())
-                .for_each(|(place, words)| {
-                    right.panel(first + place, steps.clone(), left.precision, words);
-                });
+    if let Right::Packed(packed) = right {
+        assert_eq!(packed.steps(), left.steps, "the factors do not fit");
+        let each = (left.steps * COLUMNS).max(1);
+        // As many panels at once as stay in the last-level cache while all threads read them.
+        let group = (WORDS_PACKED / each).max(1);
+        for (number, words) in packed.words.chunks(group * each).enumerate() {
+            let first = number * group;
             let stage = Stage {
                 left,
-                extra: extra.filter(|_| is_last),
-                panels: some,
-                columns: right.columns(),
-                steps: steps.clone(),
-                words: &words,
+                extra,
+                panels: first..panels.min(first + group),
+                columns: packed.columns,
+                steps: 0..left.steps,
+                words,
                 each,
             };
-            let adds = steps.start > 0;
             stage.run(Place {
                 out,
                 stride,
-                write: if adds { Write::Add } else { write },
+                write,
                 scale,
             });
         }
-        pool.give([words]);
-        first_step = steps.end.max(1);
+        return;
     }
+    for start in (0..left.steps).step_by(STEPS_PACKED) {
+        let steps = start..left.steps.min(start + STEPS_PACKED);
+        let extra = extra.filter(|_| steps.end == left.steps);
+        let place = Place {
+            out: &mut *out,
+            stride,
+            write: if start > 0 { Write::Add } else { write },
+            scale,
+        };
+        multiply_steps(place, (left, steps.clone()), (right, steps), extra, pool);
+    }
+}
+
+/// `out (=|+=) scale · a right`, packing both factors a stretch of the inner dimension at a time: for an inner
+/// dimension as long as a vocabulary.
+pub(super) fn multiply_in_stretches(
+    place: Place<'_>,
+    a: Matrix<'_>,
+    right: Right<'_>,
+    precision: Precision,
+    pool: &mut Pool,
+) {
+    let of_step = match precision {
+        Precision::Full => 1,
+        Precision::Mixed => 2,
+    };
+    let steps = precision.steps(a.columns());
+    for start in (0..steps).step_by(STEPS_PACKED) {
+        let some = start..steps.min(start + STEPS_PACKED);
+        let columns = some.start * of_step..a.columns().min(some.end * of_step);
+        let part = a.some_columns(columns);
+        let mut words = pool.take(left_words(part, precision));
+        let left = Left::pack(part, precision, &mut words);
+        let place = Place {
+            out: &mut *place.out,
+            stride: place.stride,
+            write: if start > 0 { Write::Add } else { place.write },
+            scale: place.scale,
+        };
+        multiply_steps(place, (left, 0..left.steps), (right, some), None, pool);
+        pool.give([words]);
+    }
+}
+
+/// The product over some steps: those of `left` and those of `right` go together.
+fn multiply_steps(
+    place: Place<'_>,
+    (left, steps): (Left<'_>, std::ops::Range<usize>),
+    (right, right_steps): (Right<'_>, std::ops::Range<usize>),
+    extra: Option<(Left<'_>, &Packed)>,
+    pool: &mut Pool,
+) {
+    let panels = right.columns().div_ceil(COLUMNS);
+    let each = (steps.len() * COLUMNS).max(1);
+    let group = (WORDS_PACKED / each).clamp(1, panels.max(1));
+    let mut words = pool.take(group * each);
+    for first in (0..panels).step_by(group) {
+        let some = first..panels.min(first + group);
+        words
+            .par_chunks_mut(each)
+            .enumerate()
+            .take(some.len())
+            .for_each(|(place, words)| {
+                right.panel(first + place, right_steps.clone(), left.precision, words);
+            });
+        let stage = Stage {
+            left,
+            extra,
+            panels: some,
+            columns: right.columns(),
+            steps: steps.clone(),
+            words: &words,
+            each,
+        };
+        stage.run(Place {
+            out: &mut *place.out,
+            ..place
+        });
+    }
+    pool.give([words]);
 }
 
 /// Some panels and some steps of a product.
@@ -147,9 +203,12 @@ impl Stage<'_> {
     ) {
         let tile_product = self.left.precision.tile();
         let all_steps = self.left.steps;
+        // Stretches of about the same length.
+        let stretches = self.steps.len().div_ceil(STEPS).max(1);
+        let most = self.steps.len().div_ceil(stretches);
         let mut start = 0;
         loop {
-            let count = STEPS.min(self.steps.len() - start);
+            let count = most.min(self.steps.len() - start);
             let is_last = start + count == self.steps.len();
             let adds = write == Write::Add || start > 0;
             for (place, panel) in self.panels.clone().enumerate() {
@@ -384,6 +443,10 @@ mod tests {
                             multiply(place, packed_left, right, None, pool);
                         });
                     }
+                    check("in stretches", &|place, pool| {
+                        let right = Right::Transposed(&turned);
+                        multiply_in_stretches(place, left, right, precision, pool);
+                    });
                     check("few rows", &|place, pool| {
                         multiply_few_rows(place, left, right, precision, pool);
                     });
