@@ -18,7 +18,7 @@ use super::{
 use crate::ComputeError;
 
 /// Field of `squeue -O`, and how wide.
-const COLUMNS: [(&str, usize); 14] = [
+const COLUMNS: [(&str, usize); 15] = [
     ("JobID", 20),
     ("Name", 64),
     ("State", 24),
@@ -29,6 +29,7 @@ const COLUMNS: [(&str, usize); 14] = [
     ("NumNodes", 12),
     ("NumCPUs", 12),
     ("tres-alloc", 160),
+    ("tres-per-node", 80),
     ("PriorityLong", 24),
     ("Partition", 64),
     ("Comment", 200),
@@ -80,6 +81,7 @@ fn in_columns(line: &str) -> Option<Record> {
         nodes: next().parse().ok(),
         cores: next().parse().ok(),
         allocated: next(),
+        per_node: next(),
         priority: next().parse().unwrap_or(0),
         partition: next(),
         comment: next(),
@@ -216,7 +218,8 @@ mod tests {
             "1795630265",
             "1",
             "2",
-            "cpu=2,mem=128M,node=1,billing=2,gres/gpu=1",
+            "cpu=2,mem=128M,node=1,billing=2",
+            "gres:gpu:tiny:1",
             "4294901748",
             "normal",
             "faculty:http://127.0.0.1:8080",
@@ -251,6 +254,6 @@ mod tests {
         assert_eq!(record.gpus(), Some(4));
         assert!(!record.is_active());
         let pending = accounted("22|vf-x|PENDING|0:0|1795630260|Unknown|Unknown|1|1||gpu").unwrap();
-        assert_eq!((pending.started_at, pending.gpus()), (None, None));
+        assert_eq!((pending.started_at, pending.gpus()), (None, Some(0)));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `claim` | a link whose target is the id of the job that runs the attempt |
+//! | `claim` | a link whose target is `id.restarts` of the job that runs the attempt |
 //! | `cancel` | is there once the attempt was called off, or cleaned up without having run |
 //! | `exit` | how the program ended; written whole, by the job's script |
 //! | `log` | what it wrote |
@@ -113,7 +113,7 @@ fn trace(line: &str) -> Option<(Uuid, Trace)> {
     let mut fields = line.split('|');
     let attempt = Uuid::try_parse(fields.next()?).ok()?;
     let trace = Trace {
-        claimed_by: fields.next()?.parse().ok(),
+        claimed_by: fields.next()?.split('.').next()?.parse().ok(),
         claimed_at: fields.next()?.parse().ok(),
         exit_code: fields.next()?.parse().ok(),
         ended_at: fields.next()?.parse().ok(),
@@ -141,7 +141,7 @@ mod tests {
         files.call_off(called_off).await.unwrap();
         let dir = room.path().join("it's here").join(ran.to_string());
         std::fs::create_dir_all(dir.join("work")).unwrap();
-        std::os::unix::fs::symlink("4711", dir.join("claim")).unwrap();
+        std::os::unix::fs::symlink("4711.0", dir.join("claim")).unwrap();
         std::fs::write(dir.join("exit"), "137\n").unwrap();
         std::fs::write(dir.join("log"), "one\ntwo\n").unwrap();
         let traces = files.look(&[ran, called_off, never]).await.unwrap();

@@ -37,7 +37,7 @@ use self::{
     transport::Queue,
 };
 use crate::{
-    ComputeBackend, ComputeError, Handle, Launch, Listed, LogPart, Refusal, Report, State,
+    Cause, ComputeBackend, ComputeError, Handle, Launch, Listed, LogPart, Refusal, Report, State,
     report::{Usage, seconds_used},
 };
 
@@ -159,6 +159,27 @@ fn now() -> DateTime<Utc> {
     DateTime::from(SystemTime::now())
 }
 
+/// What Slurm's words mean; one that is not known is no end.
+fn told(record: &Record, beside: &Beside<'_>) -> State {
+    state::state(&record.states, beside).unwrap_or_else(|| {
+        tracing::warn!(id = record.id, states = ?record.states, "Slurm has a word that is not known here");
+        State::Running
+    })
+}
+
+/// Slurm tells whole seconds: one that began and ended in the same second has used that one.
+fn seconds_told(
+    has_run: bool,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+) -> u64 {
+    if has_run {
+        seconds_used(started_at, ended_at, now()).max(1)
+    } else {
+        0
+    }
+}
+
 /// Joins what Slurm tells of the attempt's job with what the attempt's folder holds.
 fn report(record: Option<&Record>, trace: Option<&Trace>, position: Option<u32>) -> Report {
     let nothing = Trace::default();
@@ -167,16 +188,13 @@ fn report(record: Option<&Record>, trace: Option<&Trace>, position: Option<u32>)
         let at = |seconds: Option<i64>| DateTime::from_timestamp(seconds?, 0);
         let (started_at, ended_at) = (at(trace.claimed_at), at(trace.ended_at));
         let state = state::forgotten(trace.exit_code, trace.is_cancelled);
-        let seconds = match state {
-            State::Ended { .. } if ended_at.is_some() => seconds_used(started_at, ended_at, now()),
-            _ => 0,
-        };
+        let has_run = matches!(state, State::Ended { .. }) && started_at.is_some();
         return Report {
             native_id: trace.claimed_by.map(|id| id.to_string()),
             started_at,
             ended_at,
             used: Usage {
-                seconds,
+                seconds: seconds_told(has_run && ended_at.is_some(), started_at, ended_at),
                 ..Usage::default()
             },
             ..Report::of(state)
@@ -191,11 +209,18 @@ fn report(record: Option<&Record>, trace: Option<&Trace>, position: Option<u32>)
         is_cancelled_by_us: trace.is_cancelled,
         has_run,
     };
-    let state = state::state(&record.states, &beside).unwrap_or_else(|| {
-        tracing::warn!(id = record.id, states = ?record.states, "Slurm has a word that is not known here");
-        State::Running
-    });
+    let state = if is_claimed && trace.exit_code.is_none() && record.gave_way() {
+        // Started again by a controller that was set back, it found that it had been there before: the first time
+        // ended without a word.
+        State::Ended {
+            exit_code: 137,
+            cause: Cause::NodeFailed,
+        }
+    } else {
+        told(record, &beside)
+    };
     let has_ended = matches!(state, State::Ended { .. });
+
     let was_started = state == State::Running || (has_ended && has_run);
     let started_at = record.started_at.filter(|_| was_started);
     let ended_at = record.ended_at.filter(|_| has_ended);
@@ -208,7 +233,7 @@ fn report(record: Option<&Record>, trace: Option<&Trace>, position: Option<u32>)
         started_at,
         ended_at,
         used: Usage {
-            seconds: seconds_used(started_at, ended_at, now()),
+            seconds: seconds_told(was_started, started_at, ended_at),
             gpus: record.gpus().filter(|_| was_started),
             cores: record.cores.filter(|_| was_started),
             nodes: record.nodes.filter(|_| was_started),

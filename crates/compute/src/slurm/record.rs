@@ -34,6 +34,8 @@ pub(super) struct Record {
     pub(super) cores: Option<u32>,
     /// `cpu=2,mem=128M,node=1,gres/gpu=1`.
     pub(super) allocated: String,
+    /// What was asked for each machine: `gres:gpu:a100:4`, in newer versions `gres/gpu:a100:4`.
+    pub(super) per_node: String,
     pub(super) partition: String,
     pub(super) priority: u64,
 }
@@ -81,21 +83,31 @@ impl Record {
     }
 
     /// Whether it left because another job had its attempt.
-    fn gave_way(&self) -> bool {
+    pub(super) fn gave_way(&self) -> bool {
         self.exit.is_some_and(|exit| exit.code == NOT_THE_ONE) && !self.is_active()
     }
 
-    /// GPUs over all its machines.
+    /// GPUs over all its machines; counted by what was asked where the cluster does not account for GPUs.
     pub(super) fn gpus(&self) -> Option<u32> {
-        if self.allocated.is_empty() {
-            return None;
-        }
         let count = self
             .allocated
             .split(',')
             .find_map(|one| one.strip_prefix("gres/gpu="));
-        count.map_or(Some(0), |count| count.parse().ok())
+        if let Some(count) = count {
+            return count.parse().ok();
+        }
+        let asked: u32 = self.per_node.split(',').filter_map(gpus_asked).sum();
+        asked.checked_mul(self.nodes?)
     }
+}
+
+/// `gres:gpu`, `gres:gpu:4`, `gres/gpu:a100:4`.
+fn gpus_asked(one: &str) -> Option<u32> {
+    let rest = one
+        .strip_prefix("gres:gpu")
+        .or_else(|| one.strip_prefix("gres/gpu"))?;
+    let last = rest.rsplit([':', '=']).next().unwrap_or_default();
+    Some(last.parse().unwrap_or(1))
 }
 
 /// Which of the jobs with one name is the attempt's.
@@ -159,16 +171,34 @@ mod tests {
 
     #[test]
     fn what_is_used_is_read_from_what_was_allocated() {
-        let with = |allocated: &str| Record {
+        let with = |allocated: &str, per_node: &str| Record {
             allocated: allocated.to_owned(),
+            per_node: per_node.to_owned(),
+            nodes: Some(2),
             ..Record::default()
         };
         assert_eq!(
-            with("cpu=2,mem=1G,node=1,gres/gpu=4,gres/gpu:a100=4").gpus(),
-            Some(4)
+            with(
+                "cpu=2,mem=1G,node=2,gres/gpu=8,gres/gpu:a100=8",
+                "gres:gpu:4"
+            )
+            .gpus(),
+            Some(8)
         );
-        assert_eq!(with("cpu=2,mem=1G,node=1").gpus(), Some(0));
-        assert_eq!(with("").gpus(), None);
+        for (per_node, expected) in [
+            ("gres:gpu:4", 8),
+            ("gres/gpu:a100:3", 6),
+            ("gres:gpu", 2),
+            ("gres:shard:5,gres:gpu:a100:1", 2),
+            ("N/A", 0),
+            ("", 0),
+        ] {
+            assert_eq!(
+                with("cpu=2,mem=1G,node=2", per_node).gpus(),
+                Some(expected),
+                "{per_node}"
+            );
+        }
         assert_eq!(instant("N/A"), None);
         assert_eq!(
             instant(" 1795630097 ").map(|at| at.timestamp()),

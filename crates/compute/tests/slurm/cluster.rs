@@ -39,13 +39,17 @@ pub(crate) struct Cluster {
 fn free_ports() -> u16 {
     let seed = std::process::id();
     (0..400_u32)
-        .map(|try_no| u16::try_from(10_000 + (seed.wrapping_mul(97) + try_no * 53) % 400 * 50).unwrap())
+        .map(|try_no| {
+            u16::try_from(10_000 + (seed.wrapping_mul(97) + try_no * 53) % 400 * 50).unwrap()
+        })
         .find(|port| (*port..port + 40).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
         .unwrap()
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../scripts")
+        .join(name)
 }
 
 fn must(command: &mut Command) -> Output {
@@ -61,7 +65,10 @@ fn must(command: &mut Command) -> Output {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let room = tempfile::Builder::new().prefix("vf-slurm").tempdir_in("/tmp").unwrap();
+        let room = tempfile::Builder::new()
+            .prefix("vf-slurm")
+            .tempdir_in("/tmp")
+            .unwrap();
         // slurmrestd runs as another user.
         fs::set_permissions(room.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let cluster = Self {
@@ -107,7 +114,47 @@ impl Cluster {
             .unwrap();
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
         let stat = format!("/proc/{pid}/stat");
-        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z")) {
+        while fs::read_to_string(&stat)
+            .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
+        {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Makes Slurm forget all jobs.
+    pub(crate) fn forget(&self) {
+        self.kill("slurmctld");
+        for file in ["job_state", "job_state.old"] {
+            let _ = fs::remove_file(self.path("slurm/state").join(file));
+        }
+        self.up();
+    }
+
+    /// Waits until the controller has written down all that it knows now; what it has not, a kill makes it forget.
+    pub(crate) fn until_saved(&self) {
+        let saved_at = || {
+            fs::metadata(self.path("slurm/state/job_state"))
+                .and_then(|it| it.modified())
+                .ok()
+        };
+        let before = saved_at();
+        // Something that is worth saving.
+        let wrap = [
+            "--parsable",
+            "--begin=now+1hour",
+            "--output=/dev/null",
+            "--wrap=true",
+        ];
+        let id = self.slurm("sbatch", &wrap);
+        self.slurm("scancel", &[&id]);
+        while saved_at() == before {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        let after = saved_at();
+        let id = self.slurm("sbatch", &wrap);
+        self.slurm("scancel", &[&id]);
+        // The first of the two may have begun before we asked.
+        while saved_at() == after {
             std::thread::sleep(LOOK_AGAIN);
         }
     }
@@ -233,7 +280,9 @@ impl Cluster {
     }
 
     pub(crate) fn starts(&self, launch: &Launch) -> usize {
-        let file = self.path("shared").join(format!("starts-{}", launch.attempt));
+        let file = self
+            .path("shared")
+            .join(format!("starts-{}", launch.attempt));
         fs::read_to_string(file).map_or(0, |text| text.lines().count())
     }
 }
@@ -244,11 +293,16 @@ impl Drop for Cluster {
             let _ = sshd.kill();
             let _ = sshd.wait();
         }
-        let _ = Command::new(script("slurm-down")).arg(self.path("slurm")).status();
+        let _ = Command::new(script("slurm-down"))
+            .arg(self.path("slurm"))
+            .status();
         if std::thread::panicking() {
             let log = fs::read_to_string(self.path("slurm/log/slurmctld.log")).unwrap_or_default();
             let lines: Vec<&str> = log.lines().rev().take(30).collect();
-            eprintln!("slurmctld's last words, the last first:\n{}", lines.join("\n"));
+            eprintln!(
+                "slurmctld's last words, the last first:\n{}",
+                lines.join("\n")
+            );
         }
     }
 }
@@ -276,7 +330,10 @@ pub(crate) async fn until(
 }
 
 pub(crate) async fn until_ended(backend: &dyn ComputeBackend, handle: &Handle) -> Report {
-    until(backend, handle, |report| matches!(report.state, State::Ended { .. })).await
+    until(backend, handle, |report| {
+        matches!(report.state, State::Ended { .. })
+    })
+    .await
 }
 
 /// Submits until the place can be reached.

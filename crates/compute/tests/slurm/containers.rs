@@ -35,16 +35,24 @@ async fn a_program_in_a_container_gets_its_variables_and_the_shared_folder() {
     let mut settings = cluster.settings(Transport::Cli);
     settings.image = Some(PathBuf::from("/images/it's ours.sif"));
     let backend = Slurm::open(settings, PORTAL).unwrap();
-    let mut launch = shell("printf '%s|' \"$SECRET\" \"${SLURM_JOB_ID:+a job}\" \"${HOSTNAME-no host}\"; exit 21");
+    let mut launch = shell(
+        "printf '%s|' \"$SECRET\" \"${SLURM_JOB_ID:+a job}\" \"${HOSTNAME-no host}\"; exit 21",
+    );
     launch.env = vec![
         ("SECRET".to_owned(), "a'b \"c\"\nd".to_owned()),
-        ("PATH".to_owned(), format!("{}:/usr/bin:/bin", bin.display())),
+        (
+            "PATH".to_owned(),
+            format!("{}:/usr/bin:/bin", bin.display()),
+        ),
     ];
     launch.resources.gpus = 1;
     let handle = backend.submit(&launch).await.unwrap();
     let report = until_ended(&backend, &handle).await;
     let log = backend.log(&handle, 0).await.unwrap().text;
-    assert!(matches!(report.state, State::Ended { exit_code: 21, .. }), "{report:?}: {log}");
+    assert!(
+        matches!(report.state, State::Ended { exit_code: 21, .. }),
+        "{report:?}: {log}"
+    );
     let shared = cluster.path("shared");
     let folder = shared.join(&handle.0).join("work");
     let expected = format!(
@@ -65,9 +73,15 @@ async fn a_module_that_cannot_be_loaded_is_told_in_the_log() {
     let backend = Slurm::open(settings, PORTAL).unwrap();
     let handle = backend.submit(&shell("true")).await.unwrap();
     let report = until_ended(&backend, &handle).await;
-    assert!(matches!(report.state, State::Ended { exit_code: 78, .. }), "{report:?}");
+    assert!(
+        matches!(report.state, State::Ended { exit_code: 78, .. }),
+        "{report:?}"
+    );
     let log = backend.log(&handle, 0).await.unwrap().text;
-    assert!(log.contains("the module nothing/1.0 cannot be loaded"), "{log}");
+    assert!(
+        log.contains("the module nothing/1.0 cannot be loaded"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -76,21 +90,31 @@ async fn the_secrets_are_in_no_script_and_no_command_line() {
     for transport in [Transport::Cli, Transport::Ssh, Transport::Rest] {
         let backend = cluster.backend(transport);
         let mut launch = cluster.waiting_launch();
-        launch.env.push(("TOKEN".to_owned(), "very-secret".to_owned()));
+        launch
+            .env
+            .push(("TOKEN".to_owned(), "very-secret".to_owned()));
         let handle = backend.submit(&launch).await.unwrap();
-        let file = cluster.path("shared").join(format!("starts-{}", launch.attempt));
+        let file = cluster
+            .path("shared")
+            .join(format!("starts-{}", launch.attempt));
         assert!(compute::conformance::appears(&file, crate::cluster::PATIENCE).await);
         let id = backend.status(&handle).await.unwrap().native_id.unwrap();
         let encoded = data_encoding::BASE64.encode(b"export TOKEN='very-secret'\n");
         let script = cluster.slurm("scontrol", &["write", "batch_script", &id, "-"]);
         let shown = cluster.slurm("scontrol", &["show", "job", "-d", &id]);
         for text in [script, shown] {
-            assert!(!text.contains("very-secret") && !text.contains(&encoded), "{transport:?}: {text}");
+            assert!(
+                !text.contains("very-secret") && !text.contains(&encoded),
+                "{transport:?}: {text}"
+            );
         }
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line);
-            assert!(!line.contains("very-secret") && !line.contains(&encoded), "{line}");
+            assert!(
+                !line.contains("very-secret") && !line.contains(&encoded),
+                "{line}"
+            );
         }
         backend.cancel(&handle).await.unwrap();
     }

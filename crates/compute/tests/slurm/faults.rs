@@ -1,13 +1,18 @@
 //! What goes wrong on a cluster.
 
-use std::{fs, time::{Duration, SystemTime}};
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use compute::{
     Cause, ComputeBackend as _, ComputeError, Slurm, State, Transport, cancel_strays,
     conformance::{appears, shell},
 };
 
-use crate::cluster::{Cluster, PATIENCE, PORTAL, TRANSPORTS, is_deep, submit_until_heard, until, until_ended};
+use crate::cluster::{
+    Cluster, PATIENCE, PORTAL, TRANSPORTS, is_deep, submit_until_heard, until, until_ended,
+};
 
 fn ended(exit_code: i32, cause: Cause) -> State {
     State::Ended { exit_code, cause }
@@ -24,13 +29,22 @@ async fn a_drained_machine_keeps_jobs_waiting_with_its_reason_and_their_place() 
         let two = backend.submit(&second).await.unwrap();
         let report = until(&backend, &one, |report| report.reason.is_some()).await;
         assert_eq!(report.state, State::Pending, "{transport:?}");
-        assert!(report.native_id.is_some() && report.started_at.is_none(), "{report:?}");
+        assert!(
+            report.native_id.is_some() && report.started_at.is_none(),
+            "{report:?}"
+        );
         let reports = backend.statuses(&[two.clone(), one.clone()]).await.unwrap();
         let places: Vec<_> = reports.iter().map(|report| report.queue_position).collect();
         assert_eq!(places, [Some(2), Some(1)], "{transport:?}");
         cluster.set_node("resume");
-        assert_eq!(until_ended(&backend, &one).await.state, ended(3, Cause::Exited));
-        assert_eq!(until_ended(&backend, &two).await.state, ended(4, Cause::Exited));
+        assert_eq!(
+            until_ended(&backend, &one).await.state,
+            ended(3, Cause::Exited)
+        );
+        assert_eq!(
+            until_ended(&backend, &two).await.state,
+            ended(4, Cause::Exited)
+        );
         cluster.set_node("drain");
     }
 }
@@ -48,13 +62,20 @@ async fn a_job_that_waits_is_cancelled_and_one_called_off_before_never_runs() {
         assert_eq!(report.state, ended(143, Cause::Exited), "{transport:?}");
         assert_eq!(report.used.seconds, 0);
         backend.submit(&launch).await.unwrap();
-        assert_eq!(cluster.slurm("squeue", &["-h"]), "", "it is not submitted again");
+        assert_eq!(
+            cluster.slurm("squeue", &["-h"]),
+            "",
+            "it is not submitted again"
+        );
         let never = cluster.waiting_launch();
         let handle = compute::Handle(never.attempt.to_string());
         backend.cancel(&handle).await.unwrap();
         backend.submit(&never).await.unwrap();
         assert_eq!(cluster.slurm("squeue", &["-h"]), "");
-        assert_eq!(backend.status(&handle).await.unwrap().state, ended(143, Cause::Exited));
+        assert_eq!(
+            backend.status(&handle).await.unwrap().state,
+            ended(143, Cause::Exited)
+        );
     }
 }
 
@@ -66,11 +87,17 @@ async fn somebody_elses_cancel_is_told_apart_from_ours() {
         let launch = cluster.waiting_launch();
         let handle = backend.submit(&launch).await.unwrap();
         let running = until(&backend, &handle, |report| report.state == State::Running).await;
-        let file = cluster.path("shared").join(format!("starts-{}", launch.attempt));
+        let file = cluster
+            .path("shared")
+            .join(format!("starts-{}", launch.attempt));
         assert!(appears(&file, PATIENCE).await);
         cluster.slurm("scancel", &[&running.native_id.unwrap()]);
         let report = until_ended(&backend, &handle).await;
-        assert_eq!(report.state, ended(143, Cause::StoppedByScheduler), "{transport:?}");
+        assert_eq!(
+            report.state,
+            ended(143, Cause::StoppedByScheduler),
+            "{transport:?}"
+        );
     }
 }
 
@@ -80,38 +107,138 @@ async fn a_machine_that_fails_ends_its_job_with_that_cause() {
     let backend = cluster.backend(Transport::Cli);
     let launch = cluster.waiting_launch();
     let handle = backend.submit(&launch).await.unwrap();
-    let file = cluster.path("shared").join(format!("starts-{}", launch.attempt));
+    let file = cluster
+        .path("shared")
+        .join(format!("starts-{}", launch.attempt));
     assert!(appears(&file, PATIENCE).await);
     cluster.set_node("down");
     let report = until_ended(&backend, &handle).await;
-    let is_so = matches!(report.state, State::Ended { cause: Cause::NodeFailed, .. });
+    let is_so = matches!(
+        report.state,
+        State::Ended {
+            cause: Cause::NodeFailed,
+            ..
+        }
+    );
     assert!(is_so, "{report:?}");
-    cluster.set_node("resume");
-    assert_eq!(cluster.starts(&launch), 1, "Slurm does not start it again by itself");
+    assert_eq!(
+        cluster.starts(&launch),
+        1,
+        "Slurm does not start it again by itself"
+    );
 }
 
 #[tokio::test]
-async fn a_controller_that_is_killed_loses_nothing() {
+async fn a_controller_that_is_killed_loses_nothing_that_it_had_written_down() {
     let mut cluster = Cluster::start();
     for transport in TRANSPORTS {
         let backend = cluster.backend(transport);
         let running = cluster.waiting_launch();
         let handle = backend.submit(&running).await.unwrap();
         until(&backend, &handle, |report| report.state == State::Running).await;
+        cluster.until_saved();
         cluster.kill("slurmctld");
         let error = backend.status(&handle).await.unwrap_err();
-        assert!(matches!(error, ComputeError::Unreachable(_)), "{transport:?}: {error:?}");
+        assert!(
+            matches!(error, ComputeError::Unreachable(_)),
+            "{transport:?}: {error:?}"
+        );
         let late = shell("exit 6");
         let error = backend.submit(&late).await.unwrap_err();
-        assert!(matches!(error, ComputeError::Unreachable(_)), "{transport:?}: {error:?}");
+        assert!(
+            matches!(error, ComputeError::Unreachable(_)),
+            "{transport:?}: {error:?}"
+        );
         cluster.let_go();
         cluster.up();
         let late = submit_until_heard(&backend, &late).await;
-        assert_eq!(until_ended(&backend, &handle).await.state, ended(5, Cause::Exited), "{transport:?}");
-        assert_eq!(until_ended(&backend, &late).await.state, ended(6, Cause::Exited));
+        assert_eq!(
+            until_ended(&backend, &handle).await.state,
+            ended(5, Cause::Exited),
+            "{transport:?}"
+        );
+        assert_eq!(
+            until_ended(&backend, &late).await.state,
+            ended(6, Cause::Exited)
+        );
         assert_eq!(cluster.starts(&running), 1);
         fs::remove_file(cluster.path("shared/go")).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_job_that_slurm_lost_before_it_ran_is_unknown_and_is_submitted_again() {
+    let mut cluster = Cluster::start();
+    cluster.set_node("drain");
+    for transport in TRANSPORTS {
+        let backend = cluster.backend(transport);
+        let launch = cluster.waiting_launch();
+        let handle = backend.submit(&launch).await.unwrap();
+        cluster.forget();
+        let report = until(&backend, &handle, |_| true).await;
+        assert_eq!(report.state, State::Unknown, "{transport:?}");
+        assert_eq!(backend.submit(&launch).await.unwrap(), handle);
+        cluster.set_node("resume");
+        cluster.let_go();
+        assert_eq!(
+            until_ended(&backend, &handle).await.state,
+            ended(5, Cause::Exited)
+        );
+        assert_eq!(cluster.starts(&launch), 1);
+        fs::remove_file(cluster.path("shared/go")).unwrap();
+        cluster.set_node("drain");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_slurm_starts_again_runs_again_only_where_it_was_put_back_on_purpose() {
+    let mut cluster = Cluster::start();
+    let backend = cluster.backend(Transport::Cli);
+    // A controller that was set back to an older state starts what has run under the same number.
+    let launch = cluster.waiting_launch();
+    cluster.let_go();
+    cluster.set_node("drain");
+    let handle = backend.submit(&launch).await.unwrap();
+    cluster.until_saved();
+    let saved = fs::read(cluster.path("slurm/state/job_state")).unwrap();
+    cluster.set_node("resume");
+    let before = until_ended(&backend, &handle).await;
+    cluster.kill("slurmctld");
+    for file in ["job_state", "job_state.old"] {
+        fs::write(cluster.path("slurm/state").join(file), &saved).unwrap();
+    }
+    cluster.up();
+    let id = before.native_id.clone().unwrap();
+    until_gone(&cluster, &id).await;
+    let after = until_ended(&backend, &handle).await;
+    assert_eq!(
+        (after.state, after.native_id),
+        (before.state, before.native_id)
+    );
+    assert_eq!(cluster.starts(&launch), 1, "it does not run again");
+    fs::remove_file(cluster.path("shared/go")).unwrap();
+    // One that an administrator puts back into the queue while it runs goes on from the beginning.
+    let launch = cluster.waiting_launch();
+    let handle = backend.submit(&launch).await.unwrap();
+    let running = until(&backend, &handle, |report| report.state == State::Running).await;
+    let file = cluster
+        .path("shared")
+        .join(format!("starts-{}", launch.attempt));
+    assert!(appears(&file, PATIENCE).await);
+    let id = running.native_id.unwrap();
+    cluster.slurm("scontrol", &["update", &format!("jobid={id}"), "requeue=1"]);
+    cluster.slurm("scontrol", &["requeue", &id]);
+    let waiting = until(&backend, &handle, |report| report.state == State::Pending).await;
+    assert_eq!(waiting.native_id.as_deref(), Some(id.as_str()));
+    cluster.let_go();
+    // Slurm lets it wait for two minutes; its administrator does not.
+    cluster.slurm(
+        "scontrol",
+        &["update", &format!("jobid={id}"), "starttime=now"],
+    );
+    let report = until_ended(&backend, &handle).await;
+    assert_eq!(report.state, ended(5, Cause::Exited));
+    assert_eq!(cluster.starts(&launch), 2);
 }
 
 #[tokio::test]
@@ -121,22 +248,30 @@ async fn what_slurm_has_forgotten_is_known_by_its_folder() {
     let launch = shell("echo told; exit 8");
     let handle = backend.submit(&launch).await.unwrap();
     let before = until_ended(&backend, &handle).await;
-    cluster.kill("slurmctld");
-    for entry in fs::read_dir(cluster.path("slurm/state")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with("job_state") {
-            fs::remove_file(path).unwrap();
-        }
-    }
-    cluster.up();
-    assert_eq!(cluster.slurm("squeue", &["-h", "-t", "all"]), "", "it has forgotten");
+    cluster.forget();
+    assert_eq!(
+        cluster.slurm("squeue", &["-h", "-t", "all"]),
+        "",
+        "it has forgotten"
+    );
     for transport in TRANSPORTS {
         let backend = cluster.backend(transport);
         let after = backend.status(&handle).await.unwrap();
-        assert_eq!((after.state, &after.native_id), (before.state, &before.native_id), "{transport:?}");
-        assert!(after.ended_at >= after.started_at && after.used.seconds >= 1, "{after:?}");
+        assert_eq!(
+            (after.state, &after.native_id),
+            (before.state, &before.native_id),
+            "{transport:?}"
+        );
+        assert!(
+            after.ended_at >= after.started_at && after.used.seconds >= 1,
+            "{after:?}"
+        );
         backend.submit(&launch).await.unwrap();
-        assert_eq!(cluster.slurm("squeue", &["-h", "-t", "all"]), "", "it is not submitted again");
+        assert_eq!(
+            cluster.slurm("squeue", &["-h", "-t", "all"]),
+            "",
+            "it is not submitted again"
+        );
         assert_eq!(backend.log(&handle, 0).await.unwrap().text, "told\n");
     }
 }
@@ -151,7 +286,10 @@ async fn two_jobs_for_one_attempt_run_it_once() {
     // As another portal would have done that looked at the same moment: the same script, once more and once more.
     let first = backend.status(&handle).await.unwrap().native_id.unwrap();
     let script = cluster.path("script");
-    cluster.slurm("scontrol", &["write", "batch_script", &first, script.to_str().unwrap()]);
+    cluster.slurm(
+        "scontrol",
+        &["write", "batch_script", &first, script.to_str().unwrap()],
+    );
     let copy = script.to_str().unwrap();
     let others = [0, 1].map(|_| cluster.slurm("sbatch", &["--parsable", copy]));
     cluster.set_node("resume");
@@ -172,7 +310,10 @@ async fn two_jobs_for_one_attempt_run_it_once() {
     settings.rest.as_mut().unwrap().state_dir_here = None;
     let blind = Slurm::open(settings, PORTAL).unwrap();
     let report = blind.status(&handle).await.unwrap();
-    assert_eq!((report.native_id, report.state), (Some(first), ended(5, Cause::Exited)));
+    assert_eq!(
+        (report.native_id, report.state),
+        (Some(first), ended(5, Cause::Exited))
+    );
 }
 
 async fn until_gone(cluster: &Cluster, id: &str) {
@@ -194,14 +335,22 @@ async fn jobs_that_nobody_knows_are_cancelled_and_another_portals_are_not() {
         let foreign = theirs.submit(foreign).await.unwrap();
         let is_known = |attempt: uuid::Uuid| attempt.to_string() == known.0;
         let soon = SystemTime::now() + Duration::from_secs(60);
-        let cancelled = cancel_strays(&ours, is_known, SystemTime::UNIX_EPOCH.into()).await.unwrap();
+        let cancelled = cancel_strays(&ours, is_known, SystemTime::UNIX_EPOCH.into())
+            .await
+            .unwrap();
         assert_eq!(cancelled, [], "too young to tell");
         let cancelled = cancel_strays(&ours, is_known, soon.into()).await.unwrap();
-        let cancelled: Vec<String> = cancelled.iter().map(|one| one.attempt.to_string()).collect();
-        assert_eq!(cancelled, [stray.0.clone()], "{transport:?}");
+        let cancelled: Vec<String> = cancelled
+            .iter()
+            .map(|one| one.attempt.to_string())
+            .collect();
+        assert_eq!(cancelled, [stray.0.as_str()], "{transport:?}");
         for kept in [&known, &foreign] {
             let state = ours.status(kept).await.unwrap().state;
-            assert!(!matches!(state, State::Ended { .. }), "{transport:?}: {state:?}");
+            assert!(
+                !matches!(state, State::Ended { .. }),
+                "{transport:?}: {state:?}"
+            );
             ours.cancel(kept).await.unwrap();
         }
     }
@@ -219,7 +368,10 @@ async fn slurms_own_time_limit_is_a_time_limit() {
     let handle = backend.submit(&launch).await.unwrap();
     let running = until(&backend, &handle, |report| report.state == State::Running).await;
     let id = running.native_id.unwrap();
-    cluster.slurm("scontrol", &["update", &format!("jobid={id}"), "timelimit=1"]);
+    cluster.slurm(
+        "scontrol",
+        &["update", &format!("jobid={id}"), "timelimit=1"],
+    );
     let mut report = running_still(&backend, &handle).await;
     while report.state == State::Running {
         report = running_still(&backend, &handle).await;

@@ -1,75 +1,128 @@
 //! Many jobs at once, two portals, and a controller that is killed in between: none is lost, none runs twice.
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
-use compute::{ComputeBackend as _, Handle, Launch, State, Transport, conformance::shell};
+use compute::{
+    Cause, ComputeBackend as _, ComputeError, Handle, Launch, Slurm, State, Transport,
+    conformance::shell,
+};
+use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, LOOK_AGAIN, is_deep, submit_until_heard};
 
-async fn many(transport: Transport) {
-    let jobs = if is_deep() { 50 } else { 8 };
-    let mut cluster = Cluster::start();
-    let portals = [Arc::new(cluster.backend(transport)), Arc::new(cluster.backend(transport))];
-    let launches: Vec<Launch> = (0..jobs)
-        .map(|number| {
-            let mut launch = shell("");
-            let body = format!(
-                "echo started >>'{}/starts-{}'; exit {}",
-                cluster.path("shared").display(),
-                launch.attempt,
-                number % 50
-            );
-            launch.args = vec!["-c".to_owned(), body];
-            launch
-        })
-        .collect();
-    let mut submitting = tokio::task::JoinSet::new();
-    for launch in &launches {
-        for portal in &portals {
+/// A job as a portal has it: one attempt, and another where that one was lost.
+struct Job {
+    exit_code: i32,
+    attempts: Vec<Launch>,
+    is_done: bool,
+}
+
+impl Job {
+    fn latest(&self) -> &Launch {
+        self.attempts.last().unwrap()
+    }
+
+    fn handle(&self) -> Handle {
+        Handle(self.latest().attempt.to_string())
+    }
+}
+
+fn attempt(cluster: &Cluster, exit_code: i32) -> Launch {
+    let mut launch = shell("");
+    let body = format!(
+        "echo started >>'{}/starts-{}'; exit {exit_code}",
+        cluster.path("shared").display(),
+        launch.attempt
+    );
+    launch.args = vec!["-c".to_owned(), body];
+    launch
+}
+
+/// Each of `portals` submits each attempt at about the same time.
+fn submit_all(portals: &[Arc<Slurm>], launches: &[Launch]) -> JoinSet<Handle> {
+    let mut submitting = JoinSet::new();
+    for launch in launches {
+        for portal in portals {
             let (portal, launch) = (Arc::clone(portal), launch.clone());
             submitting.spawn(async move { submit_until_heard(portal.as_ref(), &launch).await });
         }
     }
-    // Once a third of them is in, and once more when some have run.
-    let is_submitted = |count: usize| {
-        cluster.slurm("squeue", &["-h", "-t", "all"]).lines().count() >= count
+    submitting
+}
+
+async fn many(transport: Transport) {
+    let count = if is_deep() { 50 } else { 8 };
+    let mut cluster = Cluster::start();
+    let portals = [(); 2].map(|()| Arc::new(cluster.backend(transport)));
+    let mut jobs: Vec<Job> = (0..count)
+        .map(|exit_code| Job {
+            exit_code,
+            attempts: vec![attempt(&cluster, exit_code)],
+            is_done: false,
+        })
+        .collect();
+    let first: Vec<Launch> = jobs.iter().map(|job| job.latest().clone()).collect();
+    let submitting = submit_all(&portals, &first);
+    // In the midst of it, and once more when all are in.
+    let in_queue = || {
+        cluster
+            .slurm("squeue", &["-h", "-t", "all"])
+            .lines()
+            .count()
     };
-    while !is_submitted(jobs / 3) {
+    while in_queue() < jobs.len() / 3 {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     cluster.kill("slurmctld");
     cluster.up();
     submitting.join_all().await;
-    let handles: Vec<Handle> = launches.iter().map(|it| Handle(it.attempt.to_string())).collect();
     cluster.kill("slurmctld");
     cluster.up();
-    // A third portal, which was not there before, finds them all.
-    let next = cluster.backend(transport);
-    let reports = loop {
-        match next.statuses(&handles).await {
-            Ok(reports) if reports.iter().all(|it| matches!(it.state, State::Ended { .. })) => break reports,
-            Ok(reports) => {
-                let lost = reports.iter().filter(|it| it.state == State::Unknown).count();
-                assert_eq!(lost, 0, "none is lost");
-            }
-            Err(compute::ComputeError::Unreachable(_)) => {}
-            Err(other) => unreachable!("{other:?}"),
-        }
+    // A third portal, which was not there before, looks after them all.
+    let next = Arc::new(cluster.backend(transport));
+    while jobs.iter().any(|job| !job.is_done) {
         tokio::time::sleep(LOOK_AGAIN).await;
-    };
-    for (number, (launch, report)) in launches.iter().zip(&reports).enumerate() {
-        let exit_code = i32::try_from(number % 50).unwrap();
-        let is_so = matches!(report.state, State::Ended { exit_code: found, .. } if found == exit_code);
-        assert!(is_so, "job {number}: {report:?}");
-        assert_eq!(cluster.starts(launch), 1, "job {number} ran once");
+        let open: Vec<&mut Job> = jobs.iter_mut().filter(|job| !job.is_done).collect();
+        let handles: Vec<Handle> = open.iter().map(|job| job.handle()).collect();
+        let reports = match next.statuses(&handles).await {
+            Ok(reports) => reports,
+            Err(ComputeError::Unreachable(_)) => continue,
+            Err(other) => unreachable!("{other:?}"),
+        };
+        for (job, report) in open.into_iter().zip(reports) {
+            match report.state {
+                State::Pending | State::Running => continue,
+                State::Ended {
+                    exit_code,
+                    cause: Cause::Exited,
+                } => {
+                    assert_eq!(exit_code, job.exit_code, "{report:?}");
+                    job.is_done = true;
+                    continue;
+                }
+                // A controller that is killed forgets what it took in the last seconds: what had not begun is
+                // submitted again, and for what had begun without an end there is another attempt.
+                State::Unknown if cluster.starts(job.latest()) == 0 => {}
+                State::Unknown | State::Ended { .. } => {
+                    job.attempts.push(attempt(&cluster, job.exit_code));
+                }
+            }
+            let again = [job.latest().clone()];
+            submit_all(&portals, &again).join_all().await;
+        }
     }
-    for handle in &handles {
-        next.clean(handle).await.unwrap();
+    for job in &jobs {
+        for launch in &job.attempts {
+            assert!(cluster.starts(launch) <= 1, "no attempt ran twice");
+        }
+        assert_eq!(cluster.starts(job.latest()), 1, "the last attempt ran");
+        next.clean(&job.handle()).await.unwrap();
+        let folder = cluster.path("shared").join(job.handle().0);
+        let is_clean = !folder.join("log").exists() && !folder.join("work").exists();
+        assert!(is_clean, "it cleans up after itself");
     }
-    let left = fs::read_dir(cluster.path("shared")).unwrap().filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.path().join("log").exists() || entry.path().join("work").exists())
-    });
-    assert_eq!(left.count(), 0, "it cleans up after itself");
+    let attempts: usize = jobs.iter().map(|job| job.attempts.len()).sum();
+    eprintln!("{count} jobs in {attempts} attempts through {transport:?}");
 }
 
 #[tokio::test]

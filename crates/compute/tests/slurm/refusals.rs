@@ -2,7 +2,10 @@
 
 use std::{fs, time::Duration};
 
-use compute::{ComputeBackend as _, ComputeError, Refusal, Slurm, State, Transport, Trouble, conformance::shell};
+use compute::{
+    ComputeBackend as _, ComputeError, Refusal, Slurm, State, Transport, Trouble,
+    conformance::shell,
+};
 
 use crate::cluster::{Cluster, LOOK_AGAIN, PORTAL, TRANSPORTS, until_ended};
 
@@ -37,7 +40,13 @@ async fn more_than_there_is_is_refused_or_never_started() {
             Err(ComputeError::Refused(Refusal::Scheduler(_))) => {}
             Ok(handle) => {
                 let report = until_ended(&backend, &handle).await;
-                let is_so = matches!(report.state, State::Ended { cause: compute::Cause::NeverStarted, .. });
+                let is_so = matches!(
+                    report.state,
+                    State::Ended {
+                        cause: compute::Cause::NeverStarted,
+                        ..
+                    }
+                );
                 assert!(is_so, "{transport:?}: {report:?}");
             }
             Err(other) => unreachable!("{transport:?}: {other:?}"),
@@ -67,25 +76,43 @@ async fn a_token_that_ran_out_locks_the_place_until_there_is_another() {
     }
     let fresh = cluster.backend(Transport::Rest);
     let error = fresh.status(&handle).await.unwrap_err();
-    assert!(matches!(&error, ComputeError::Locked(Trouble::Credentials(_))), "{error:?}");
+    assert!(
+        matches!(&error, ComputeError::Locked(Trouble::Credentials(_))),
+        "{error:?}"
+    );
     let error = fresh.submit(&shell("true")).await.unwrap_err();
-    assert!(matches!(&error, ComputeError::Locked(Trouble::Credentials(_))), "{error:?}");
+    assert!(
+        matches!(&error, ComputeError::Locked(Trouble::Credentials(_))),
+        "{error:?}"
+    );
     // The first has a good token in memory still, and does not notice.
     backend.status(&handle).await.unwrap();
     cluster.write_token(600);
     let report = fresh.status(&handle).await.unwrap();
-    assert!(matches!(report.state, State::Ended { exit_code: 4, .. }), "{report:?}");
+    assert!(
+        matches!(report.state, State::Ended { exit_code: 4, .. }),
+        "{report:?}"
+    );
     // One that somebody has changed.
     let token = fs::read_to_string(cluster.path("token")).unwrap();
     let forged = token.trim().trim_end_matches(|c: char| c != '.').to_owned() + "AAAA";
     fs::write(cluster.path("token"), forged).unwrap();
-    let error = cluster.backend(Transport::Rest).status(&handle).await.unwrap_err();
-    assert!(matches!(&error, ComputeError::Locked(Trouble::Credentials(_))), "{error:?}");
+    let error = cluster
+        .backend(Transport::Rest)
+        .status(&handle)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ComputeError::Locked(Trouble::Credentials(_))),
+        "{error:?}"
+    );
 }
 
 fn is_past(token: &str) -> bool {
     let claims = token.split('.').nth(1).unwrap();
-    let claims = data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
+    let claims = data_encoding::BASE64URL_NOPAD
+        .decode(claims.as_bytes())
+        .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
     let until = Duration::from_secs(claims.get("exp").unwrap().as_u64().unwrap());
     std::time::UNIX_EPOCH + until < std::time::SystemTime::now()
@@ -99,17 +126,34 @@ async fn a_login_machine_with_another_key_is_not_talked_to() {
     let handle = backend.submit(&launch).await.unwrap();
     until_ended(&backend, &handle).await;
     cluster.write_known_hosts("other-key.pub");
-    let error = cluster.backend(Transport::Ssh).status(&handle).await.unwrap_err();
-    assert!(matches!(&error, ComputeError::Locked(Trouble::HostKey(_))), "{error:?}");
+    let error = cluster
+        .backend(Transport::Ssh)
+        .status(&handle)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ComputeError::Locked(Trouble::HostKey(_))),
+        "{error:?}"
+    );
     fs::write(cluster.path("known_hosts"), "").unwrap();
-    let error = cluster.backend(Transport::Ssh).submit(&shell("true")).await.unwrap_err();
-    assert!(matches!(&error, ComputeError::Locked(Trouble::HostKey(_))), "{error:?}");
+    let error = cluster
+        .backend(Transport::Ssh)
+        .submit(&shell("true"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ComputeError::Locked(Trouble::HostKey(_))),
+        "{error:?}"
+    );
     cluster.write_known_hosts("host-key.pub");
     let mut settings = cluster.settings(Transport::Ssh);
     settings.ssh.as_mut().unwrap().key = Some(cluster.path("other-key"));
     let stranger = Slurm::open(settings, PORTAL).unwrap();
     let error = stranger.status(&handle).await.unwrap_err();
-    assert!(matches!(&error, ComputeError::Locked(Trouble::Credentials(_))), "{error:?}");
+    assert!(
+        matches!(&error, ComputeError::Locked(Trouble::Credentials(_))),
+        "{error:?}"
+    );
     let mut settings = cluster.settings(Transport::Ssh);
     settings.ssh.as_mut().unwrap().port = Some(1);
     let nobody = Slurm::open(settings, PORTAL).unwrap();

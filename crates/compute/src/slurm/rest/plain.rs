@@ -17,7 +17,8 @@ pub(super) fn submission(request: &Request) -> Value {
     set("partition", json!(request.partition));
     set("account", json!(request.account));
     set("qos", json!(request.qos));
-    set("nodes", json!([request.nodes]));
+    // At least, at most.
+    set("nodes", json!([request.nodes, request.nodes]));
     set("tasks", json!(request.nodes));
     set("tasks_per_node", json!(1));
     set("cpus_per_task", json!(request.cores));

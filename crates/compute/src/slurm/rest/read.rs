@@ -86,6 +86,7 @@ fn record(job: &Value) -> Option<Record> {
         nodes: small("node_count"),
         cores: small("cpus"),
         allocated: text(job, "tres_alloc_str"),
+        per_node: text(job, "tres_per_node"),
         partition: text(job, "partition"),
         priority: number(field("priority"))
             .and_then(|it| u64::try_from(it).ok())
@@ -138,7 +139,7 @@ fn accounted(job: &Value) -> Option<Record> {
         ended_at: instant(at("/time/end")),
         nodes: number(at("/allocation_nodes")).and_then(|it| u32::try_from(it).ok()),
         cores: count_of("cpu", ""),
-        allocated: gpus.unwrap_or_else(|| "cpu".to_owned()),
+        allocated: gpus.unwrap_or_default(),
         partition: text(job, "partition"),
         ..Record::default()
     })
