@@ -158,3 +158,168 @@ fn environment(variables: &[(String, String)], is_in_container: bool) -> String 
     }
     BASE64.encode(lines.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+
+    use super::*;
+    use crate::{Resources, conformance::shell};
+
+    fn settings(state_dir: &Path) -> SlurmSettings {
+        let values = serde_json::json!({
+            "transport": "cli", "partition": "gpu", "account": "nl-faculty", "gpu_kind": "a100",
+            "modules": ["2024", "CUDA/12.6.0"], "image": "/images/faculty.sif",
+        });
+        let mut settings: SlurmSettings = serde_json::from_value(values).unwrap();
+        settings.state_dir = state_dir.to_owned();
+        settings
+    }
+
+    fn request(launch: &Launch, settings: &SlurmSettings) -> Request {
+        Request::new(launch, settings, "faculty:https://portal.example").unwrap()
+    }
+
+    #[test]
+    fn what_is_asked_for_stands_at_the_top_of_the_script() {
+        let mut launch = shell("true");
+        launch.attempt = Uuid::from_u128(7);
+        launch.time_limit = Some(Duration::from_secs(3601));
+        launch.resources = Resources {
+            gpus: 4,
+            cores: 18,
+            memory_bytes: Some((120 << 30) + 1),
+            nodes: 2,
+        };
+        let request = request(&launch, &settings(Path::new("/shared")));
+        let header: Vec<&str> = request
+            .script
+            .lines()
+            .skip(1)
+            .map_while(|line| line.strip_prefix("#SBATCH "))
+            .collect();
+        assert_eq!(
+            header,
+            [
+                "--job-name=vf-00000000-0000-0000-0000-000000000007",
+                "--comment=faculty:https://portal.example",
+                "--nodes=2",
+                "--ntasks-per-node=1",
+                "--cpus-per-task=18",
+                "--partition=gpu",
+                "--account=nl-faculty",
+                "--gpus-per-node=a100:4",
+                "--mem=122881M",
+                "--time=63",
+                "--no-requeue",
+                "--chdir=/",
+                "--output=/dev/null",
+                "--export=ALL",
+            ]
+        );
+        for line in [
+            "module load CUDA/12.6.0 || { echo \"the module CUDA/12.6.0 cannot be loaded\"; end 78; }",
+            "set -- srun --nodes=2 --ntasks-per-node=1 --kill-on-bad-exit=1 \"$@\"",
+            "set -- timeout --signal=TERM --kill-after=30 3601 \"$@\"",
+        ] {
+            assert!(
+                request.script.lines().any(|it| it == line),
+                "{}",
+                request.script
+            );
+        }
+        assert!(
+            request
+                .script
+                .contains("apptainer exec --cleanenv --nv --pwd")
+        );
+        let is_read = Command::new("bash")
+            .arg("-nc")
+            .arg(&request.script)
+            .status()
+            .unwrap();
+        assert!(is_read.success(), "{}", request.script);
+    }
+
+    /// Runs the script as Slurm would, as job `id` that was put back `restarts` times.
+    fn run(script: &str, id: u32, restarts: u32) -> i32 {
+        let mut command = Command::new("bash");
+        command
+            .arg("-c")
+            .arg(script)
+            .env("SLURM_JOB_ID", id.to_string())
+            .env(ENVIRONMENT, environment(&[], false));
+        if restarts > 0 {
+            command.env("SLURM_RESTART_COUNT", restarts.to_string());
+        }
+        command.status().unwrap().code().unwrap()
+    }
+
+    #[test]
+    fn an_attempt_runs_once_whatever_starts_its_script() {
+        let room = tempfile::tempdir().unwrap();
+        let plain = SlurmSettings {
+            modules: Vec::new(),
+            image: None,
+            ..settings(room.path())
+        };
+        let given = || {
+            let launch = shell(&format!(
+                "echo started >>'{}'; exit 5",
+                room.path().join("starts").display()
+            ));
+            let folder = room.path().join(launch.attempt.to_string());
+            (request(&launch, &plain).script, folder)
+        };
+        let starts = || {
+            let text = fs::read_to_string(room.path().join("starts"));
+            text.map_or(0, |text| text.lines().count())
+        };
+        let claim = |folder: &Path| fs::read_link(folder.join("claim")).unwrap();
+
+        // Once it has ended, whatever comes later ends as it did.
+        let (script, folder) = given();
+        assert_eq!(run(&script, 11, 0), 5);
+        for (id, restarts) in [(11, 0), (11, 1), (12, 0)] {
+            assert_eq!(
+                run(&script, id, restarts),
+                5,
+                "job {id} after {restarts} restarts"
+            );
+        }
+        assert_eq!((starts(), claim(&folder)), (1, "11.0".into()));
+        assert_eq!(fs::read_to_string(folder.join("exit")).unwrap(), "5\n");
+
+        // While it runs, or where it ended without a word: only a job that was put back goes on.
+        let (script, folder) = given();
+        fs::create_dir_all(&folder).unwrap();
+        symlink("11.0", folder.join("claim")).unwrap();
+        for id in [10, 11, 12] {
+            assert_eq!(run(&script, id, 0), NOT_THE_ONE, "job {id}");
+        }
+        assert_eq!(
+            run(&script, 12, 3),
+            NOT_THE_ONE,
+            "another job that was put back"
+        );
+        assert_eq!(starts(), 1);
+        assert_eq!(run(&script, 11, 1), 5);
+        assert_eq!((starts(), claim(&folder)), (2, "11.1".into()));
+
+        // One that was called off does not begin.
+        let (script, folder) = given();
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("cancel"), "").unwrap();
+        assert_eq!(run(&script, 13, 0), 143);
+        assert_eq!(starts(), 2);
+        assert!(!folder.join("claim").exists());
+    }
+
+    #[test]
+    fn what_is_too_much_for_an_environment_is_refused() {
+        let mut launch = shell("true");
+        launch.env.push(("BIG".to_owned(), "x".repeat(100_000)));
+        let refused = Request::new(&launch, &settings(Path::new("/shared")), "faculty:x");
+        assert!(matches!(refused, Err(Refusal::Environment(_))));
+    }
+}

@@ -1,6 +1,7 @@
 //! A Slurm of one machine, and a login machine in front of it.
 
 use std::{
+    ffi::OsString,
     fs,
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
@@ -22,10 +23,32 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) const PORTAL: &str = "http://portal.test";
-pub(crate) const TRANSPORTS: [Transport; 3] = [Transport::Cli, Transport::Ssh, Transport::Rest];
 
 pub(crate) fn is_deep() -> bool {
     std::env::var_os("FACULTY_TEST_DEEP").is_some()
+}
+
+/// Another Slurm than this machine's, through `scripts/slurm-chroot`; it is reached by slurmrestd only.
+fn other_slurm() -> Option<OsString> {
+    std::env::var_os("FACULTY_TEST_SLURM_ROOT")
+}
+
+pub(crate) fn transports() -> Vec<Transport> {
+    if other_slurm().is_some() {
+        vec![Transport::Rest]
+    } else {
+        vec![Transport::Cli, Transport::Ssh, Transport::Rest]
+    }
+}
+
+/// A program of the Slurm that is tested.
+fn of_slurm(program: &str) -> Command {
+    let Some(root) = other_slurm() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(script("slurm-chroot"));
+    command.arg(root).arg(program);
+    command
 }
 
 /// Stopped when dropped.
@@ -86,7 +109,11 @@ impl Cluster {
     pub(crate) fn up(&self) {
         // The daemons would hold its pipes open.
         let log = fs::File::create(self.path("up.log")).unwrap();
-        let status = Command::new(script("slurm-up"))
+        let mut up = match other_slurm() {
+            Some(_) => of_slurm("slurm-up"),
+            None => Command::new(script("slurm-up")),
+        };
+        let status = up
             .arg(self.path("slurm"))
             .arg(self.port.to_string())
             .stdin(Stdio::null())
@@ -162,7 +189,7 @@ impl Cluster {
     /// One of Slurm's own commands, as its administrator.
     pub(crate) fn slurm(&self, program: &str, args: &[&str]) -> String {
         let conf = self.path("slurm/slurm.conf");
-        let output = must(Command::new(program).args(args).env("SLURM_CONF", conf));
+        let output = must(of_slurm(program).args(args).env("SLURM_CONF", conf));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -170,6 +197,22 @@ impl Cluster {
         let node = self.slurm("sinfo", &["-h", "-N", "-p", "normal", "-o", "%N"]);
         let (node, state) = (format!("nodename={node}"), format!("state={state}"));
         self.slurm("scontrol", &["update", &node, &state, "reason=test"]);
+    }
+
+    /// Takes a drain back. A controller that was killed may have forgotten it, and remembers it a moment later.
+    pub(crate) fn resume_node(&self) {
+        let node = self.slurm("sinfo", &["-h", "-N", "-p", "normal", "-o", "%N"]);
+        let is_drained = || {
+            self.slurm("sinfo", &["-h", "-p", "normal", "-o", "%T"])
+                .starts_with("drain")
+        };
+        while is_drained() {
+            let _ = of_slurm("scontrol")
+                .args(["update", &format!("nodename={node}"), "state=resume"])
+                .env("SLURM_CONF", self.path("slurm/slurm.conf"))
+                .output();
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     pub(crate) fn write_token(&self, seconds: u32) {

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use compute::{ComputeBackend as _, Slurm, State, Transport, conformance::shell};
 
-use crate::cluster::{Cluster, PORTAL, until_ended};
+use crate::cluster::{Cluster, PORTAL, transports, until_ended};
 
 const STAND_IN: &str = r#"#!/bin/bash
 echo "apptainer $1" >&2
@@ -87,7 +87,7 @@ async fn a_module_that_cannot_be_loaded_is_told_in_the_log() {
 #[tokio::test]
 async fn the_secrets_are_in_no_script_and_no_command_line() {
     let mut cluster = Cluster::start();
-    for transport in [Transport::Cli, Transport::Ssh, Transport::Rest] {
+    for transport in transports() {
         let backend = cluster.backend(transport);
         let mut launch = cluster.waiting_launch();
         launch

@@ -11,7 +11,8 @@ use compute::{
 };
 
 use crate::cluster::{
-    Cluster, PATIENCE, PORTAL, TRANSPORTS, is_deep, submit_until_heard, until, until_ended,
+    Cluster, LOOK_AGAIN, PATIENCE, PORTAL, is_deep, submit_until_heard, transports, until,
+    until_ended,
 };
 
 fn ended(exit_code: i32, cause: Cause) -> State {
@@ -22,7 +23,7 @@ fn ended(exit_code: i32, cause: Cause) -> State {
 async fn a_drained_machine_keeps_jobs_waiting_with_its_reason_and_their_place() {
     let mut cluster = Cluster::start();
     cluster.set_node("drain");
-    for transport in TRANSPORTS {
+    for transport in transports() {
         let backend = cluster.backend(transport);
         let (first, second) = (shell("exit 3"), shell("exit 4"));
         let one = backend.submit(&first).await.unwrap();
@@ -36,7 +37,7 @@ async fn a_drained_machine_keeps_jobs_waiting_with_its_reason_and_their_place() 
         let reports = backend.statuses(&[two.clone(), one.clone()]).await.unwrap();
         let places: Vec<_> = reports.iter().map(|report| report.queue_position).collect();
         assert_eq!(places, [Some(2), Some(1)], "{transport:?}");
-        cluster.set_node("resume");
+        cluster.resume_node();
         assert_eq!(
             until_ended(&backend, &one).await.state,
             ended(3, Cause::Exited)
@@ -53,7 +54,7 @@ async fn a_drained_machine_keeps_jobs_waiting_with_its_reason_and_their_place() 
 async fn a_job_that_waits_is_cancelled_and_one_called_off_before_never_runs() {
     let mut cluster = Cluster::start();
     cluster.set_node("drain");
-    for transport in TRANSPORTS {
+    for transport in transports() {
         let backend = cluster.backend(transport);
         let launch = cluster.waiting_launch();
         let handle = backend.submit(&launch).await.unwrap();
@@ -131,7 +132,7 @@ async fn a_machine_that_fails_ends_its_job_with_that_cause() {
 #[tokio::test]
 async fn a_controller_that_is_killed_loses_nothing_that_it_had_written_down() {
     let mut cluster = Cluster::start();
-    for transport in TRANSPORTS {
+    for transport in transports() {
         let backend = cluster.backend(transport);
         let running = cluster.waiting_launch();
         let handle = backend.submit(&running).await.unwrap();
@@ -170,7 +171,7 @@ async fn a_controller_that_is_killed_loses_nothing_that_it_had_written_down() {
 async fn a_job_that_slurm_lost_before_it_ran_is_unknown_and_is_submitted_again() {
     let mut cluster = Cluster::start();
     cluster.set_node("drain");
-    for transport in TRANSPORTS {
+    for transport in transports() {
         let backend = cluster.backend(transport);
         let launch = cluster.waiting_launch();
         let handle = backend.submit(&launch).await.unwrap();
@@ -178,7 +179,7 @@ async fn a_job_that_slurm_lost_before_it_ran_is_unknown_and_is_submitted_again()
         let report = until(&backend, &handle, |_| true).await;
         assert_eq!(report.state, State::Unknown, "{transport:?}");
         assert_eq!(backend.submit(&launch).await.unwrap(), handle);
-        cluster.set_node("resume");
+        cluster.resume_node();
         cluster.let_go();
         assert_eq!(
             until_ended(&backend, &handle).await.state,
@@ -188,57 +189,6 @@ async fn a_job_that_slurm_lost_before_it_ran_is_unknown_and_is_submitted_again()
         fs::remove_file(cluster.path("shared/go")).unwrap();
         cluster.set_node("drain");
     }
-}
-
-#[tokio::test]
-async fn a_job_that_slurm_starts_again_runs_again_only_where_it_was_put_back_on_purpose() {
-    let mut cluster = Cluster::start();
-    let backend = cluster.backend(Transport::Cli);
-    // A controller that was set back to an older state starts what has run under the same number.
-    let launch = cluster.waiting_launch();
-    cluster.let_go();
-    cluster.set_node("drain");
-    let handle = backend.submit(&launch).await.unwrap();
-    cluster.until_saved();
-    let saved = fs::read(cluster.path("slurm/state/job_state")).unwrap();
-    cluster.set_node("resume");
-    let before = until_ended(&backend, &handle).await;
-    cluster.kill("slurmctld");
-    for file in ["job_state", "job_state.old"] {
-        fs::write(cluster.path("slurm/state").join(file), &saved).unwrap();
-    }
-    cluster.up();
-    let id = before.native_id.clone().unwrap();
-    until_gone(&cluster, &id).await;
-    let after = until_ended(&backend, &handle).await;
-    assert_eq!(
-        (after.state, after.native_id),
-        (before.state, before.native_id)
-    );
-    assert_eq!(cluster.starts(&launch), 1, "it does not run again");
-    fs::remove_file(cluster.path("shared/go")).unwrap();
-    // One that an administrator puts back into the queue while it runs goes on from the beginning.
-    let launch = cluster.waiting_launch();
-    let handle = backend.submit(&launch).await.unwrap();
-    let running = until(&backend, &handle, |report| report.state == State::Running).await;
-    let file = cluster
-        .path("shared")
-        .join(format!("starts-{}", launch.attempt));
-    assert!(appears(&file, PATIENCE).await);
-    let id = running.native_id.unwrap();
-    cluster.slurm("scontrol", &["update", &format!("jobid={id}"), "requeue=1"]);
-    cluster.slurm("scontrol", &["requeue", &id]);
-    let waiting = until(&backend, &handle, |report| report.state == State::Pending).await;
-    assert_eq!(waiting.native_id.as_deref(), Some(id.as_str()));
-    cluster.let_go();
-    // Slurm lets it wait for two minutes; its administrator does not.
-    cluster.slurm(
-        "scontrol",
-        &["update", &format!("jobid={id}"), "starttime=now"],
-    );
-    let report = until_ended(&backend, &handle).await;
-    assert_eq!(report.state, ended(5, Cause::Exited));
-    assert_eq!(cluster.starts(&launch), 2);
 }
 
 #[tokio::test]
@@ -254,7 +204,7 @@ async fn what_slurm_has_forgotten_is_known_by_its_folder() {
         "",
         "it has forgotten"
     );
-    for transport in TRANSPORTS {
+    for transport in transports() {
         let backend = cluster.backend(transport);
         let after = backend.status(&handle).await.unwrap();
         assert_eq!(
@@ -286,46 +236,47 @@ async fn two_jobs_for_one_attempt_run_it_once() {
     // As another portal would have done that looked at the same moment: the same script, once more and once more.
     let first = backend.status(&handle).await.unwrap().native_id.unwrap();
     let script = cluster.path("script");
-    cluster.slurm(
-        "scontrol",
-        &["write", "batch_script", &first, script.to_str().unwrap()],
-    );
     let copy = script.to_str().unwrap();
-    let others = [0, 1].map(|_| cluster.slurm("sbatch", &["--parsable", copy]));
-    cluster.set_node("resume");
-    for other in &others {
-        until_gone(&cluster, other).await;
+    cluster.slurm("scontrol", &["write", "batch_script", &first, copy]);
+    for _ in 0..2 {
+        cluster.slurm("sbatch", &[copy]);
+    }
+    cluster.resume_node();
+    let name = format!("vf-{handle}");
+    let gave_way = || {
+        let table = cluster.slurm("squeue", &["-h", "-t", "failed", "-n", &name, "-o", "%i"]);
+        table.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    while gave_way().len() < 2 {
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
     cluster.let_go();
+    let losers = gave_way();
     let report = until_ended(&backend, &handle).await;
-    assert_eq!(report.native_id.as_ref(), Some(&first));
     assert_eq!(report.state, ended(5, Cause::Exited));
     assert_eq!(cluster.starts(&launch), 1);
-    for other in &others {
-        let job = cluster.slurm("scontrol", &["show", "job", "-o", other]);
+    let winner = report.native_id.unwrap();
+    assert!(!losers.contains(&winner), "{winner} of {losers:?}");
+    for loser in &losers {
+        let job = cluster.slurm("scontrol", &["show", "job", "-o", loser]);
         assert!(job.contains("ExitCode=75:0"), "{job}");
     }
     // Without a look at the folders it is the one that did not give way.
     let mut settings = cluster.settings(Transport::Rest);
     settings.rest.as_mut().unwrap().state_dir_here = None;
+    drop(cluster.backend(Transport::Rest));
     let blind = Slurm::open(settings, PORTAL).unwrap();
     let report = blind.status(&handle).await.unwrap();
     assert_eq!(
         (report.native_id, report.state),
-        (Some(first), ended(5, Cause::Exited))
+        (Some(winner), ended(5, Cause::Exited))
     );
-}
-
-async fn until_gone(cluster: &Cluster, id: &str) {
-    while !cluster.slurm("squeue", &["-h", "-j", id]).is_empty() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
 async fn jobs_that_nobody_knows_are_cancelled_and_another_portals_are_not() {
     let mut cluster = Cluster::start();
-    for transport in TRANSPORTS {
+    for transport in transports() {
         let ours = cluster.backend(transport);
         let theirs = Slurm::open(cluster.settings(transport), "http://another.test").unwrap();
         let launches = [0, 1, 2].map(|_| cluster.waiting_launch());
