@@ -38,6 +38,10 @@ pub struct Place {
     pub precision: Precision,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
+    /// A Python with PyTorch, for jobs with several processes.
+    pub python: PathBuf,
+    /// Where several nodes meet, `host:port`.
+    pub meeting: String,
 }
 
 /// How the process should end.
@@ -140,7 +144,7 @@ pub(super) const OUT: &str = "out";
 /// Checkpoints on their way to the store.
 pub(super) const OUTBOX: &str = "outbox";
 /// What holds data, or what was learnt from it.
-const OF_THE_JOB: [&str; 5] = [CHECKPOINT, INPUTS, RESUME, OUT, OUTBOX];
+const OF_THE_JOB: [&str; 6] = [CHECKPOINT, INPUTS, RESUME, OUT, OUTBOX, "torchrun"];
 
 /// Which code runs: the commit it was built from, and the hash of the program's own file.
 pub(super) fn code() -> Option<Code> {
