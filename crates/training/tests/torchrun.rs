@@ -93,7 +93,7 @@ fn two_processes_give_what_one_program_gives(more: &[&str]) {
         .config;
     Adapter::open(&folder.path().join("theirs"), &config).unwrap();
     assert!(
-        !folder.path().join("torchrun").exists(),
+        !folder.path().join("theirs/torchrun").exists(),
         "nothing is left behind"
     );
 }

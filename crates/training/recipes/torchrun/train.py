@@ -198,7 +198,11 @@ class Work:
     def wishes(self):
         """What the files in the folder ask for, as the first process sees them."""
         names = ("stop", "checkpoint-now")
-        seen = [float((self.folder / name).exists()) for name in names] if self.rank == 0 else [0.0, 0.0]
+        seen = [0.0, 0.0]
+        if self.rank == 0:
+            seen = [float((self.folder / name).exists()) for name in names]
+            # Nobody listens any more when the training program is gone.
+            seen[0] = max(seen[0], float(not Path(f"/proc/{self.plan['parent']}").exists()))
         seen = torch.tensor(seen, device=self.device)
         dist.broadcast(seen, 0)
         if self.rank == 0 and seen[1]:

@@ -144,7 +144,7 @@ pub(super) const OUT: &str = "out";
 /// Checkpoints on their way to the store.
 pub(super) const OUTBOX: &str = "outbox";
 /// What holds data, or what was learnt from it.
-const OF_THE_JOB: [&str; 6] = [CHECKPOINT, INPUTS, RESUME, OUT, OUTBOX, "torchrun"];
+const OF_THE_JOB: [&str; 5] = [CHECKPOINT, INPUTS, RESUME, OUT, OUTBOX];
 
 /// Which code runs: the commit it was built from, and the hash of the program's own file.
 pub(super) fn code() -> Option<Code> {

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -64,10 +65,11 @@ pub(super) struct Follower<'a> {
     total_steps: u32,
     resume: Option<PathBuf>,
     resumed_from: Option<u32>,
-    /// Where the attempt began to read.
-    first_step: u32,
     step: u32,
     read: u64,
+    /// Tokens by source, over the run and in this attempt.
+    all: Vec<u64>,
+    here: Vec<u64>,
     held_out_before: Option<f64>,
     held_out_last: Option<f64>,
     measurements: u32,
@@ -94,9 +96,10 @@ impl<'a> Follower<'a> {
             total_steps: total_steps(training, data.sequences.len()),
             resume: None,
             resumed_from: None,
-            first_step: 0,
             step: 0,
             read: 0,
+            all: vec![0; order.datasets.len()],
+            here: vec![0; order.datasets.len()],
             held_out_before: None,
             held_out_last: None,
             measurements: 0,
@@ -118,17 +121,15 @@ impl<'a> Follower<'a> {
         };
         let own = read(self.order.checkpoint).filter(|(_, own)| own.run == self.order.run);
         let earlier = self.order.resume.and_then(read);
+        self.resumed_from = earlier.as_ref().map(|(_, earlier)| earlier.step);
         let is_further = |earlier: &(PathBuf, Position)| {
             own.as_ref()
                 .is_none_or(|(_, own)| earlier.1.step > own.step)
         };
-        let earlier = earlier.filter(is_further);
-        let is_earlier = earlier.is_some();
-        if let Some((path, position)) = earlier.or(own) {
-            if is_earlier {
-                self.resumed_from = Some(position.step);
-                self.first_step = position.step;
-            }
+        if let Some((path, position)) = earlier.filter(is_further).or(own) {
+            let before = self.tokens(0..position.step);
+            self.here = self.tokens(self.resumed_from.unwrap_or(0)..position.step);
+            self.all = before;
             self.step = position.step;
             self.held_out_before = position.held_out_before;
             self.resume = Some(path);
@@ -245,8 +246,13 @@ impl<'a> Follower<'a> {
                 self.step = step;
                 let pace = self.pace.map_or(seconds, |pace| 0.9 * pace + 0.1 * seconds);
                 self.pace = Some(pace);
-                let (all, here) = (self.tokens(0), self.tokens(self.first_step));
-                let of_step: u64 = self.tokens(step - 1).iter().sum();
+                let read = self.tokens(step.saturating_sub(1)..step);
+                let of_step: u64 = read.iter().sum();
+                for sums in [&mut self.all, &mut self.here] {
+                    sums.iter_mut()
+                        .zip(&read)
+                        .for_each(|(sum, read)| *sum += read);
+                }
                 let left = f64::from(self.total_steps - step) * pace;
                 let training = self.training;
                 observer.event(JobEvent::Step {
@@ -263,8 +269,8 @@ impl<'a> Follower<'a> {
                     ),
                     gradient_norm: gradient_norm as f32,
                     tokens_per_second: (of_step as f64 / seconds) as f32,
-                    tokens_seen: all.iter().sum(),
-                    tokens_by_dataset: by_dataset(self.order.datasets, &here),
+                    tokens_seen: self.all.iter().sum(),
+                    tokens_by_dataset: by_dataset(self.order.datasets, &self.here),
                     seconds_left: Some(left as u32 + 1),
                 })?;
             }
@@ -305,14 +311,14 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Tokens by source that the steps after `first` up to now have read.
-    fn tokens(&self, first: u32) -> Vec<u64> {
+    /// Tokens by source that steps read; they count from 0 here.
+    fn tokens(&self, steps: Range<u32>) -> Vec<u64> {
         let mut counts = vec![0; self.order.datasets.len()];
         let each_epoch = self.steps_an_epoch();
         let size = self.training.batch_size.max(1) as usize;
         let count = self.data.sequences.len();
         let mut ordered: Option<(u32, Vec<usize>)> = None;
-        for step in first..self.step {
+        for step in steps {
             let (epoch, place) = (step / each_epoch, (step % each_epoch) as usize);
             if ordered.as_ref().is_none_or(|(known, _)| *known != epoch) {
                 ordered = Some((epoch, epoch_order(count, self.order.seed, epoch)));
@@ -334,14 +340,13 @@ impl<'a> Follower<'a> {
 
     /// What training was.
     pub(super) fn course(&self, config: &Config, trained: usize) -> Course {
-        let all = self.tokens(0);
-        let tokens: u64 = all.iter().sum();
+        let tokens: u64 = self.all.iter().sum();
         let held_out: usize = self.data.held_out.iter().map(Piece::tokens).sum();
         let weights = config.parameters() as f64;
         let learning = 4.0 * weights + 6.0 * trained as f64;
         let measured = held_out as f64 * f64::from(self.measurements);
         let in_run: Vec<(Uuid, u64)> = match self.resumed_from {
-            Some(_) => by_dataset(self.order.datasets, &all),
+            Some(_) => by_dataset(self.order.datasets, &self.all),
             None => Vec::new(),
         };
         Course {
@@ -351,7 +356,7 @@ impl<'a> Follower<'a> {
             best_step: None,
             resumed_from: self.resumed_from,
             tokens,
-            tokens_by_dataset: by_dataset(self.order.datasets, &self.tokens(self.first_step)),
+            tokens_by_dataset: by_dataset(self.order.datasets, &self.here),
             tokens_by_dataset_in_run: in_run,
             seconds: self.started.elapsed().as_secs_f64(),
             flop: learning * tokens as f64 + 2.0 * weights * measured,

@@ -82,6 +82,8 @@ impl HandOver<'_> {
         let training = self.training;
         let plan = json!({
             "run": self.order.run,
+            // Whose end ends the processes.
+            "parent": std::process::id(),
             "seed": self.order.seed % (1 << 32),
             "base": base,
             "checkpoint": self.order.checkpoint,

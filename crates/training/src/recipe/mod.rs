@@ -54,7 +54,7 @@ pub enum RecipeError {
 /// How often events are looked for.
 const GLANCE: Duration = Duration::from_millis(100);
 /// How long the processes have to end after they were asked to.
-const LAST_STEP: Duration = Duration::from_secs(300);
+const LAST_STEP: Duration = Duration::from_secs(60);
 
 /// Trains an adapter by the recipe.
 ///
@@ -68,7 +68,7 @@ pub(crate) fn train(
     observer: &mut dyn Observer,
 ) -> Result<(Course, LoraAdapter), WorkError> {
     refuse(training)?;
-    let folder = order.out.with_file_name("torchrun");
+    let folder = order.out.join("torchrun");
     fs::create_dir_all(&folder).map_err(disk(&folder))?;
     let adapter = crate::methods::new_adapter(model, lora, order.seed)?;
     let mut follower = Follower::new(order, training, data);
@@ -84,8 +84,7 @@ pub(crate) fn train(
     let mut child = start(&folder)?;
     let followed = follow(&mut child, &folder, &mut follower, observer);
     if followed.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
+        end(&mut child, &folder);
     }
     followed?;
     let weights = folder.join("adapter_model.safetensors");
@@ -96,6 +95,20 @@ pub(crate) fn train(
     let course = follower.course(&model.config, adapter.parameters().len());
     fs::remove_dir_all(&folder).map_err(disk(&folder))?;
     Ok((course, adapter))
+}
+
+/// Ends processes whose work is of no use any more: they look for `stop` after each step.
+fn end(child: &mut Child, folder: &Path) {
+    let _ = fs::write(folder.join("stop"), "");
+    let end = Instant::now() + LAST_STEP;
+    while Instant::now() < end {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(GLANCE),
+            _ => return,
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Settings that the Python side does not know.
@@ -162,6 +175,7 @@ fn follow(
         if let (Some(stop), Some(end)) = (&stop, end)
             && Instant::now() > end
         {
+            let _ = child.kill();
             return Err(TrainError::from(stop.clone()).into());
         }
         std::thread::sleep(GLANCE);
