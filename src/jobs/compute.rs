@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use compute::{ComputeBackend, Launch, Local};
+use compute::{ComputeBackend, Launch, Local, Resources};
 use job_contract::{ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR};
 use secrecy::ExposeSecret as _;
 
@@ -85,6 +85,7 @@ impl Compute {
             args: vec!["run".to_owned()],
             env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
             time_limit: Some(TIME_LIMIT),
+            resources: Resources::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! How an attempt ended, from two witnesses: the program's own word and what the backend saw. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use compute::JobStatus as Seen;
+use compute::State as Seen;
 use job_contract::ExitCode;
 
 use super::status::{AttemptStatus, JobEnd};
@@ -110,7 +110,7 @@ pub(super) const STOP_GRACE: TimeDelta = TimeDelta::seconds(4);
 /// Joins what the backend sees with what the program told.
 pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: TimeDelta) -> Move {
     match seen {
-        Seen::Ended { exit_code } => {
+        Seen::Ended { exit_code, .. } => {
             let is_settled = life.cancel_since.is_some()
                 || life
                     .ended_since
@@ -202,7 +202,10 @@ NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | 
 
     #[test]
     fn an_end_waits_for_the_last_word() {
-        let seen = Seen::Ended { exit_code: 137 };
+        let seen = Seen::Ended {
+            exit_code: 137,
+            cause: compute::Cause::Exited,
+        };
         let lost_after = TimeDelta::seconds(60);
         assert_eq!(look(seen, &life(), at(100), lost_after), Move::Wait);
         let ended = Life {

@@ -156,7 +156,7 @@ async fn submit_all(ports: &Ports) -> Result<(), JobError> {
         let launch = ports.compute.launch(&ports.config, attempt.id);
         match ports.compute.backend.submit(&launch).await {
             Ok(handle) => keep_handle(&ports.db, attempt.id, &handle.0).await?,
-            Err(error @ ComputeError::Unreachable(_)) => {
+            Err(error @ (ComputeError::Unreachable(_) | ComputeError::Locked(_))) => {
                 tracing::warn!(attempt = %attempt.id, error = ?error, "the backend is away");
             }
             Err(ComputeError::Refused(refusal)) => {

@@ -1,7 +1,7 @@
 //! Running attempts are looked after: what the backend sees is joined with what the program told.
 
 use chrono::TimeDelta;
-use compute::{Handle, JobStatus as Seen};
+use compute::{Handle, State as Seen};
 use futures_util::future::join_all;
 
 use super::{
@@ -82,7 +82,7 @@ async fn seen(ports: &Ports, attempt: &Attempt) -> Option<Seen> {
     }
     let handle = Handle(attempt.handle.clone()?);
     match ports.compute.backend.status(&handle).await {
-        Ok(seen) => Some(seen),
+        Ok(report) => Some(report.state),
         Err(error) => {
             tracing::warn!(attempt = %attempt.id, ?error, "the backend cannot tell how an attempt stands");
             None

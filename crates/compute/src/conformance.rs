@@ -8,7 +8,9 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{ComputeBackend, ComputeError, Handle, JobStatus, Launch};
+use crate::{
+    Cause, ComputeBackend, ComputeError, Handle, Launch, LogPart, Refusal, Report, Resources, State,
+};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -57,6 +59,9 @@ pub async fn check(backend: &dyn ComputeBackend, ground: &Ground) -> Result<(), 
     suite.an_attempt_is_started_once().await?;
     suite.a_cancelled_program_is_gone().await?;
     suite.a_time_limit_ends_the_program().await?;
+    suite.many_are_asked_after_at_once().await?;
+    suite.what_it_wrote_is_read_without_its_secrets().await?;
+    suite.what_is_cleaned_is_not_started_again().await?;
     suite.what_never_was_is_unknown().await?;
     suite.what_cannot_run_is_refused().await
 }
@@ -69,6 +74,7 @@ pub fn shell(script: &str) -> Launch {
         args: vec!["-c".to_owned(), script.to_owned()],
         env: Vec::new(),
         time_limit: None,
+        resources: Resources::default(),
     }
 }
 
@@ -83,7 +89,7 @@ pub async fn end(
 ) -> Result<Option<i32>, ComputeError> {
     let began = Instant::now();
     while began.elapsed() < patience {
-        if let JobStatus::Ended { exit_code } = backend.status(handle).await? {
+        if let State::Ended { exit_code, .. } = backend.status(handle).await?.state {
             return Ok(Some(exit_code));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -119,7 +125,25 @@ fn holds(is_so: bool, claim: &'static str, found: impl ToString) -> Result<(), V
         .ok_or(Violation::Broken { claim, found })
 }
 
+/// What every backend calls this attempt.
+fn handle_of(launch: &Launch) -> Handle {
+    Handle(launch.attempt.to_string())
+}
+
 impl Suite<'_> {
+    async fn status(&self, handle: &Handle, claim: &'static str) -> Result<Report, Violation> {
+        self.backend.status(handle).await.map_err(failed(claim))
+    }
+
+    async fn log(
+        &self,
+        handle: &Handle,
+        from: u64,
+        claim: &'static str,
+    ) -> Result<LogPart, Violation> {
+        self.backend.log(handle, from).await.map_err(failed(claim))
+    }
+
     async fn run(&self, launch: &Launch, claim: &'static str) -> Result<Option<i32>, Violation> {
         let handle = self.backend.submit(launch).await.map_err(failed(claim))?;
         end(self.backend, &handle, self.ground.patience)
@@ -194,16 +218,18 @@ impl Suite<'_> {
             claim,
             "no start",
         )?;
-        let status = self.backend.status(&handle).await.map_err(failed(claim))?;
-        holds(
-            status == JobStatus::Running,
-            claim,
-            format!("{status:?} before"),
-        )?;
+        let before = self.status(&handle, claim).await?;
+        let is_running = before.state == State::Running && before.started_at.is_some();
+        holds(is_running, claim, format!("{before:?} before"))?;
         self.backend.cancel(&handle).await.map_err(failed(claim))?;
-        let status = self.backend.status(&handle).await.map_err(failed(claim))?;
-        let is_killed = status == JobStatus::Ended { exit_code: 137 };
-        holds(is_killed, claim, format!("{status:?} after"))?;
+        let after = self.status(&handle, claim).await?;
+        // By SIGKILL; a scheduler may keep in mind that it asked with SIGTERM first.
+        let is_killed = [137, 143].map(|exit_code| State::Ended {
+            exit_code,
+            cause: Cause::Exited,
+        });
+        let told = format!("{after:?} after");
+        holds(is_killed.contains(&after.state), claim, told)?;
         // Again, of one that is gone.
         self.backend.cancel(&handle).await.map_err(failed(claim))
     }
@@ -213,23 +239,146 @@ impl Suite<'_> {
         let mut launch = shell("while :; do sleep 1; done");
         launch.time_limit = Some(Duration::from_secs(1));
         let found = self.run(&launch, claim).await?;
-        holds(found == Some(124), claim, format!("{found:?}"))
+        holds(found == Some(124), claim, format!("{found:?}"))?;
+        let report = self.status(&handle_of(&launch), claim).await?;
+        let is_late = State::Ended {
+            exit_code: 124,
+            cause: Cause::TimeLimit,
+        };
+        let is_dated = report.started_at.is_some() && report.ended_at >= report.started_at;
+        let told = format!("{report:?}");
+        holds(
+            report.state == is_late && is_dated && report.used.seconds >= 1,
+            claim,
+            told,
+        )
+    }
+
+    async fn many_are_asked_after_at_once(&self) -> Result<(), Violation> {
+        let claim = "many are asked after at once, and the answers come in their order";
+        let (five, six) = (shell("exit 5"), shell("exit 6"));
+        self.run(&five, claim).await?;
+        self.run(&six, claim).await?;
+        let never = Handle(Uuid::now_v7().to_string());
+        let handles = [handle_of(&six), never, handle_of(&five)];
+        let reports = self
+            .backend
+            .statuses(&handles)
+            .await
+            .map_err(failed(claim))?;
+        let states: Vec<State> = reports.iter().map(|report| report.state).collect();
+        let ended = |exit_code| State::Ended {
+            exit_code,
+            cause: Cause::Exited,
+        };
+        let is_so = states == [ended(6), State::Unknown, ended(5)];
+        holds(is_so, claim, format!("{states:?}"))
+    }
+
+    async fn what_it_wrote_is_read_without_its_secrets(&self) -> Result<(), Violation> {
+        let claim =
+            "what a program wrote is read in parts, whole lines while it runs, without its secrets";
+        let (go, told) = (
+            self.ground.room.join("go-on"),
+            self.ground.room.join("told"),
+        );
+        let script = format!(
+            "echo first; echo 'token vfa_0123456789abcdef' >&2; printf half; : >'{}'; \
+             while [ ! -e '{}' ]; do sleep 0.1; done; echo ' a line'; exit 3",
+            told.display(),
+            go.display()
+        );
+        let launch = shell(&script);
+        let handle = self.backend.submit(&launch).await.map_err(failed(claim))?;
+        holds(
+            appears(&told, self.ground.patience).await,
+            claim,
+            "no start",
+        )?;
+        let began = Instant::now();
+        let mut text = String::new();
+        let mut from = 0;
+        while text.lines().count() < 2 && began.elapsed() < self.ground.patience {
+            let part = self.log(&handle, from, claim).await?;
+            holds(!part.is_complete, claim, "complete while it runs")?;
+            text += &part.text;
+            from = part.next;
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let so_far = "first\ntoken vfa_[redacted]\n";
+        holds(text == so_far, claim, &text)?;
+        fs::write(go, "")?;
+        let exit_code = end(self.backend, &handle, self.ground.patience).await;
+        let exit_code = exit_code.map_err(failed(claim))?;
+        holds(exit_code == Some(3), claim, format!("{exit_code:?}"))?;
+        // The last lines may be a moment later than the end.
+        while began.elapsed() < self.ground.patience {
+            let part = self.log(&handle, from, claim).await?;
+            text += &part.text;
+            from = part.next;
+            if part.is_complete {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        holds(text == format!("{so_far}half a line\n"), claim, &text)?;
+        let part = self.log(&handle, from, claim).await?;
+        holds(part.text.is_empty() && part.next == from, claim, part.text)
+    }
+
+    async fn what_is_cleaned_is_not_started_again(&self) -> Result<(), Violation> {
+        let claim =
+            "what is cleaned has no log any more, keeps its exit code, and is not started again";
+        let file = self.ground.room.join("cleaned");
+        let launch = shell(&format!(
+            "echo started; echo started >>'{}'; exit 9",
+            file.display()
+        ));
+        let handle = handle_of(&launch);
+        let before = self.run(&launch, claim).await?;
+        self.backend.clean(&handle).await.map_err(failed(claim))?;
+        let part = self.log(&handle, 0, claim).await?;
+        holds(part.text.is_empty(), claim, part.text)?;
+        let after = self.run(&launch, claim).await?;
+        let told = format!("{before:?} before and {after:?} after");
+        holds(before == Some(9) && after == before, claim, told)?;
+        let starts = fs::read_to_string(file)?;
+        holds(starts == "started\n", claim, starts)?;
+        // Again, and of one that never was.
+        self.backend.clean(&handle).await.map_err(failed(claim))?;
+        let never = Handle(Uuid::now_v7().to_string());
+        self.backend.clean(&never).await.map_err(failed(claim))?;
+        let claim = "what runs is not cleaned";
+        let launch = shell("while :; do sleep 1; done");
+        let handle = self.backend.submit(&launch).await.map_err(failed(claim))?;
+        let cleaned = self.backend.clean(&handle).await;
+        let is_refused = matches!(cleaned, Err(ComputeError::Refused(Refusal::Running(_))));
+        holds(is_refused, claim, format!("{cleaned:?}"))?;
+        self.backend.cancel(&handle).await.map_err(failed(claim))
     }
 
     async fn what_never_was_is_unknown(&self) -> Result<(), Violation> {
         let claim = "an attempt that was never submitted is unknown, and cancelling it is no error";
         let handle = Handle(Uuid::now_v7().to_string());
-        let status = self.backend.status(&handle).await.map_err(failed(claim))?;
-        holds(status == JobStatus::Unknown, claim, format!("{status:?}"))?;
+        let report = self.status(&handle, claim).await?;
+        holds(report == Report::unknown(), claim, format!("{report:?}"))?;
+        let part = self.log(&handle, 0, claim).await?;
+        holds(part.text.is_empty(), claim, part.text)?;
         self.backend.cancel(&handle).await.map_err(failed(claim))
     }
 
     async fn what_cannot_run_is_refused(&self) -> Result<(), Violation> {
-        let claim = "a program that is not there is refused";
+        let claim =
+            "a program that is not there is refused, or ends with 127 where nobody could look";
         let mut launch = shell("true");
         launch.program = self.ground.room.join("nothing-here");
         match self.backend.submit(&launch).await {
             Err(ComputeError::Refused(_)) => Ok(()),
+            Ok(handle) => {
+                let found = end(self.backend, &handle, self.ground.patience).await;
+                let found = found.map_err(failed(claim))?;
+                holds(found == Some(127), claim, format!("{found:?}"))
+            }
             other => holds(false, claim, format!("{other:?}")),
         }
     }

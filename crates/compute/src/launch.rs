@@ -1,6 +1,6 @@
 //! What to run.
 
-use std::{fmt, fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use uuid::Uuid;
 
@@ -21,6 +21,33 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// After this it is stopped, and ends with 124; whole seconds. `None`: no limit.
     pub time_limit: Option<Duration>,
+    /// What it needs of the machine. Where programs share one machine this is advice; a cluster gives that much.
+    pub resources: Resources,
+}
+
+/// What a program needs, for each of its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// GPUs of the place's kind.
+    pub gpus: u32,
+    /// Processor cores; at least 1.
+    pub cores: u32,
+    /// Main memory in bytes; `None`: what the place gives by itself.
+    pub memory_bytes: Option<u64>,
+    /// Machines; at least 1.
+    pub nodes: u32,
+}
+
+impl Default for Resources {
+    /// One core of one machine.
+    fn default() -> Self {
+        Self {
+            gpus: 0,
+            cores: 1,
+            memory_bytes: None,
+            nodes: 1,
+        }
+    }
 }
 
 impl fmt::Debug for Launch {
@@ -34,6 +61,7 @@ impl fmt::Debug for Launch {
             // The values are secrets.
             .field("env", &names)
             .field("time_limit", &self.time_limit)
+            .field("resources", &self.resources)
             .finish()
     }
 }
@@ -41,14 +69,16 @@ impl fmt::Debug for Launch {
 impl Launch {
     /// Checks what would fail later, in a place where nobody can tell why.
     ///
+    /// Whether the program is there is for the backend to see: on a cluster it lies on machines that we do not.
+    ///
     /// # Errors
     /// The first [`Refusal`] that applies.
     pub fn check(&self) -> Result<(), Refusal> {
-        let is_program = self.program.is_absolute()
-            && fs::metadata(&self.program)
-                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-        if !is_program {
+        if !self.program.is_absolute() || self.program.to_str().is_none_or(|it| it.contains('\0')) {
             return Err(Refusal::Program(self.program.display().to_string()));
+        }
+        if self.resources.cores == 0 || self.resources.nodes == 0 {
+            return Err(Refusal::Resources);
         }
         if self.args.iter().any(|arg| arg.contains('\0')) {
             return Err(Refusal::Argument);
@@ -85,6 +115,7 @@ mod tests {
             args: vec!["-c".to_owned(), "true".to_owned()],
             env: vec![("TOKEN".to_owned(), "secret-value".to_owned())],
             time_limit: Some(Duration::from_secs(60)),
+            resources: Resources::default(),
         }
     }
 
@@ -98,13 +129,19 @@ mod tests {
     #[test]
     fn what_cannot_run_is_refused_with_its_reason() {
         assert_eq!(launch().check(), Ok(()));
-        for program in ["sh", "/bin", "/etc/passwd", "/nonexistent"] {
-            let bad = Launch {
-                program: PathBuf::from(program),
-                ..launch()
-            };
-            assert_eq!(bad.check(), Err(Refusal::Program(program.to_owned())));
-        }
+        let bad = Launch {
+            program: PathBuf::from("sh"),
+            ..launch()
+        };
+        assert_eq!(bad.check(), Err(Refusal::Program("sh".to_owned())));
+        let bad = Launch {
+            resources: Resources {
+                cores: 0,
+                ..Resources::default()
+            },
+            ..launch()
+        };
+        assert_eq!(bad.check(), Err(Refusal::Resources));
         for name in ["", "1X", "A-B", "A=B", "A\0"] {
             let bad = Launch {
                 env: vec![(name.to_owned(), String::new())],

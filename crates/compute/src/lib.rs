@@ -6,19 +6,24 @@
 //! | backend | where | module |
 //! |---|---|---|
 //! | [`Local`] | processes of this machine | `local` |
-//! | Slurm | a cluster, through slurmrestd or ssh | has its place beside `local`, and passes [`conformance`] too |
 //!
 //! Whatever the backend, *an attempt is started at most once*: [`ComputeBackend::submit`] with the same attempt id
-//! finds the first start, also after a crash between the start and the caller's own commit. A backend on Slurm gets
-//! there by using the attempt id as the job's name and looking for it before it submits.
+//! finds the first start, also after a crash between the start and the caller's own commit. [`conformance`] is the
+//! suite that each backend passes.
 
 mod backend;
 pub mod conformance;
 mod launch;
 mod local;
+mod log;
+mod redact;
+mod report;
 
 pub use self::{
-    backend::{ComputeBackend, ComputeError, Handle, JobStatus, Refusal},
-    launch::Launch,
+    backend::{ComputeBackend, ComputeError, Handle, Listed, Refusal, Trouble},
+    launch::{Launch, Resources},
     local::Local,
+    log::{LOG_PART_BYTES, LogPart},
+    redact::redact,
+    report::{Cause, Report, State, Usage},
 };

@@ -13,7 +13,7 @@ use std::{
 };
 
 use compute::{
-    ComputeBackend, ComputeError, Handle, JobStatus, Local,
+    ComputeBackend, ComputeError, Handle, Local, Refusal, State,
     conformance::{self, Ground, appears, shell},
 };
 use nix::{
@@ -90,15 +90,36 @@ async fn what_a_program_writes_is_kept_and_capped() {
         "a full log does not stop the program"
     );
     let folder = local.folder(launch.attempt);
-    assert!(settles(&folder.join("stdout.tail.log"), "line 29999\n").await);
-    let stdout = fs::read_to_string(folder.join("stdout.log")).unwrap();
-    assert_eq!(stdout.len(), 1000);
-    assert!(stdout.starts_with("out\nline 0\n"));
-    let tail = fs::metadata(folder.join("stdout.tail.log")).unwrap().len();
+    assert!(settles(&folder.join("output.tail.log"), "line 29999\n").await);
+    let head = fs::read_to_string(folder.join("output.log")).unwrap();
+    assert_eq!(head.len(), 1000);
+    assert!(head.starts_with("out\nerr\nline 0\n"));
+    let tail = fs::metadata(folder.join("output.tail.log")).unwrap().len();
     assert_eq!(tail, 65536);
+    let mut first = local.log(&handle, 0).await.unwrap();
+    while !first.is_complete {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        first = local.log(&handle, 0).await.unwrap();
+    }
+    assert!(first.text.starts_with(&head));
+    let (_, rest) = first.text.split_at(head.len());
+    let rest = rest
+        .strip_prefix("\n[what came in between was not kept]\nline ")
+        .unwrap();
+    assert!(rest.ends_with("\nline 29999\n"));
+    let again = local.log(&handle, 990).await.unwrap();
+    assert_eq!(again.text, first.text[990..], "read from anywhere");
+    let nothing = local.log(&handle, first.next).await.unwrap();
+    assert!(nothing.text.is_empty() && nothing.is_complete);
+    local.clean(&handle).await.unwrap();
+    let left: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|it| it.unwrap().file_name())
+        .collect();
     assert_eq!(
-        fs::read_to_string(folder.join("stderr.log")).unwrap(),
-        "err\n"
+        left.len(),
+        3,
+        "lock, started and exit_code are left: {left:?}"
     );
 }
 
@@ -172,13 +193,13 @@ async fn a_program_whose_wrapper_is_killed_still_runs_and_is_still_stopped() {
         .unwrap();
     kill(Pid::from_raw(wrapper), Signal::SIGKILL).unwrap();
     let again = given.again();
-    assert_eq!(again.status(&handle).await.unwrap(), JobStatus::Running);
+    assert_eq!(again.status(&handle).await.unwrap().state, State::Running);
     assert_eq!(again.submit(&launch).await.unwrap(), handle);
     again.cancel(&handle).await.unwrap();
     assert!(!is_alive(program));
     assert!(matches!(
-        again.status(&handle).await.unwrap(),
-        JobStatus::Ended { .. }
+        again.status(&handle).await.unwrap().state,
+        State::Ended { .. }
     ));
 }
 
@@ -210,8 +231,8 @@ async fn a_claim_that_was_never_used_can_be_used_once() {
     fs::write(folder.join("lock"), "").unwrap();
     let handle = Handle(launch.attempt.to_string());
     assert_eq!(
-        given.local.status(&handle).await.unwrap(),
-        JobStatus::Unknown
+        given.local.status(&handle).await.unwrap().state,
+        State::Unknown
     );
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..16 {
@@ -258,6 +279,14 @@ async fn handles_of_others_and_bad_launches_are_refused_without_a_trace() {
     let error = given.local.submit(&launch).await.unwrap_err();
     assert!(matches!(error, ComputeError::Refused(_)), "{error}");
     assert!(!given.local.folder(launch.attempt).exists());
+    for program in ["/bin", "/etc/passwd", "/nonexistent"] {
+        let mut launch = shell("true");
+        launch.program = PathBuf::from(program);
+        let error = given.local.submit(&launch).await.unwrap_err();
+        let is_named =
+            matches!(&error, ComputeError::Refused(Refusal::Program(it)) if it == program);
+        assert!(is_named, "{error}");
+    }
 }
 
 /// Not a claim of its own: the portal that the next test kills. Does nothing in an ordinary run.
@@ -298,7 +327,7 @@ async fn a_program_goes_on_when_the_portal_is_killed_and_the_next_one_finds_it()
     portal.kill().unwrap();
     portal.wait().unwrap();
     let next = given.again();
-    assert_eq!(next.status(&handle).await.unwrap(), JobStatus::Running);
+    assert_eq!(next.status(&handle).await.unwrap().state, State::Running);
     fs::write(given.file("go"), "").unwrap();
     assert_eq!(given.end(&handle).await, 5);
 }

@@ -8,8 +8,13 @@ use std::{
     process::Stdio,
 };
 
+use chrono::{DateTime, Utc};
+
 use super::group::{Group, Leader};
-use crate::JobStatus;
+use crate::{
+    Cause, Report, State,
+    report::{Usage, seconds_used},
+};
 
 /// What SIGKILL leaves, and what a power cut amounts to.
 const KILLED: i32 = 128 + 9;
@@ -93,23 +98,72 @@ impl Folder {
         self.0.join("started").try_exists()
     }
 
-    pub(super) fn status(&self) -> io::Result<JobStatus> {
+    /// How the program stands, and since when.
+    pub(super) fn report(&self) -> io::Result<Report> {
+        let state = self.state()?;
+        let has_ended = matches!(state, State::Ended { .. });
+        let started_at = self.written_at("started");
+        let ended_at = has_ended.then(|| self.written_at("exit_code")).flatten();
+        // One whose end nobody noted has run for a time that nobody knows.
+        let seconds = if has_ended && ended_at.is_none() {
+            0
+        } else {
+            seconds_used(
+                started_at,
+                ended_at,
+                DateTime::from(std::time::SystemTime::now()),
+            )
+        };
+        Ok(Report {
+            started_at,
+            ended_at,
+            used: Usage {
+                seconds,
+                ..Usage::default()
+            },
+            ..Report::of(state)
+        })
+    }
+
+    fn written_at(&self, name: &str) -> Option<DateTime<Utc>> {
+        let file = fs::metadata(self.0.join(name)).ok()?;
+        file.modified().ok().map(DateTime::from)
+    }
+
+    /// How the program stands.
+    pub(super) fn state(&self) -> io::Result<State> {
+        let was_late = || self.0.join("timed_out").try_exists();
+        let ended = |exit_code, was_late| State::Ended {
+            exit_code,
+            cause: if was_late {
+                Cause::TimeLimit
+            } else {
+                Cause::Exited
+            },
+        };
         if let Some(exit_code) = self.exit_code()? {
-            return Ok(JobStatus::Ended { exit_code });
+            return Ok(ended(exit_code, was_late()?));
         }
         if self.is_held()? {
-            return Ok(JobStatus::Running);
+            return Ok(State::Running);
         }
         // It may have ended between the two looks; its end is noted before the lock is free.
         if let Some(exit_code) = self.exit_code()? {
-            return Ok(JobStatus::Ended { exit_code });
+            return Ok(ended(exit_code, was_late()?));
         }
         if !self.was_started()? {
-            return Ok(JobStatus::Unknown);
+            return Ok(State::Unknown);
         }
-        let was_late = self.0.join("timed_out").try_exists()?;
-        let exit_code = if was_late { TIMED_OUT } else { KILLED };
-        Ok(JobStatus::Ended { exit_code })
+        let was_late = was_late()?;
+        Ok(ended(if was_late { TIMED_OUT } else { KILLED }, was_late))
+    }
+
+    /// Removes all but what tells that it was started, and how it ended.
+    pub(super) fn clean(&self) -> io::Result<()> {
+        for name in ["output.log", "output.tail.log"] {
+            ignore_missing(fs::remove_file(self.0.join(name)))?;
+        }
+        ignore_missing(fs::remove_dir_all(self.0.join("work")))
     }
 
     fn exit_code(&self) -> io::Result<Option<i32>> {
@@ -141,5 +195,12 @@ impl Folder {
         let mut text = String::new();
         file.take(FILE_LIMIT_BYTES).read_to_string(&mut text)?;
         Ok(Some(text))
+    }
+}
+
+fn ignore_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }

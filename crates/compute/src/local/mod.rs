@@ -2,11 +2,13 @@
 
 mod folder;
 mod group;
+mod output;
 
 use std::{
     ffi::OsStr,
-    io,
-    path::PathBuf,
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -20,7 +22,7 @@ use self::{
     folder::{Claim, Folder},
     group::MARK,
 };
-use crate::{ComputeBackend, ComputeError, Handle, JobStatus, Launch, Refusal};
+use crate::{ComputeBackend, ComputeError, Handle, Launch, LogPart, Refusal, Report, State};
 
 const WRAPPER: &str = include_str!("wrapper.sh");
 /// How long a start by somebody else, or the end after SIGKILL, may take.
@@ -39,8 +41,8 @@ const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 /// | `started` | the wrapper's line of `/proc/PID/stat` (pid, start time) and the machine's boot id |
 /// | `exit_code` | how the program ended; written whole, by the wrapper |
 /// | `timed_out` | there where the time limit stopped it |
-/// | `stdout.log`, `stderr.log` | the first bytes of what it wrote, up to the limit |
-/// | `stdout.tail.log`, `stderr.tail.log` | the last 64 KiB of what came after, written at the end |
+/// | `output.log` | the first bytes of what it wrote, up to the limit |
+/// | `output.tail.log` | the last 64 KiB of what came after, written at the end |
 /// | `work/` | the folder it runs in |
 ///
 /// The lock makes the start happen once: whoever starts takes it and hands it to the wrapper as its standard input.
@@ -54,7 +56,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Keeps what it knows under `state_dir`, on a local disk. Grace before SIGKILL: 5 seconds; logs: 4 MiB each.
+    /// Keeps what it knows under `state_dir`, on a local disk. Grace before SIGKILL: 5 seconds; log: 4 MiB.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         Self {
             state_dir: state_dir.into(),
@@ -69,7 +71,7 @@ impl Local {
         Self { grace, ..self }
     }
 
-    /// With another limit for the beginning of each log.
+    /// With another limit for the beginning of the log.
     #[must_use]
     pub fn with_log_limit(self, log_bytes: u64) -> Self {
         Self { log_bytes, ..self }
@@ -122,6 +124,11 @@ fn passed_on<'a>(name: &&'a str) -> Option<(&'a OsStr, std::ffi::OsString)> {
     Some((OsStr::new(*name), std::env::var_os(name)?))
 }
 
+/// Whether there is a file that may be executed.
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
 #[async_trait]
 impl ComputeBackend for Local {
     fn name(&self) -> &'static str {
@@ -137,6 +144,9 @@ impl ComputeBackend for Local {
                 return Ok(handle);
             }
             launch.check()?;
+            if !is_program(&launch.program) {
+                return Err(Refusal::Program(launch.program.display().to_string()).into());
+            }
             folder.create().map_err(ComputeError::Unreachable)?;
             let claim = folder.claim().map_err(ComputeError::Unreachable)?;
             if let Some(claim) = claim {
@@ -156,9 +166,9 @@ impl ComputeBackend for Local {
         }
     }
 
-    async fn status(&self, handle: &Handle) -> Result<JobStatus, ComputeError> {
+    async fn status(&self, handle: &Handle) -> Result<Report, ComputeError> {
         let folder = self.find(handle)?;
-        folder.status().map_err(ComputeError::Unreachable)
+        folder.report().map_err(ComputeError::Unreachable)
     }
 
     async fn cancel(&self, handle: &Handle) -> Result<(), ComputeError> {
@@ -182,5 +192,27 @@ impl ComputeBackend for Local {
             }
         }
         Err(unreachable(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn log(&self, handle: &Handle, from: u64) -> Result<LogPart, ComputeError> {
+        let folder = self.find(handle)?;
+        output::part(&folder, from).map_err(ComputeError::Unreachable)
+    }
+
+    async fn clean(&self, handle: &Handle) -> Result<(), ComputeError> {
+        let folder = self.find(handle)?;
+        let unreachable = ComputeError::Unreachable;
+        let began = Instant::now();
+        while folder.is_held().map_err(unreachable)? {
+            if folder.state().map_err(unreachable)? == State::Running {
+                return Err(Refusal::Running(handle.clone()).into());
+            }
+            // Its end is noted, and its wrapper writes the last of the log.
+            if began.elapsed() > PATIENCE {
+                return Err(unreachable(io::ErrorKind::TimedOut.into()));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        folder.clean().map_err(ComputeError::Unreachable)
     }
 }

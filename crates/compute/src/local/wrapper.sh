@@ -1,6 +1,6 @@
 # Runs one program and notes how it ended, whether or not the portal still lives.
 #
-# Arguments: the attempt's folder, time limit in seconds (0: none), time of grace in seconds, bytes of each log;
+# Arguments: the attempt's folder, time limit in seconds (0: none), time of grace in seconds, bytes of the log;
 # then the program and its arguments. Standard input is the attempt's lock file: the kernel keeps the lock for as
 # long as this shell or the program lives, however they end.
 
@@ -18,10 +18,14 @@ mv "$folder/started.new" "$folder/started" || exit 125
 # Keeps the beginning and the end of what comes in, and never lets the program wait or fail for its log.
 keep() {
     trap '' TERM INT HUP
-    head -c "$log_bytes" >"$folder/$1.log"
-    tail -c 65536 >"$folder/$1.tail.log"
+    # Unbuffered where that can be had: a log is read while it grows.
+    $unbuffered head -c "$log_bytes" >"$folder/output.log"
+    tail -c 65536 >"$folder/output.tail.log"
     cat >/dev/null
 }
+
+unbuffered=
+command -v stdbuf >/dev/null && unbuffered='stdbuf -o0'
 
 note() {
     [ -e "$folder/timed_out" ] && set -- 124
@@ -53,6 +57,6 @@ if [ "$limit" -gt 0 ]; then
     watch_time </dev/null >/dev/null 2>&1 &
     watcher=$!
 fi
-{ run "$@" 2>&1 >&3 3>&- | keep stderr; } 3>&1 | keep stdout
+run "$@" 2>&1 | keep
 # A signal between the subshell's begin and its handler ends it before it can note anything.
 [ -e "$folder/exit_code" ] || note 143
