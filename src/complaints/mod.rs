@@ -13,6 +13,8 @@ mod error;
 mod file;
 mod follow;
 mod forget;
+#[cfg(test)]
+mod golden;
 mod handle;
 mod happened;
 mod letter;

@@ -1,10 +1,10 @@
 //! Who decided on a dataset, and why, is for its institution and the platform; others hear what holds.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 
 use crate::{
     support::{TestApp, given},
-    withdrawal_pages::withdraw,
+    withdrawal_pages::{permission, withdraw},
 };
 
 const WHY: &str = "Bijlage drie is bekeken met de archivaris";
@@ -53,7 +53,17 @@ async fn a_partner_reads_that_an_institution_and_a_role_decided_and_no_name_or_r
     .await;
     reads(&mut partner, &["juridisch beoordelaar", "legal reviewer"]).await;
     let mut manager = app.browser("manager.waterland").await;
-    withdraw(&mut manager, data.dataset, "").await;
+    // One of two permissions: the dataset stays to be seen.
+    let given = manager
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/permissions", data.dataset),
+            Some(permission(&["evaluation"], "retrain")),
+        )
+        .await
+        .unwrap();
+    let second = format!("permission:{}", given["permissions"][0].as_str().unwrap());
+    withdraw(&mut manager, data.dataset, &second).await;
     reads(
         &mut partner,
         &[

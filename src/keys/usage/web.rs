@@ -355,6 +355,23 @@ mod tests {
         }
     }
 
+    /// Programs of others read this file: a change of form is seen here.
+    #[test]
+    fn the_file_of_what_was_used_is_as_written_down() {
+        let rows = [
+            row("2026-11-22", "proef", 730),
+            row("2026-11-23", "vragen, \"en\" antwoorden", 20),
+            row("2026-11-23", "=1+1", 0),
+        ];
+        let csv = String::from_utf8(csv_of(&rows).unwrap()).unwrap();
+        insta::assert_snapshot!(csv, @r#"
+        day,institution,key,key_id,model,requests,prompt_tokens,completion_tokens
+        2026-11-22,Universiteit Harderwijk,proef,00000000-0000-0000-0000-000000000000,m,1,730,0
+        2026-11-23,Universiteit Harderwijk,"vragen, ""en"" antwoorden",00000000-0000-0000-0000-000000000000,m,1,20,0
+        2026-11-23,Universiteit Harderwijk,'=1+1,00000000-0000-0000-0000-000000000000,m,1,0,0
+        "#);
+    }
+
     #[test]
     fn no_cell_is_a_formula() {
         let csv = csv_of(&[row("2026-11-23", "=HYPERLINK(\"x\")", 1)]).unwrap();

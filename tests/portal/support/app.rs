@@ -34,6 +34,7 @@ pub(crate) struct TestApp {
     stop: CancellationToken,
     pub(crate) provider: demo_idp::Provider,
     _s3: embedded_s3::Server,
+    _database: database::Fresh,
 }
 
 const S3_SECRET: &str = "a-secret-of-the-tests-only";
@@ -94,12 +95,13 @@ impl TestApp {
             url: Url::parse(&url).unwrap(),
             ports,
             folder,
-            owner_url: database.owner_url,
+            owner_url: database.owner_url.clone(),
             environment,
             server: handle,
             stop: CancellationToken::new(),
             provider,
             _s3: s3,
+            _database: database,
         }
     }
 

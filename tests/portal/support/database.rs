@@ -13,12 +13,40 @@ const LOCK: i64 = 0x0fac_0117;
 /// As whom the portal of a test connects: it owns no table.
 const ROLE: &str = "faculty_app";
 
-/// The addresses of one test's database.
+/// One test's database, by its addresses. It goes when this is dropped, unless the test failed: some hundred of them
+/// at once would fill a small disk.
 pub(crate) struct Fresh {
     /// The portal's own.
     pub(crate) url: String,
     /// The owner's, who can do what the portal cannot.
     pub(crate) owner_url: String,
+    server: String,
+    name: String,
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A thread of its own: the test's runtime cannot be waited on from here. What stays behind harms no test.
+        let removal = std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            else {
+                return;
+            };
+            let _: Result<(), sqlx::Error> = runtime.block_on(async {
+                let mut admin = PgConnection::connect(&server).await?;
+                let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                admin.execute(AssertSqlSafe(statement)).await?;
+                admin.close().await
+            });
+        });
+        let _ = removal.join();
+    }
 }
 
 /// Makes an empty database with the schema. The server is `DATABASE_URL`'s.
@@ -81,6 +109,8 @@ pub(crate) async fn fresh() -> Fresh {
     Fresh {
         url: url.into(),
         owner_url,
+        server,
+        name,
     }
 }
 

@@ -12,7 +12,7 @@ mod profile;
 pub use self::{
     export::{Envelope, Kind, Party, export},
     import::{About, ImportError, Imported, import},
-    profile::profile,
+    profile::{FOR_PEOPLE, profile},
 };
 use crate::Purpose;
 

@@ -4,6 +4,47 @@ use serde_json::{Value, json};
 
 use crate::{Layer, OnWithdrawal, Purpose, Recipients, State};
 
+/// Words that policies about text need and that terms cannot say: name, kind, English, Dutch. They are defined here so
+/// that everybody means the same by them; where one comes in with a policy, a person reads it.
+pub const FOR_PEOPLE: [(&str, &str, &str, &str); 6] = [
+    (
+        "displaySnippet",
+        "odrl:Action",
+        "show a short passage of the text",
+        "een kort stuk van de tekst tonen",
+    ),
+    (
+        "generateInStyle",
+        "odrl:Action",
+        "have a model write in the style of the author",
+        "een model laten schrijven in de stijl van de maker",
+    ),
+    (
+        "reidentify",
+        "odrl:Action",
+        "find out whom data without names are about",
+        "nagaan over wie data zonder namen gaan",
+    ),
+    (
+        "testExtraction",
+        "odrl:Action",
+        "test that a model does not give out the text word for word",
+        "toetsen dat een model de tekst niet woordelijk weergeeft",
+    ),
+    (
+        "actorClass",
+        "odrl:LeftOperand",
+        "what kind of organisation uses it, such as a public body or a small company",
+        "wat voor organisatie het gebruikt, zoals een overheid of een klein bedrijf",
+    ),
+    (
+        "modality",
+        "odrl:LeftOperand",
+        "what a model takes in or makes: text, image or sound",
+        "wat een model verwerkt of maakt: tekst, beeld of geluid",
+    ),
+];
+
 /// The terms of the profile at `namespace` as JSON-LD: what each is, and what it means in Dutch and English.
 #[must_use]
 pub fn profile(namespace: &str) -> Value {
@@ -174,6 +215,9 @@ pub fn profile(namespace: &str) -> Value {
             "een voorwaarde die niet gecodeerd kon worden; het antwoord is nee",
         ),
     ] {
+        add(name, kind, en, nl);
+    }
+    for (name, kind, en, nl) in FOR_PEOPLE {
         add(name, kind, en, nl);
     }
     json!({

@@ -251,6 +251,39 @@ fn every_word_of_ours_that_is_used_is_in_the_profile() {
     }
 }
 
+#[test]
+fn words_of_the_profile_that_terms_cannot_say_go_to_people_wherever_they_stand() {
+    let profile = graph(&odrl::profile(NAMESPACE));
+    for (name, kind, ..) in odrl::FOR_PEOPLE {
+        let iri = format!("{NAMESPACE}{name}");
+        assert!(
+            profile.triples_for_subject(&node(&iri)).count() > 0,
+            "{iri}"
+        );
+        for word in [iri, format!("faculty:{name}")] {
+            let policies = if kind == "odrl:Action" {
+                vec![
+                    json!({ "permission": [{ "action": word }] }),
+                    json!({ "prohibition": [{ "action": word }] }),
+                    json!({ "permission": [{ "action": "index", "duty": [{ "action": word }] }] }),
+                ]
+            } else {
+                let constraint =
+                    json!({ "leftOperand": word, "operator": "eq", "rightOperand": "x" });
+                vec![json!({ "permission": [{ "action": "index", "constraint": [constraint] }] })]
+            };
+            for policy in policies {
+                let read = odrl::import(&policy, today(), US).unwrap();
+                assert!(
+                    read.terms.needs_human.iter().any(|one| one.contains(&word)),
+                    "{policy}: {:?}",
+                    read.terms.needs_human
+                );
+            }
+        }
+    }
+}
+
 fn today() -> chrono::NaiveDate {
     crate::arbitrary::noon().date_naive()
 }
