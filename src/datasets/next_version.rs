@@ -1,4 +1,5 @@
-//! The next version of a dataset: a draft that begins with the files of the newest approved one.
+//! The next version of a dataset: a draft that begins with the files of the newest approved one, or with none after
+//! all were withdrawn.
 
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +73,8 @@ struct Begun {
     dataset: DatasetId,
     version: DatasetVersionId,
     number: i32,
-    /// The version whose files it begins with.
-    after: DatasetVersionId,
+    /// The version whose files it begins with; none after everything was withdrawn.
+    after: Option<DatasetVersionId>,
     files: usize,
 }
 
@@ -91,7 +92,8 @@ impl Event for Begun {
     }
 }
 
-/// Begins the next version of a dataset: a draft with the files of the newest approved version.
+/// Begins the next version of a dataset: a draft with the files of the newest approved version. Where every version was
+/// withdrawn its copies are gone, and the draft is empty.
 ///
 /// # Errors
 /// [`NextVersionError::Open`] while a version is being made or reviewed.
@@ -109,9 +111,11 @@ pub async fn begin_next_version(
     if status.is_editable() || status == Status::Submitted {
         return Err(NextVersionError::Open(status));
     }
-    let version = begin(&mut tx, &found)
-        .await?
-        .ok_or(NextVersionError::NothingApproved)?;
+    let version = match begin(&mut tx, &found).await? {
+        Some(version) => version,
+        None if status == Status::Withdrawn => begin_empty(&mut tx, &found).await?,
+        None => return Err(NextVersionError::NothingApproved),
+    };
     tx.commit(permit).await?;
     Ok(version)
 }
@@ -151,10 +155,29 @@ pub(super) async fn begin(
         dataset: dataset.id,
         version,
         number,
-        after: base,
+        after: Some(base),
         files: sources.len(),
     })?;
     Ok(Some(version))
+}
+
+/// Writes down a next version that stands on nothing.
+async fn begin_empty(
+    tx: &mut WriteTx<'_>,
+    dataset: &Dataset,
+) -> Result<DatasetVersionId, CommitOrStore> {
+    let version = DatasetVersionId::fresh();
+    let number = dataset.version.number + 1;
+    version_store::insert(tx, dataset.id, version, number).await?;
+    tx.record(&Begun {
+        institution: dataset.institution,
+        dataset: dataset.id,
+        version,
+        number,
+        after: None,
+        files: 0,
+    })?;
+    Ok(version)
 }
 
 /// Makes a place for `source` in `version` and has it filled.

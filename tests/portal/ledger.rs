@@ -11,13 +11,22 @@ use virtual_faculty::{
     signing::{self, Signer},
 };
 
-use crate::support::{Keyholder, TestApp, given};
+use crate::{
+    support::{Keyholder, TestApp, given},
+    withdrawal_pages,
+};
 
 /// A model trained on Archief Waterland's data, served by the test's upstream, with a key for it.
 async fn served_model() -> (Keyholder, given::Approved) {
+    served_model_that("retrain").await
+}
+
+/// The same under a permission that says what a withdrawal does to models.
+async fn served_model_that(on_withdrawal: &str) -> (Keyholder, given::Approved) {
     let app = TestApp::start().await;
     let base = given::tiny_base(&app).await;
-    let data = given::approved_dataset(&app).await;
+    let permission = withdrawal_pages::permission(&["fine_tuning"], on_withdrawal);
+    let data = given::approved_with(&app, permission).await;
     let job = given::approved_job(&app, base, data.version, 2).await;
     let state = given::job_until(&app, job, given::is_over).await;
     assert_eq!(state["status"], "succeeded", "{state:#}");
@@ -110,6 +119,46 @@ async fn a_month_counts_what_was_read_and_served_and_never_changes_once_closed()
             "a closed month was changed: {statement}"
         );
     }
+}
+
+#[actix_web::test]
+async fn what_a_kept_model_and_models_after_it_answer_after_a_withdrawal_is_credited_to_nobody() {
+    let (holder, data) = served_model_that("keep").await;
+    let ask = async || {
+        let answer = holder.ask("een twee", json!({})).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    };
+    ask().await;
+    let mut manager = holder.app.browser("manager.waterland").await;
+    withdrawal_pages::withdraw(&mut manager, data.dataset, "").await;
+    ask().await;
+    let line = statement(&holder, "manager.waterland").await["statement"]["versions"][0].clone();
+    let tokens = |line: &Value| {
+        (
+            line["tokens_served"].clone(),
+            line["tokens_withheld"].clone(),
+        )
+    };
+    assert_eq!(tokens(&line), (json!(22), json!(22)), "{line:#}");
+
+    // A model that is made of the kept one after the withdrawal, and answers as well.
+    let mut database = holder.database().await;
+    let kept: uuid::Uuid = sqlx::query_scalar("SELECT model_id FROM usage_records LIMIT 1")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    let later =
+        withdrawal_pages::made_model(&holder.app, ModelId(kept), data.version, "ft:later").await;
+    sqlx::query(
+        "INSERT INTO usage_records SELECT gen_random_uuid(), api_key_id, institution_id, $1, day, prompt_tokens,
+             completion_tokens, outcome, is_streamed, now(), now() FROM usage_records LIMIT 1",
+    )
+    .bind(later)
+    .execute(&mut database)
+    .await
+    .unwrap();
+    let line = statement(&holder, "manager.waterland").await["statement"]["versions"][0].clone();
+    assert_eq!(tokens(&line), (json!(22), json!(44)), "{line:#}");
 }
 
 #[actix_web::test]

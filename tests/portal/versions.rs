@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use virtual_faculty::demo::Browser;
 
-use crate::support::{TestApp, given};
+use crate::{
+    support::{TestApp, given},
+    withdrawal_pages,
+};
 
 /// Asks until `holds`; the worker does its part meanwhile.
 pub(crate) async fn until(
@@ -111,6 +114,45 @@ async fn an_approved_dataset_gets_a_next_version_with_the_same_files() {
         .api(Method::POST, "/api/v1/jobs", asked)
         .await
         .unwrap();
+}
+
+#[actix_web::test]
+async fn after_everything_was_withdrawn_the_data_can_be_given_anew() {
+    let app = TestApp::start().await;
+    let base = given::tiny_base(&app).await;
+    let data = given::approved_dataset(&app).await;
+    let mut manager = app.browser("manager.waterland").await;
+    withdrawal_pages::withdraw(&mut manager, data.dataset, "").await;
+    let mut contributor = app.browser("contributor.waterland").await;
+    let path = format!("/api/v1/datasets/{}", data.dataset);
+    let begun = contributor
+        .post_form(&format!("/nl/datasets/{}/versions", data.dataset), &[])
+        .await
+        .unwrap();
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text);
+    let empty = contributor.api(Method::GET, &path, None).await.unwrap();
+    assert_eq!(empty["version"]["number"], 2);
+    assert_eq!(empty["version"]["status"], "draft");
+    assert_eq!(empty["version"]["files"], json!([]), "the copies are gone");
+
+    contributor
+        .upload(data.dataset, "notulen.jsonl", &given::small_corpus())
+        .await
+        .unwrap();
+    manager
+        .api(
+            Method::POST,
+            &format!("{path}/permissions"),
+            Some(withdrawal_pages::permission(&["fine_tuning"], "retrain")),
+        )
+        .await
+        .unwrap();
+    approve(&app, data.dataset).await;
+    let again = contributor.api(Method::GET, &path, None).await.unwrap();
+    let version: Uuid = again["version"]["id"].as_str().unwrap().parse().unwrap();
+    let job = given::approved_job(&app, base, version, 1).await;
+    let ended = given::job_until(&app, job, given::is_over).await;
+    assert_eq!(ended["status"], "succeeded", "{ended:#}");
 }
 
 #[actix_web::test]

@@ -182,6 +182,7 @@ async fn walk_upwards(conn: &mut PgConnection, dataset: Uuid) -> (BTreeSet<Uuid>
 async fn written(conn: &mut PgConnection, table: &str, id: Uuid) -> BTreeSet<Uuid> {
     let statement = match table {
         "jobs" => "SELECT job_id FROM withdrawal_jobs WHERE withdrawal_id = $1",
+        "keys" => "SELECT api_key_id FROM withdrawal_keys WHERE withdrawal_id = $1",
         _ => "SELECT model_id FROM withdrawal_models WHERE withdrawal_id = $1",
     };
     let ids: Vec<Uuid> = sqlx::query_scalar(statement)
@@ -306,6 +307,18 @@ async fn a_withdrawal_of_ten_thousand_nodes_touches_what_an_independent_walk_fin
 
     assert_eq!(written(&mut conn, "models", id).await, models);
     assert_eq!(written(&mut conn, "jobs", id).await, jobs);
+    let open: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT DISTINCT k.id FROM api_keys k JOIN api_key_models m ON m.api_key_id = k.id WHERE m.model_id = ANY($1)",
+    )
+    .bind(models.iter().copied().collect::<Vec<_>>())
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(open.len() as i64, keys);
+    assert_eq!(
+        written(&mut conn, "keys", id).await,
+        open.into_iter().collect()
+    );
     let untouched = [
         // What hangs on other data is as it was.
         "SELECT count(*) FROM models WHERE name LIKE 'b:%' AND (marked_at IS NOT NULL OR quarantined_at IS NOT NULL)",

@@ -17,8 +17,9 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 use virtual_faculty::{
     app::Ports,
-    ids::{DatasetId, InstitutionId, JobId, UserId},
+    ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, UserId},
     jobs::{self, Draft, RawDraft},
+    permissions::Layer,
     policy::{Actor, Role},
     withdrawals::{self, Extent, Request, Target},
 };
@@ -231,6 +232,12 @@ async fn interleave(stage: &Stage, seed: u64) {
     let first = stage.request(version).await.expect("it is allowed");
     let db = &stage.ports().db;
     let far = rng.random_range(0..3);
+    // Each of these ends all permission for the version.
+    let extent = match rng.random_range(0..3) {
+        0 => Extent::Dataset,
+        1 => Extent::Version(DatasetVersionId(version)),
+        _ => Extent::Layer(Layer::Copyright),
+    };
     if far > 0 {
         jobs::approve(db, &stage.operator, first).await.unwrap();
     }
@@ -245,7 +252,7 @@ async fn interleave(stage: &Stage, seed: u64) {
         let request = Request {
             target: Target {
                 dataset: DatasetId(dataset),
-                extent: Extent::Dataset,
+                extent,
                 location: stage.ports().config.training.location,
             },
             reason: "proef".into(),

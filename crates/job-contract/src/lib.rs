@@ -34,8 +34,8 @@ pub use self::{
     },
     spec::{BaseModel, FileFormat, InputFile, JobSpec, Recipe, Resume, Strategy},
     task::{
-        EarlyStop, EvaluationSettings, LoraSettings, ModelShape, Precision, Recompute, Schedule,
-        Suite, Task, TrainingSettings,
+        Canaries, EarlyStop, EvaluationSettings, LoraSettings, ModelShape, Precision, Recompute,
+        Schedule, Suite, Task, TrainingSettings,
     },
 };
 

@@ -83,7 +83,7 @@ pub struct Resume {
 pub struct BaseModel {
     pub name: String,
     /// One GGUF file, or the files of a Hugging Face folder by their names; at least one. Read through grants like
-    /// every input.
+    /// every input. To evaluate an adapter, its `adapter_config.json` and `adapter_model.safetensors` are among them.
     pub files: Vec<InputFile>,
 }
 

@@ -235,6 +235,19 @@ pub struct EvaluationSettings {
     /// Most items of each suite; none: all.
     #[serde(default)]
     pub most_items: Option<u32>,
+    /// The canaries that were planted when the model was trained, where there were any.
+    #[serde(default)]
+    pub canaries: Option<Canaries>,
+}
+
+/// Planted canaries, by which they can be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canaries {
+    /// As in the training's settings.
+    pub count: u32,
+    /// The training's seed.
+    pub seed: u64,
 }
 
 /// A group of measurements.

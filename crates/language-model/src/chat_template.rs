@@ -59,6 +59,11 @@ impl ChatTemplate {
         Ok(Self { source, bos, eos })
     }
 
+    /// The template's own text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The chat as text; with `opens_answer` it ends where the assistant's next answer begins.
     ///
     /// # Errors

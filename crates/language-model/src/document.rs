@@ -13,6 +13,9 @@ pub struct Document {
     pub is_target: Vec<bool>,
 }
 
+/// The role whose messages a model learns to say.
+const ANSWERS: &str = "assistant";
+
 /// Why a text cannot become a document.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
@@ -36,12 +39,32 @@ impl Document {
         template: Option<&ChatTemplate>,
         messages: &[Message],
     ) -> Result<Self, DocumentError> {
+        Self::from_weighted_chat(tokenizer, template, messages, &[])
+    }
+
+    /// A chat of which only some answers count: `counts` says it for each message, in their order, and those past
+    /// its end count. What other roles say never does.
+    ///
+    /// # Errors
+    /// [`DocumentError`]; also where no message is the assistant's.
+    pub fn from_weighted_chat(
+        tokenizer: &Tokenizer,
+        template: Option<&ChatTemplate>,
+        messages: &[Message],
+        counts: &[bool],
+    ) -> Result<Self, DocumentError> {
         let template = template.ok_or(DocumentError::NoChatTemplate)?;
         for message in messages {
             refuse_control(tokenizer, &message.content)?;
             refuse_control(tokenizer, &message.role)?;
         }
         let mut document = Self::empty();
+        let answers = messages
+            .iter()
+            .enumerate()
+            .filter(|(_, message)| message.role == ANSWERS);
+        let mut answers_count =
+            answers.map(|(place, _)| counts.get(place).copied().unwrap_or(true));
         for segment in template.segments(messages)? {
             let tokens = tokenizer.encode(&segment.text)?;
             // What a template writes after the end token (a line feed) is never generated, so it is not learnt.
@@ -49,8 +72,9 @@ impl Document {
                 .iter()
                 .rposition(|token| tokenizer.ends().contains(token))
                 .map_or(tokens.len(), |end| end + 1);
-            let counts = |place| segment.is_answer && place < learnt;
-            document.is_target.extend((0..tokens.len()).map(counts));
+            let counts = segment.is_answer && answers_count.next().unwrap_or(true);
+            let is_target = |place| counts && place < learnt;
+            document.is_target.extend((0..tokens.len()).map(is_target));
             document.tokens.extend(tokens);
         }
         Ok(document)
@@ -131,5 +155,49 @@ fn refuse_control(tokenizer: &Tokenizer, text: &str) -> Result<(), DocumentError
     match tokenizer.control_text_in(text) {
         Some(control) => Err(DocumentError::ControlText(control.to_owned())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model_file::ModelFile, synthetic::Synthetic};
+
+    #[test]
+    fn answers_of_weight_zero_are_read_but_not_learnt() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("tiny.gguf");
+        Synthetic::default().write_gguf(&path)?;
+        let model = ModelFile::open(&path)?;
+        let say = |role: &str, content: &str| Message {
+            role: role.to_owned(),
+            content: content.to_owned(),
+        };
+        let messages = [
+            say("user", "een"),
+            say("assistant", "twee"),
+            say("user", "drie"),
+            say("assistant", "vier"),
+        ];
+        let template = model.chat_template.as_ref();
+        let all = Document::from_chat(&model.tokenizer, template, &messages)?;
+        let last = Document::from_weighted_chat(
+            &model.tokenizer,
+            template,
+            &messages,
+            &[true, false, true, true],
+        )?;
+        assert_eq!(all.tokens, last.tokens);
+        let learnt = |document: &Document| {
+            let tokens = document.tokens.iter().zip(&document.is_target);
+            let tokens: Vec<u32> = tokens
+                .filter(|(_, is)| **is)
+                .map(|(token, _)| *token)
+                .collect();
+            model.tokenizer.decode(&tokens)
+        };
+        assert_eq!(learnt(&all), "tweevier");
+        assert_eq!(learnt(&last), "vier");
+        Ok(())
     }
 }

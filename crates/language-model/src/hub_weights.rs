@@ -1,9 +1,15 @@
 //! Weights in safetensors files, named as the model hub names them.
 
-use std::{collections::HashMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use serde::Deserialize;
 
 use crate::{
     config::Config,
@@ -24,6 +30,8 @@ pub enum HubWeightsError {
         #[source]
         source: SafeTensorError,
     },
+    #[error("{INDEX} cannot be used: {0}")]
+    Index(String),
     #[error("{0} cannot be opened")]
     Unreadable(String),
     #[error("the tensor {name:?} has the number format {format}, which this engine cannot read")]
@@ -39,26 +47,21 @@ pub enum HubWeightsError {
     Weights(#[from] WeightsError),
 }
 
-/// Reads all `.safetensors` files of `folder`.
+/// The file that says which of several files holds which tensor.
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Reads the weights of `folder`: the files that its index names, or else all `.safetensors` files.
 ///
 /// # Errors
 /// [`HubWeightsError`] where there is none, one is broken, or tensors do not fit `config`.
 pub(crate) fn read_hub_weights(folder: &Path, config: &Config) -> Result<Weights, HubWeightsError> {
-    let unreadable = || HubWeightsError::Unreadable(folder.display().to_string());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|_| unreadable())? {
-        let path = entry.map_err(|_| unreadable())?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "safetensors")
-        {
-            files.push(path);
-        }
-    }
+    let files = match fs::read(folder.join(INDEX)) {
+        Ok(index) => named_files(folder, &index)?,
+        Err(_) => all_files(folder)?,
+    };
     if files.is_empty() {
         return Err(HubWeightsError::NoFile(folder.display().to_string()));
     }
-    files.sort();
     let mut tensors = HashMap::new();
     for path in files {
         let source =
@@ -68,6 +71,39 @@ pub(crate) fn read_hub_weights(folder: &Path, config: &Config) -> Result<Weights
     Ok(Weights::assemble(config, &HUB_NAMES, |name| {
         tensors.remove(name)
     })?)
+}
+
+fn all_files(folder: &Path) -> Result<BTreeSet<PathBuf>, HubWeightsError> {
+    let unreadable = || HubWeightsError::Unreadable(folder.display().to_string());
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(|_| unreadable())? {
+        let path = entry.map_err(|_| unreadable())?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "safetensors")
+        {
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The files that an index names, all of them in `folder` itself.
+fn named_files(folder: &Path, index: &[u8]) -> Result<BTreeSet<PathBuf>, HubWeightsError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: HashMap<String, String>,
+    }
+    let broken = |what: String| HubWeightsError::Index(what);
+    let index: Index = serde_json::from_slice(index).map_err(|error| broken(error.to_string()))?;
+    let mut files = BTreeSet::new();
+    for name in index.weight_map.into_values() {
+        if Path::new(&name).file_name() != Some(name.as_ref()) {
+            return Err(broken(format!("{name:?} is no plain file name")));
+        }
+        files.insert(folder.join(name));
+    }
+    Ok(files)
 }
 
 fn collect(

@@ -7,17 +7,21 @@
 pub mod chat_template;
 pub mod config;
 pub mod document;
+pub mod export;
 pub mod gguf;
 mod hub_weights;
 pub mod inference;
 pub mod lora;
 pub mod matrix;
 pub mod model_file;
+mod parameters;
 pub mod quantised;
 pub mod synthetic;
 pub mod tokenizer;
+pub mod tokenizer_training;
 pub mod training_graph;
 pub mod weights;
+mod whole_weights;
 
 pub use self::{
     chat_template::{ChatTemplate, Message},
@@ -25,6 +29,8 @@ pub use self::{
     document::Document,
     lora::{LoraAdapter, Target},
     model_file::{ModelFile, OpenError},
+    parameters::{Parameters, Place},
     tokenizer::Tokenizer,
     weights::{LayerTensors, Tensor, Weights},
+    whole_weights::WholeWeights,
 };

@@ -24,6 +24,17 @@ pub enum Format {
     Q8_0,
 }
 
+/// The upper half of a single, rounded to nearest, ties to even. Numbers that are not finite stay so.
+pub(crate) fn to_bf16(number: f32) -> u16 {
+    let bits = number.to_bits();
+    let upper = if number.is_nan() {
+        (bits >> 16) | 0x40
+    } else {
+        bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
+    };
+    upper as u16
+}
+
 /// Weights in one block of the block formats.
 pub const BLOCK: usize = 32;
 

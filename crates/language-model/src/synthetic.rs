@@ -11,10 +11,9 @@ use std::{
 use crate::{
     quantised::{BLOCK, quantise_q8_0},
     tokenizer::char_of,
+    tokenizer_training::{CHAT_TEMPLATE, CONTROL_TOKENS},
 };
 
-const CHAT_TEMPLATE: &str = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-const CONTROL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 /// Merges of frequent Dutch pairs, so that tokens are not all single bytes.
 const MERGES: [(&str, &str); 12] = [
     ("e", "n"),
@@ -142,7 +141,7 @@ impl Synthetic {
 
     fn keys(&self, tokens: &[String]) -> Vec<(&'static str, Entry)> {
         let number = |value: usize| Entry::U32(u32::try_from(value).unwrap_or(u32::MAX));
-        let kinds = (0..tokens.len()).map(|id| if id < CONTROL.len() { 3 } else { 1 });
+        let kinds = (0..tokens.len()).map(|id| if id < CONTROL_TOKENS.len() { 3 } else { 1 });
         let merges = MERGES.iter().map(|(left, right)| format!("{left} {right}"));
         vec![
             ("general.architecture", Entry::Text("llama".to_owned())),
@@ -243,7 +242,7 @@ fn norm(name: String, width: usize, noise: &mut Noise) -> Tensor {
 }
 
 fn vocabulary() -> Vec<String> {
-    let control = CONTROL.iter().map(|token| (*token).to_owned());
+    let control = CONTROL_TOKENS.iter().map(|token| (*token).to_owned());
     let bytes = (0..=u8::MAX).map(|byte| char_of(byte).to_string());
     let merged = MERGES.iter().map(|(left, right)| format!("{left}{right}"));
     control.chain(bytes).chain(merged).collect()

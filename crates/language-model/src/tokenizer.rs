@@ -16,7 +16,7 @@ use tokenizers::{
 
 use crate::gguf::{Metadata, Value};
 
-type Inner = TokenizerImpl<
+pub(crate) type Inner = TokenizerImpl<
     ModelWrapper,
     NormalizerWrapper,
     PreTokenizerWrapper,
@@ -49,7 +49,7 @@ pub enum TokenizerError {
     Broken(String),
 }
 
-fn broken(error: impl std::fmt::Display) -> TokenizerError {
+pub(crate) fn broken(error: impl std::fmt::Display) -> TokenizerError {
     TokenizerError::Broken(error.to_string())
 }
 
@@ -149,7 +149,7 @@ impl Tokenizer {
         Self::new(inner, end.into_iter().collect(), bos, adds_bos)
     }
 
-    fn new(
+    pub(crate) fn new(
         inner: Inner,
         mut ends: Vec<u32>,
         bos: Option<u32>,
@@ -184,6 +184,15 @@ impl Tokenizer {
             control,
             control_texts,
         })
+    }
+
+    /// The text of a `tokenizer.json`, which [`Tokenizer::from_hub_json`] and the hub's own library read.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Broken`] where the tokenizer cannot be written down.
+    pub fn to_hub_json(&self) -> Result<Vec<u8>, TokenizerError> {
+        let text = self.inner.to_string(true).map_err(broken)?;
+        Ok(text.into_bytes())
     }
 
     /// Token ids of `text`. Texts of control tokens in it become those tokens; nothing is put before or after.
@@ -282,7 +291,7 @@ fn texts<'a>(metadata: &'a Metadata, key: &str) -> Option<Vec<&'a str>> {
 }
 
 /// How text is split before merging, by llama.cpp's name for it (`llm_tokenizer_bpe` in `llama-vocab.cpp`).
-fn pre_tokenizer(name: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
+pub(crate) fn pre_tokenizer(name: &str) -> Result<PreTokenizerWrapper, TokenizerError> {
     let with_split = |pattern: &str| {
         let split = Split::new(
             SplitPattern::Regex(pattern.to_owned()),

@@ -109,6 +109,23 @@ pub struct LayerTensors {
     pub down: Tensor,
 }
 
+impl LayerTensors {
+    /// All of them, in the order of the fields.
+    pub(crate) fn all(&self) -> [&Tensor; 9] {
+        [
+            &self.attention_norm,
+            &self.query,
+            &self.key,
+            &self.value,
+            &self.output,
+            &self.feed_forward_norm,
+            &self.gate,
+            &self.up,
+            &self.down,
+        ]
+    }
+}
+
 /// All stored tensors; shapes have been checked against the configuration.
 #[derive(Debug, Clone)]
 pub struct Weights {
@@ -196,6 +213,12 @@ pub(crate) const HUB_NAMES: Names = Names {
 };
 
 impl Weights {
+    /// True where the head is the embedding.
+    pub(crate) fn is_embedding_tied(&self) -> bool {
+        self.head.place == self.embedding.place
+            && std::sync::Arc::ptr_eq(&self.head.source, &self.embedding.source)
+    }
+
     /// Puts the tensors that `find` knows by name in their places.
     pub(crate) fn assemble(
         config: &Config,

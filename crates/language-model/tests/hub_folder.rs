@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use language_model::{
     Document, ModelFile, OpenError, Tensor,
     synthetic::Synthetic,
-    training_graph::{Batch, Precision, TrainingModel},
+    training_graph::{Batch, Precision, Trained, TrainingModel},
 };
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::json;
@@ -132,7 +132,7 @@ fn both_layouts_give_the_same_loss() {
     });
     let [first, second] = [&model, &reopened].map(|model| {
         TrainingModel::new(model, Precision::Full)
-            .loss(None, &batch)
+            .loss(Trained::None, &batch)
             .unwrap()
     });
     assert_eq!(first, second);

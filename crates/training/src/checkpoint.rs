@@ -1,114 +1,214 @@
 //! Everything that is needed to go on after a stop, in one file that is replaced whole.
+//!
+//! A safetensors file: the trained numbers, the optimiser's moments and, where the best so far is kept, those numbers
+//! too; the position in its metadata. What is drawn (order, dropout) follows from the seed and the step, so there is
+//! no state of a random generator to keep. Written and read as a stream, without a copy in memory.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, BufReader, BufWriter, Read, Write},
     path::Path,
 };
 
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::optimiser::Optimiser;
 
+/// The best measurement so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub step: u32,
+    /// Nats a target token.
+    pub loss: f64,
+}
+
 /// Numbers beside the parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Hash over everything that decides the run; another run's checkpoint is not taken.
-    pub fingerprint: String,
+    /// Hash over everything that decides the run.
+    pub run: String,
     /// Optimiser steps taken.
     pub step: u32,
     /// Tokens read in training.
     pub tokens_seen: u64,
     /// The same by source.
     pub tokens_by_source: Vec<u64>,
+    /// The same at the start of the attempt.
+    pub tokens_before: Vec<u64>,
+    /// Where the attempt took over from an earlier one.
+    pub resumed_from: Option<u32>,
+    /// Tokens read to measure.
+    pub measured_tokens: u64,
+    /// The step of the last measurement.
+    pub measured_step: Option<u32>,
     pub held_out_before: Option<f64>,
+    pub held_out_last: Option<f64>,
+    pub best: Option<Best>,
+    /// Measurements since the last gain.
+    pub without_gain: u32,
     /// Time spent in training, over all lives of the process.
     pub seconds: f64,
 }
 
-/// A moment in training.
+/// A moment in training, read back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub position: Position,
     pub parameters: Vec<f32>,
     pub optimiser: Optimiser,
+    /// The numbers at the best measurement, where they are kept.
+    pub best: Option<Vec<f32>>,
+}
+
+/// A moment in training, to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Snapshot<'a> {
+    pub position: &'a Position,
+    pub parameters: &'a [f32],
+    pub optimiser: &'a Optimiser,
+    pub best: Option<&'a [f32]>,
 }
 
 const PARAMETERS: &str = "parameters";
 const FIRST: &str = "first_moments";
 const SECOND: &str = "second_moments";
+const BEST: &str = "best_parameters";
 const POSITION: &str = "position";
+/// The longest header that is read.
+const MOST_HEADER_BYTES: u64 = 16 << 20;
+/// Numbers that are turned into bytes at once.
+const STRETCH: usize = 1 << 14;
 
-impl Checkpoint {
+impl Snapshot<'_> {
     /// Writes to `path` so that it holds either the old or the new checkpoint, whenever the process dies.
     ///
     /// # Errors
     /// Where the disk does not take it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let bytes =
-            |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|x| x.to_le_bytes()).collect() };
-        let parts = [
-            (PARAMETERS, bytes(&self.parameters)),
-            (FIRST, bytes(&self.optimiser.first)),
-            (SECOND, bytes(&self.optimiser.second)),
+        let mut parts = vec![
+            (PARAMETERS, self.parameters),
+            (FIRST, self.optimiser.first.as_slice()),
+            (SECOND, self.optimiser.second.as_slice()),
         ];
-        let mut tensors = Vec::new();
-        for (name, bytes) in &parts {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)
-                .map_err(io::Error::other)?;
-            tensors.push((*name, view));
+        parts.extend(self.best.map(|best| (BEST, best)));
+        let position = serde_json::to_string(self.position).map_err(io::Error::other)?;
+        let mut header = serde_json::Map::new();
+        header.insert("__metadata__".to_owned(), json!({ POSITION: position }));
+        let mut start = 0;
+        for (name, numbers) in &parts {
+            let end = start + 4 * numbers.len();
+            let entry =
+                json!({"dtype": "F32", "shape": [numbers.len()], "data_offsets": [start, end]});
+            header.insert((*name).to_owned(), entry);
+            start = end;
         }
-        let position = serde_json::to_string(&self.position).map_err(io::Error::other)?;
-        let metadata = HashMap::from([(POSITION.to_owned(), position)]);
-        let content = safetensors::serialize(tensors, Some(metadata)).map_err(io::Error::other)?;
-        write_whole(path, &content)
-    }
-
-    /// Reads what [`Checkpoint::write`] wrote; none where there is no file, or it is of another run or broken.
-    pub fn read(path: &Path, fingerprint: &str, parameters: usize) -> Option<Self> {
-        let content = fs::read(path).ok()?;
-        let (_, metadata) = SafeTensors::read_metadata(&content).ok()?;
-        let position: Position =
-            serde_json::from_str(metadata.metadata().as_ref()?.get(POSITION)?).ok()?;
-        let stored = SafeTensors::deserialize(&content).ok()?;
-        let numbers = |name| {
-            let view = stored.tensor(name).ok()?;
-            let numbers = view
-                .data()
-                .chunks_exact(4)
-                .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]));
-            let numbers: Vec<f32> = numbers.collect();
-            (numbers.len() == parameters).then_some(numbers)
-        };
-        let checkpoint = Self {
-            parameters: numbers(PARAMETERS)?,
-            optimiser: Optimiser {
-                first: numbers(FIRST)?,
-                second: numbers(SECOND)?,
-                steps: position.step,
-            },
-            position,
-        };
-        (checkpoint.position.fingerprint == fingerprint).then_some(checkpoint)
+        let mut header = serde_json::to_vec(&header).map_err(io::Error::other)?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        replace(path, |file| {
+            file.write_all(&(header.len() as u64).to_le_bytes())?;
+            file.write_all(&header)?;
+            let mut bytes = Vec::with_capacity(4 * STRETCH);
+            for numbers in parts
+                .iter()
+                .flat_map(|(_, numbers)| numbers.chunks(STRETCH))
+            {
+                bytes.clear();
+                bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+                file.write_all(&bytes)?;
+            }
+            Ok(())
+        })
     }
 }
 
-/// Replaces the file at `path` by `content`, safe against a stop of process or machine at any moment.
+impl Checkpoint {
+    /// Reads what [`Snapshot::write`] wrote for `parameters` numbers.
+    ///
+    /// # Errors
+    /// Where the file is missing, broken or of another shape.
+    pub fn read(path: &Path, parameters: usize) -> io::Result<Self> {
+        let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut file = BufReader::new(file);
+        let mut head = [0; 8];
+        file.read_exact(&mut head)?;
+        let head = u64::from_le_bytes(head);
+        if head > MOST_HEADER_BYTES {
+            return Err(broken("the header is too long"));
+        }
+        let mut header = vec![0; usize::try_from(head).unwrap_or(0)];
+        file.read_exact(&mut header)?;
+        let header: Value = serde_json::from_slice(&header)?;
+        let position = header
+            .get("__metadata__")
+            .and_then(|metadata| metadata.get(POSITION)?.as_str())
+            .ok_or_else(|| broken("there is no position"))?;
+        let position: Position = serde_json::from_str(position)?;
+        let has_best = header.get(BEST).is_some();
+        let parts = if has_best { 4 } else { 3 };
+        if length != 8 + head + parts * 4 * parameters as u64 {
+            return Err(broken("the numbers are not as many as this run has"));
+        }
+        let mut numbers = || -> io::Result<Vec<f32>> {
+            let mut numbers = Vec::with_capacity(parameters);
+            let mut bytes = vec![0; 4 * STRETCH.min(parameters.max(1))];
+            while numbers.len() < parameters {
+                let count = (parameters - numbers.len()).min(STRETCH);
+                let stretch = bytes.get_mut(..4 * count).unwrap_or_default();
+                file.read_exact(stretch)?;
+                let each = stretch.chunks_exact(4);
+                numbers.extend(each.map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]])));
+            }
+            Ok(numbers)
+        };
+        Ok(Self {
+            parameters: numbers()?,
+            optimiser: Optimiser {
+                first: numbers()?,
+                second: numbers()?,
+                steps: position.step,
+            },
+            best: has_best.then(numbers).transpose()?,
+            position,
+        })
+    }
+}
+
+/// Replaces the file at `path` by what `write` writes, safe against a stop of process or machine at any moment.
 ///
 /// # Errors
 /// Where the disk does not take it.
-pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let part = path.with_extension("part");
-    let mut file = File::create(&part)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = (|| {
+        let mut file = BufWriter::with_capacity(1 << 16, File::create(&part)?);
+        write(&mut file)?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    })();
+    if let Err(error) = written {
+        // A disk that is full has no use for half a file.
+        let _ = fs::remove_file(&part);
+        return Err(error);
+    }
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Replaces the file at `path` by `content`, as [`replace`].
+///
+/// # Errors
+/// Where the disk does not take it.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, |file| file.write_all(content))
 }
 
 #[cfg(test)]
@@ -118,12 +218,14 @@ mod tests {
     fn checkpoint() -> Checkpoint {
         Checkpoint {
             position: Position {
-                fingerprint: "abc".to_owned(),
+                run: "abc".to_owned(),
                 step: 3,
                 tokens_seen: 99,
                 tokens_by_source: vec![90, 9],
                 held_out_before: Some(4.25),
+                best: Some(Best { step: 2, loss: 0.1 }),
                 seconds: 1.5,
+                ..Position::default()
             },
             parameters: vec![1.0, -2.5],
             optimiser: Optimiser {
@@ -131,27 +233,48 @@ mod tests {
                 second: vec![0.3, 0.4],
                 steps: 3,
             },
+            best: Some(vec![0.5, 0.25]),
         }
+    }
+
+    fn write(checkpoint: &Checkpoint, path: &Path) {
+        let snapshot = Snapshot {
+            position: &checkpoint.position,
+            parameters: &checkpoint.parameters,
+            optimiser: &checkpoint.optimiser,
+            best: checkpoint.best.as_deref(),
+        };
+        snapshot.write(path).unwrap();
     }
 
     #[test]
     fn a_checkpoint_comes_back_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
-        checkpoint().write(&path).unwrap();
-        assert_eq!(Checkpoint::read(&path, "abc", 2), Some(checkpoint()));
+        write(&checkpoint(), &path);
+        assert_eq!(Checkpoint::read(&path, 2).unwrap(), checkpoint());
+        let bytes = fs::read(&path).unwrap();
+        let others = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(others.names().len(), 4, "other programs can read it");
+        let without = Checkpoint {
+            best: None,
+            ..checkpoint()
+        };
+        write(&without, &path);
+        assert_eq!(Checkpoint::read(&path, 2).unwrap(), without);
     }
 
     #[test]
-    fn anothers_or_a_cut_checkpoint_is_not_taken() {
+    fn one_of_another_shape_or_cut_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
-        assert_eq!(Checkpoint::read(&path, "abc", 2), None);
-        checkpoint().write(&path).unwrap();
-        assert_eq!(Checkpoint::read(&path, "other", 2), None);
-        assert_eq!(Checkpoint::read(&path, "abc", 3), None);
+        assert!(Checkpoint::read(&path, 2).is_err());
+        write(&checkpoint(), &path);
+        assert!(Checkpoint::read(&path, 3).is_err());
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(Checkpoint::read(&path, "abc", 2), None);
+        assert!(Checkpoint::read(&path, 2).is_err());
+        fs::write(&path, [0xff; 64]).unwrap();
+        assert!(Checkpoint::read(&path, 2).is_err());
     }
 }

@@ -1,26 +1,23 @@
-//! `faculty-training`: trains adapters, for the portal or for oneself.
+//! `faculty-training`: trains language models, for the portal or for oneself.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+mod cli;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use job_contract::{
-    ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR, ExitCode as JobExit,
-    LoraSettings, Outcome, TrainingSettings,
-};
+use std::{io::IsTerminal, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use job_contract::ExitCode as JobExit;
 use language_model::training_graph::Precision;
 use training::{
-    evaluate::{EvaluateError, Measurement, evaluate},
-    fine_tune::TrainError,
-    job::{End, Place, Portal, run},
-    offline::{OfflineError, Request, finetune, progress_bar},
+    memory,
     stop::{Stop, StopSign},
 };
-use uuid::Uuid;
 
-/// Exit code of a process that ended because of SIGTERM, as shells count.
-const TERMINATED: u8 = 128 + 15;
+use crate::cli::{
+    EvaluateArguments, FinetuneArguments, Machine, MergeArguments, PretrainArguments, RunArguments,
+    TERMINATED, job_exit,
+};
 
-/// Trains adapters over a base model, for the portal or with local files.
+/// Trains language models, for the portal or with local files.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
@@ -35,7 +32,7 @@ struct Cli {
     /// Threads that compute; all processors by default.
     #[arg(long, env = "FACULTY_TRAINING_THREADS", global = true)]
     threads: Option<usize>,
-    /// How exactly the base model's weights multiply.
+    /// How exactly weights multiply, where the job does not say.
     #[arg(
         long,
         env = "FACULTY_TRAINING_PRECISION",
@@ -43,6 +40,9 @@ struct Cli {
         global = true
     )]
     precision: PrecisionChoice,
+    /// Bytes of memory that may be used [default: as many as are free].
+    #[arg(long, env = "FACULTY_TRAINING_MEMORY", global = true)]
+    memory: Option<u64>,
     #[command(subcommand)]
     command: Command,
 }
@@ -77,96 +77,21 @@ impl From<PrecisionChoice> for Precision {
 enum Command {
     /// Works on one job of the portal. The attempt's token is read from FACULTY_ATTEMPT_TOKEN.
     Run(RunArguments),
-    /// Fine-tunes with local files and writes an adapter in PEFT's layout.
+    /// Fine-tunes with local files: adapters in PEFT's layout, or a whole model.
     Finetune(FinetuneArguments),
-    /// Measures the loss on local files and prints it as JSON.
+    /// Trains a new model from nothing, and its tokenizer.
+    Pretrain(PretrainArguments),
+    /// Measures a model and prints the figures as JSON.
     Evaluate(EvaluateArguments),
+    /// Writes a base model with an adapter added to it as a whole model.
+    Merge(MergeArguments),
 }
 
-#[derive(Args)]
-struct RunArguments {
-    /// The portal's address.
-    #[arg(long, env = ENV_PORTAL_URL)]
-    portal_url: String,
-    /// The attempt's id.
-    #[arg(long, env = ENV_ATTEMPT)]
-    attempt: Uuid,
-    /// Folder for this attempt's files; a checkpoint of the same attempt in it is taken up.
-    #[arg(long, env = ENV_WORK_DIR)]
-    work_dir: PathBuf,
-    /// Folder for base models, shared by all jobs on this machine [default: ~/.cache/virtual-faculty].
-    #[arg(long, env = "FACULTY_CACHE")]
-    cache: Option<PathBuf>,
-    /// Seconds to go on trying while portal or store are away.
-    #[arg(long, env = "FACULTY_TRAINING_PATIENCE_SECONDS", default_value_t = 600)]
-    patience_seconds: u64,
-}
-
-#[derive(Args)]
-struct FinetuneArguments {
-    /// GGUF file, or folder with config.json, tokenizer.json and safetensors.
-    #[arg(long)]
-    base: PathBuf,
-    /// Data: .jsonl, .txt or .csv; more than once for several files.
-    #[arg(long, required = true)]
-    data: Vec<PathBuf>,
-    /// Folder for the adapter; a stopped run goes on from its checkpoint there.
-    #[arg(long)]
-    out: PathBuf,
-    /// Name of the base model in adapter_config.json.
-    #[arg(long, default_value = "HuggingFaceTB/SmolLM2-135M-Instruct")]
-    base_name: String,
-    #[arg(long, default_value_t = 8)]
-    rank: u32,
-    #[arg(long, default_value_t = 16.0)]
-    alpha: f32,
-    /// Projections that get an adapter.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
-    )]
-    target_modules: Vec<String>,
-    #[arg(long, default_value_t = 3)]
-    epochs: u32,
-    #[arg(long)]
-    max_steps: Option<u32>,
-    /// Sequences a step.
-    #[arg(long, default_value_t = 8)]
-    batch_size: u32,
-    /// Tokens a sequence; longer documents are cut.
-    #[arg(long, default_value_t = 512)]
-    sequence_length: u32,
-    #[arg(long, default_value_t = 1e-3)]
-    learning_rate: f32,
-    #[arg(long, default_value_t = 5)]
-    warmup_steps: u32,
-    /// Share of the documents that is kept out of training to measure with.
-    #[arg(long, default_value_t = 0.1)]
-    held_out_share: f32,
-    #[arg(long, default_value_t = 20)]
-    checkpoint_every_steps: u32,
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-}
-
-#[derive(Args)]
-struct EvaluateArguments {
-    /// GGUF file, or folder with config.json, tokenizer.json and safetensors.
-    #[arg(long)]
-    base: PathBuf,
-    /// Folder with an adapter in PEFT's layout; none measures the base alone.
-    #[arg(long)]
-    adapter: Option<PathBuf>,
-    /// Data: .jsonl, .txt or .csv; more than once for several files.
-    #[arg(long, required = true)]
-    data: Vec<PathBuf>,
-    /// Tokens a sequence; longer documents are cut.
-    #[arg(long, default_value_t = 512)]
-    sequence_length: usize,
-}
+#[global_allocator]
+static ALLOCATOR: memory::Watched = memory::Watched;
 
 fn main() -> ExitCode {
+    memory::hold_reserve();
     let cli = Cli::parse();
     start_log(cli.log_format);
     if rustls::crypto::ring::default_provider()
@@ -194,12 +119,23 @@ fn main() -> ExitCode {
     };
     let sign = StopSign::default();
     runtime.spawn(watch_signals(sign.clone()));
-    let precision = cli.precision.into();
-    match cli.command {
-        Command::Run(arguments) => runtime.block_on(work(arguments, precision, sign)),
-        Command::Finetune(arguments) => finetune_locally(arguments, precision, sign),
-        Command::Evaluate(arguments) => evaluate_locally(arguments, precision, &sign),
+    let machine = Machine {
+        precision: cli.precision.into(),
+        memory: cli.memory,
+    };
+    if !matches!(cli.command, Command::Run(_)) {
+        runtime.spawn(end_without_memory());
     }
+    let code = match cli.command {
+        Command::Run(arguments) => runtime.block_on(arguments.run(machine, sign)),
+        Command::Finetune(arguments) => arguments.run(machine, sign),
+        Command::Pretrain(arguments) => arguments.run(machine, sign),
+        Command::Evaluate(arguments) => arguments.run(machine, sign),
+        Command::Merge(arguments) => arguments.run(),
+    };
+    // A thread that memory has run out for never comes back.
+    runtime.shutdown_background();
+    code
 }
 
 fn start_log(format: LogFormat) {
@@ -214,182 +150,46 @@ fn start_log(format: LogFormat) {
     }
 }
 
-/// Asks the work to end at its next step; a second signal ends the process as usual.
+/// Says that memory has run out, and ends the process.
+async fn end_without_memory() {
+    memory::ran_out().await;
+    tracing::error!(
+        "memory ran out; a smaller batch or sequence length, --recompute always, or a machine with more memory would help"
+    );
+    std::process::exit(JobExit::Failed as i32);
+}
+
+/// What a file that outgrows its limit raises; unwatched, it would end the process without a word.
+const FILE_TOO_LARGE: i32 = 25;
+
+/// Asks the work to end at its next step, a second signal ends the process as usual; or to store a checkpoint.
 async fn watch_signals(sign: StopSign) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut store), Ok(mut _too_large)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
+        signal(SignalKind::user_defined1()),
+        signal(SignalKind::from_raw(FILE_TOO_LARGE)),
     ) else {
         tracing::error!("signals cannot be watched");
         return;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("asked to end; keeping a checkpoint first");
-    sign.raise(Stop::Terminated);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    std::process::exit(i32::from(TERMINATED));
-}
-
-async fn work(arguments: RunArguments, precision: Precision, sign: StopSign) -> ExitCode {
-    // A token on the command line would be readable by everyone on the machine.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one setting that is not an argument"
-    )]
-    let Ok(token) = std::env::var(ENV_ATTEMPT_TOKEN) else {
-        tracing::error!("{ENV_ATTEMPT_TOKEN} is not set");
-        return job_exit(JobExit::Usage);
-    };
-    let Some(cache) = arguments.cache.or_else(default_cache) else {
-        tracing::error!("there is no home folder; name a cache with --cache");
-        return job_exit(JobExit::Usage);
-    };
-    let patience = Duration::from_secs(arguments.patience_seconds);
-    let portal = Portal::new(
-        &arguments.portal_url,
-        arguments.attempt,
-        token,
-        patience,
-        sign.clone(),
-    );
-    let portal = match portal {
-        Ok(portal) => portal,
-        Err(error) => {
-            tracing::error!(%error, "the HTTP client cannot be made");
-            return job_exit(JobExit::Failed);
-        }
-    };
-    let place = Place {
-        work_dir: arguments.work_dir,
-        cache,
-        precision,
-    };
-    match run(portal, place, sign).await {
-        End::Finished(outcome) => {
-            let (exit, word) = match &outcome {
-                Outcome::Succeeded(_) => (JobExit::Succeeded, "succeeded"),
-                Outcome::Failed { .. } => (JobExit::Failed, "failed"),
-                Outcome::Cancelled { .. } => (JobExit::Cancelled, "cancelled"),
-            };
-            tracing::info!(outcome = word, "finished");
-            job_exit(exit)
-        }
-        End::Stopped(stop) => {
-            tracing::warn!(%stop, "stopped without an outcome");
-            stop_exit(&stop)
-        }
-        End::UnknownContract(message) => {
-            tracing::error!(message, "the spec cannot be worked on");
-            job_exit(JobExit::Usage)
-        }
-    }
-}
-
-fn finetune_locally(
-    arguments: FinetuneArguments,
-    precision: Precision,
-    sign: StopSign,
-) -> ExitCode {
-    let request = Request {
-        base: arguments.base,
-        data: arguments.data,
-        out: arguments.out,
-        base_name: arguments.base_name,
-        lora: LoraSettings {
-            rank: arguments.rank,
-            alpha: arguments.alpha,
-            dropout: 0.0,
-            target_modules: arguments.target_modules,
-        },
-        training: TrainingSettings {
-            epochs: arguments.epochs,
-            max_steps: arguments.max_steps,
-            batch_size: arguments.batch_size,
-            sequence_length: arguments.sequence_length,
-            learning_rate: arguments.learning_rate,
-            warmup_steps: arguments.warmup_steps,
-            held_out_share: arguments.held_out_share,
-            checkpoint_every_steps: arguments.checkpoint_every_steps,
-            ..TrainingSettings::default()
-        },
-        seed: arguments.seed,
-        precision,
-    };
-    match finetune(&request, sign, progress_bar()) {
-        Ok(summary) => {
-            tracing::info!(
-                held_out_loss_before = summary.held_out_loss_before,
-                held_out_loss_after = summary.held_out_loss_after,
-                steps = summary.steps,
-                tokens = summary.tokens_trained,
-                seconds = summary.seconds,
-                "the adapter is in {}",
-                request.out.display()
-            );
-            ExitCode::SUCCESS
-        }
-        Err(OfflineError::Train(TrainError::Stopped(stop))) => {
-            tracing::warn!(%stop, "stopped; start again alike to go on");
-            stop_exit(&stop)
-        }
-        Err(error) => {
-            tracing::error!("{error}");
-            job_exit(JobExit::Failed)
-        }
-    }
-}
-
-fn evaluate_locally(
-    arguments: EvaluateArguments,
-    precision: Precision,
-    sign: &StopSign,
-) -> ExitCode {
-    let measurement = Measurement {
-        base: arguments.base,
-        adapter: arguments.adapter,
-        data: arguments.data,
-        sequence_length: arguments.sequence_length,
-        precision,
-    };
-    match evaluate(&measurement, sign) {
-        Ok(score) => {
-            #[expect(
-                clippy::print_stdout,
-                reason = "the result is for standard output, the log is not"
-            )]
-            {
-                println!("{}", serde_json::json!(score));
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = store.recv() => {
+                tracing::info!("asked for a checkpoint");
+                sign.ask_for_checkpoint();
+                continue;
             }
-            ExitCode::SUCCESS
         }
-        Err(EvaluateError::Stopped(stop)) => stop_exit(&stop),
-        Err(error) => {
-            tracing::error!("{error}");
-            job_exit(JobExit::Failed)
+        if is_ending {
+            std::process::exit(i32::from(TERMINATED));
         }
-    }
-}
-
-fn default_cache() -> Option<PathBuf> {
-    Some(std::env::home_dir()?.join(".cache/virtual-faculty"))
-}
-
-fn job_exit(code: JobExit) -> ExitCode {
-    ExitCode::from(code as u8)
-}
-
-fn stop_exit(stop: &Stop) -> ExitCode {
-    match stop {
-        Stop::Cancelled(_) | Stop::Ended => job_exit(JobExit::Cancelled),
-        Stop::Refused(_) => job_exit(JobExit::Failed),
-        Stop::Unreachable(_) => job_exit(JobExit::Unreachable),
-        Stop::Terminated => ExitCode::from(TERMINATED),
+        is_ending = true;
+        tracing::info!("asked to end; keeping a checkpoint first");
+        sign.raise(Stop::Terminated);
     }
 }

@@ -1,4 +1,4 @@
-//! Fine-tuning with files of this machine, with a progress bar.
+//! Training with files of this machine, with a progress bar.
 
 use std::{
     fs, io,
@@ -6,46 +6,47 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use job_contract::{FileFormat, JobEvent, LoraSettings, TrainingSettings};
-use language_model::{ModelFile, OpenError, training_graph::Precision};
+use job_contract::{FileFormat, JobEvent, Task};
+use language_model::training_graph::Precision;
 use serde::Serialize;
 
 use crate::{
     checkpoint::write_whole,
-    data::{DataError, Source, prepare},
-    fine_tune::{Observer, Plan, TrainError, fine_tune},
+    data::Source,
+    fingerprint::Deciding,
     job::hash_file,
-    settings::{BadSettings, validate},
+    memory,
+    settings::precision,
     stop::{Stop, StopSign},
+    training_loop::Observer,
+    work::{Base, Order, WorkError, work},
 };
 
 /// What to train on and where to put the result.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// GGUF file, or folder in the model hub's layout.
-    pub base: PathBuf,
-    pub data: Vec<PathBuf>,
-    pub out: PathBuf,
+    pub task: Task,
+    /// GGUF file, or folder in the model hub's layout; none to train from nothing.
+    pub base: Option<PathBuf>,
     pub base_name: String,
-    pub lora: LoraSettings,
-    pub training: TrainingSettings,
+    pub data: Vec<PathBuf>,
+    /// Files to measure on.
+    pub validation: Vec<PathBuf>,
+    pub out: PathBuf,
     pub seed: u64,
+    /// How exactly to multiply where the settings leave it open.
     pub precision: Precision,
+    /// Bytes of memory that may be used; none: as many as are free.
+    pub memory: Option<u64>,
 }
 
-/// Why there is no adapter.
+/// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
-    #[error("the base model cannot be used: {0}")]
-    Model(#[from] OpenError),
-    #[error(transparent)]
-    Data(#[from] DataError),
     #[error("{0}: expected a name that ends in .jsonl, .txt or .csv")]
     UnknownFormat(PathBuf),
     #[error(transparent)]
-    Settings(#[from] BadSettings),
-    #[error(transparent)]
-    Train(#[from] TrainError),
+    Work(#[from] WorkError),
     #[error("{path}: {source}")]
     Disk {
         /// Where.
@@ -62,84 +63,99 @@ pub struct Summary {
     pub held_out_loss_before: Option<f64>,
     pub held_out_loss_after: Option<f64>,
     pub steps: u32,
+    /// The step whose numbers were kept, where that is not the last.
+    pub best_step: Option<u32>,
     pub tokens_trained: u64,
     pub seconds: f64,
     pub flop: f64,
+    /// The most memory that the process held, in bytes.
+    pub peak_memory_bytes: Option<u64>,
 }
 
-/// Trains and writes `adapter_model.safetensors`, `adapter_config.json` and `summary.json` to the request's folder.
+/// Trains, and writes the model's files and `summary.json` to the request's folder.
 ///
 /// A run that was stopped goes on from the checkpoint in that folder when it is started again alike.
 ///
 /// # Errors
 /// [`OfflineError`], in words for the person at the terminal.
-pub fn finetune(
-    request: &Request,
-    sign: StopSign,
-    bar: ProgressBar,
-) -> Result<Summary, OfflineError> {
-    let disk = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OfflineError::Disk { path, source }
-    };
-    let model = ModelFile::open(&request.base)?;
-    validate(&request.training, &request.lora, &model.config)?;
+pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summary, OfflineError> {
     let sources = sources(&request.data)?;
-    let mut identity = format!("{request:?}");
-    for path in &request.data {
-        identity.push_str(&hash_file(path).map_err(disk(path))?);
-    }
-    let speech = (&model.tokenizer, model.chat_template.as_ref());
-    let length = request.training.sequence_length as usize;
-    let data = prepare(
-        &sources,
-        speech,
-        length,
-        request.training.held_out_share,
-        request.seed,
-    )?;
+    let validation = self::sources(&request.validation)?;
+    let hash = |path: &PathBuf| hash_file(path).map_err(disk(path));
+    let hashes = |paths: &[PathBuf]| paths.iter().map(hash).collect::<Result<Vec<_>, _>>();
+    let of_place = request.precision;
+    let training = request.task.training();
+    let deciding = Deciding {
+        task: &request.task,
+        base: &hashes(&base_files(request.base.as_deref())?)?,
+        inputs: &hashes(&request.data)?,
+        validation: &hashes(&request.validation)?,
+        seed: request.seed,
+        precision: training.map_or(of_place, |training| precision(training, of_place)),
+    };
+    let run = deciding.hash();
     fs::create_dir_all(&request.out).map_err(disk(&request.out))?;
     let checkpoint = request.out.join("checkpoint.safetensors");
-    let plan = Plan {
-        lora: &request.lora,
-        training: &request.training,
+    let order = Order {
+        task: &request.task,
+        base: request.base.as_deref().map(|path| Base {
+            path,
+            name: &request.base_name,
+        }),
+        adapter: None,
+        sources: &sources,
+        validation: &validation,
+        datasets: &vec![None; sources.len()],
         seed: request.seed,
-        precision: request.precision,
-        sources: &vec![None; sources.len()],
+        precision: of_place,
+        memory: request.memory,
         checkpoint: &checkpoint,
-        fingerprint: &identity,
+        resume: None,
+        run: &run,
+        out: &request.out,
     };
     let mut observer = Terminal { bar, sign };
-    let trained = fine_tune(&model, &data, plan, &mut observer)?;
+    let course = work(order, &mut observer)?.course;
     observer.bar.finish();
     let summary = Summary {
-        held_out_loss_before: trained.held_out_before,
-        held_out_loss_after: trained.held_out_after,
-        steps: trained.steps,
-        tokens_trained: trained.tokens,
-        seconds: trained.seconds,
-        flop: trained.flop,
+        held_out_loss_before: course.held_out_before,
+        held_out_loss_after: course.held_out_after,
+        steps: course.steps,
+        best_step: course.best_step,
+        tokens_trained: course.tokens,
+        seconds: course.seconds,
+        flop: course.flop,
+        peak_memory_bytes: memory::peak(),
     };
-    let weights = trained
-        .adapter
-        .to_safetensors()
-        .map_err(disk(&request.out))?;
-    let config = trained
-        .adapter
-        .to_config_json(&request.base_name)
-        .into_bytes();
-    let words =
-        serde_json::to_vec_pretty(&summary).map_err(|error| disk(&request.out)(error.into()))?;
-    for (name, content) in [
-        ("adapter_model.safetensors", weights),
-        ("adapter_config.json", config),
-        ("summary.json", words),
-    ] {
-        let path = request.out.join(name);
-        write_whole(&path, &content).map_err(disk(&path))?;
-    }
+    let path = request.out.join("summary.json");
+    let words = serde_json::to_vec_pretty(&summary).map_err(|error| disk(&path)(error.into()))?;
+    write_whole(&path, &words).map_err(disk(&path))?;
     fs::remove_file(&checkpoint).map_err(disk(&checkpoint))?;
     Ok(summary)
+}
+
+fn disk(path: &Path) -> impl FnOnce(io::Error) -> OfflineError + use<> {
+    let path = path.to_owned();
+    move |source| OfflineError::Disk { path, source }
+}
+
+/// The files that a base model consists of.
+fn base_files(base: Option<&Path>) -> Result<Vec<PathBuf>, OfflineError> {
+    let Some(base) = base else {
+        return Ok(Vec::new());
+    };
+    if !base.is_dir() {
+        return Ok(vec![base.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(base).map_err(disk(base))? {
+        let path = entry.map_err(disk(base))?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
 }
 
 /// Files to read, their format told by their name.
@@ -176,6 +192,11 @@ pub fn progress_bar() -> ProgressBar {
     ProgressBar::new(0)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_prefix("?")
+}
+
+/// An observer for a person at the terminal.
+pub fn watch(sign: StopSign, bar: ProgressBar) -> impl Observer {
+    Terminal { bar, sign }
 }
 
 struct Terminal {
@@ -228,12 +249,36 @@ impl Observer for Terminal {
                     "held-out loss after step {step}: {loss:.4} nats a token"
                 ));
             }
+            JobEvent::DataProblem {
+                file,
+                line,
+                field,
+                problem,
+            } => {
+                let problem = crate::data::Problem {
+                    file,
+                    line,
+                    field,
+                    problem,
+                };
+                self.say(&problem.to_string());
+            }
+            JobEvent::Measured {
+                suite,
+                measure,
+                value,
+                interval,
+                items,
+            } => {
+                let range = interval.map_or(String::new(), |(low, high)| {
+                    format!(" ({low:.3} to {high:.3})")
+                });
+                self.say(&format!(
+                    "{suite:?}: {measure} {value:.4}{range}, {items} items"
+                ));
+            }
             JobEvent::Note { message } => self.say(&message),
-            JobEvent::Phase { .. }
-            | JobEvent::Checkpoint { .. }
-            | JobEvent::DataProblem { .. }
-            | JobEvent::Measured { .. }
-            | JobEvent::FileRead { .. } => {}
+            JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } | JobEvent::FileRead { .. } => {}
         }
         Ok(())
     }

@@ -27,7 +27,8 @@ pub(super) fn sources(used: &UsedDataset, jobs: &[JobId]) -> Vec<Source> {
         source.push(Source::record("verdict", verdict, format!("/jobs/{job}")));
     }
     for permission in &used.permissions {
-        source.push(Source::record("permission", permission, page.clone()));
+        let page = format!("/permissions/{permission}");
+        source.push(Source::record("permission", permission, page));
     }
     source
 }

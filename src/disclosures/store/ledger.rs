@@ -197,13 +197,17 @@ async fn datasets_of(
         let withdrawn = sqlx::query!(
             "SELECT w.id, w.withdrawn_at FROM withdrawals w
              WHERE w.withdrawn_at <= $2
-               AND ((w.dataset_id = $1 AND w.scope = 'dataset')
-                    OR EXISTS (SELECT 1 FROM withdrawal_versions x
-                               WHERE x.withdrawal_id = w.id AND x.dataset_version_id = $3))
+               AND (EXISTS (SELECT 1 FROM withdrawal_versions x
+                            WHERE x.withdrawal_id = w.id AND x.dataset_version_id = $3)
+                    OR (w.dataset_id = $1 AND w.scope IN ('layer', 'permission')
+                        AND EXISTS (SELECT 1 FROM withdrawal_models x JOIN models m ON m.id = x.model_id
+                                    JOIN attempts a ON a.job_id = m.job_id
+                                    WHERE x.withdrawal_id = w.id AND a.id = $4)))
              ORDER BY w.withdrawn_at DESC, w.id DESC LIMIT 1",
             dataset.0,
             at,
             row.dataset_version_id,
+            attempt.0,
         )
         .fetch_optional(&mut *conn)
         .await?;

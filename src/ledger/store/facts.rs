@@ -120,8 +120,8 @@ async fn served_by(
     })
 }
 
-/// When permission for these versions was first withdrawn after the model was made: of the whole dataset, of the
-/// version, or so much of it that the version fell or the model was touched.
+/// When permission for these versions was first withdrawn after the model's lineage read them: of the version, or so
+/// much of its dataset that the version fell, or that the model or one it stands on was touched.
 async fn withdrawn_since(
     conn: &mut PgConnection,
     model: ModelId,
@@ -131,14 +131,18 @@ async fn withdrawn_since(
     let rows = sqlx::query!(
         r#"SELECT v.id, min(w.withdrawn_at) AS "at!"
            FROM dataset_versions v
-           JOIN withdrawals w ON (w.dataset_id = v.dataset_id AND w.scope = 'dataset')
-               OR EXISTS (SELECT 1 FROM withdrawal_versions x
-                          WHERE x.withdrawal_id = w.id AND x.dataset_version_id = v.id)
-               OR (w.dataset_id = v.dataset_id AND w.scope IN ('layer', 'permission')
-                   AND EXISTS (SELECT 1 FROM withdrawal_models x
-                               WHERE x.withdrawal_id = w.id AND x.model_id = $2))
-           JOIN models m ON m.id = $2
-           WHERE v.id = ANY($1) AND w.withdrawn_at > m.created_at GROUP BY v.id"#,
+           JOIN withdrawals w ON EXISTS (
+                   SELECT 1 FROM withdrawal_versions x
+                   WHERE x.withdrawal_id = w.id AND x.dataset_version_id = v.id)
+               OR (w.dataset_id = v.dataset_id AND w.scope IN ('layer', 'permission') AND EXISTS (
+                   SELECT 1 FROM withdrawal_models x
+                   WHERE x.withdrawal_id = w.id AND (x.model_id = $2 OR x.model_id IN (
+                       SELECT l.id FROM lineage_ancestors(ARRAY[$2]) l WHERE l.kind = 'model'))))
+           WHERE v.id = ANY($1) AND w.withdrawn_at > (
+               SELECT min(t.read_at) FROM tokens_read t JOIN attempts a ON a.id = t.attempt_id
+               WHERE t.dataset_version_id = v.id AND a.status = 'succeeded' AND a.job_id IN (
+                   SELECT l.id FROM lineage_ancestors(ARRAY[$2]) l WHERE l.kind = 'job'))
+           GROUP BY v.id"#,
         &versions,
         model.0,
     )

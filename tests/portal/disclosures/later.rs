@@ -79,6 +79,53 @@ async fn the_layer_that_a_model_stands_on_is_said_to_be_withdrawn() {
     );
 }
 
+#[actix_web::test]
+async fn a_permission_that_a_model_stood_on_is_said_to_be_withdrawn_also_where_another_is_left() {
+    let tuned = tuned(Wanted::default()).await;
+    let id = tuned.prepared().await;
+    tuned.publish(id).await;
+    let first: uuid::Uuid = sqlx::query_scalar(
+        "SELECT id FROM permissions WHERE dataset_id = $1 ORDER BY created_at LIMIT 1",
+    )
+    .bind(tuned.dataset)
+    .fetch_one(&tuned.app.pool().await)
+    .await
+    .unwrap();
+    let mut manager = tuned.app.browser("manager.waterland").await;
+    manager
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/permissions", tuned.dataset),
+            Some(crate::withdrawal_pages::permission(
+                &["fine_tuning"],
+                "retrain",
+            )),
+        )
+        .await
+        .unwrap();
+    tuned.withdraw_part(&format!("permission:{first}")).await;
+    let dataset = manager
+        .api(
+            Method::GET,
+            &format!("/api/v1/datasets/{}", tuned.dataset),
+            None,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        dataset["version"]["status"], "approved",
+        "the other permission holds it: {dataset:#}"
+    );
+    let content = tuned.field("training_summary", "3.3", "withdrawals").await;
+    assert_eq!(
+        content["items"][0]["key"],
+        json!(tuned.version),
+        "{content:#}"
+    );
+    tuned.app.run_tasks().await;
+    assert_eq!(due(&tuned, id).await, ["withdrawn"]);
+}
+
 /// Puts copies of the model with published versions in the database, past the portal, all of them newer.
 async fn many_more(tuned: &Tuned, count: i32) {
     let mut conn = tuned.app.pool().await.acquire().await.unwrap();

@@ -8,7 +8,7 @@ use super::{Adapter, InferenceModel, KvCache, StepError, Work, Workspace};
 use crate::{
     Document, LoraAdapter, ModelFile, Target,
     synthetic::{Noise, Synthetic},
-    training_graph::{Batch, Precision, TrainingModel},
+    training_graph::{Batch, Precision, Trained, TrainingModel},
 };
 
 fn given_file(is_quantised: bool) -> ModelFile {
@@ -333,7 +333,11 @@ fn a_trained_adapter_serves_as_it_was_trained() {
     });
     let mut graph = TrainingModel::new(&file, Precision::Full);
     for (trained, served) in [(None, None), (Some(&trained), Some(&served))] {
-        let expected = graph.loss(trained, &batch).unwrap().mean().unwrap();
+        let expected = graph
+            .loss(trained.map_or(Trained::None, Trained::lora), &batch)
+            .unwrap()
+            .mean()
+            .unwrap();
         let mut loss = 0.0;
         for (at, token) in tokens.iter().enumerate().skip(1) {
             let logits = logits(&model, served, &tokens[..at], at);

@@ -10,7 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{LoraAdapter, LoraError, Target};
-use crate::{config::Config, quantised::Format};
+use crate::{
+    config::Config,
+    parameters::{Parameters, Place},
+    quantised::Format,
+};
 
 const PREFIX: &str = "base_model.model.model.layers.";
 
@@ -153,6 +157,39 @@ impl LoraAdapter {
             "use_rslora": false,
         });
         format!("{config:#}\n")
+    }
+}
+
+impl Parameters for LoraAdapter {
+    fn flat(&self) -> &[f32] {
+        self.parameters()
+    }
+
+    fn flat_mut(&mut self) -> &mut [f32] {
+        self.parameters_mut()
+    }
+
+    /// Named as in PEFT's files.
+    fn layout(&self) -> Vec<Place> {
+        let layout = &self.layout;
+        let mut places = Vec::new();
+        for layer in 0..layout.layers() {
+            for part in layout.layer(layer).flat_map(|group| &group.parts) {
+                for (which, range, shape) in [
+                    ('A', &part.a, [layout.rank(), part.inputs]),
+                    ('B', &part.b, [part.outputs, layout.rank()]),
+                ] {
+                    places.push(Place {
+                        name: tensor_name(layer, part.target, which),
+                        range: range.clone(),
+                        shape,
+                        decays: true,
+                    });
+                }
+            }
+        }
+        places.sort_unstable_by_key(|place| place.range.start);
+        places
     }
 }
 

@@ -30,6 +30,15 @@ impl Batch {
         self.ends.push(self.tokens.len());
     }
 
+    /// One sequence in which nothing is to be predicted.
+    pub(super) fn of_tokens(tokens: &[u32]) -> Self {
+        Self {
+            tokens: tokens.to_vec(),
+            targets: vec![None; tokens.len()],
+            ends: vec![tokens.len()],
+        }
+    }
+
     /// Input tokens over all sequences.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens

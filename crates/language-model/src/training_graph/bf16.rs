@@ -5,7 +5,10 @@
 
 use rayon::prelude::*;
 
-use crate::matrix::{Matrix, Write};
+use crate::{
+    matrix::{Matrix, Write},
+    quantised::to_bf16,
+};
 
 /// Rows and columns of the tile that fits in registers.
 const TILE_ROWS: usize = 12;
@@ -85,6 +88,26 @@ impl Packed {
             });
     }
 
+    /// As [`Packed::multiply`], for a left factor `a` of any strides.
+    pub(super) fn multiply_matrix(&self, a: Matrix<'_>, out: &mut [f32], write: Write) {
+        let rows = a.rows();
+        let share = rows.div_ceil(rayon::current_num_threads());
+        let share = share
+            .next_multiple_of(TILE_ROWS)
+            .clamp(TILE_ROWS, MOST_ROWS);
+        out.par_chunks_mut(share * self.columns)
+            .enumerate()
+            .for_each_init(Vec::new, |copy, (place, out)| {
+                // The rows one after another, so that they are packed as any others.
+                copy.clear();
+                let first = place * share;
+                for row in first..first + out.len() / self.columns {
+                    copy.extend((0..a.columns()).map(|column| a.at(row, column)));
+                }
+                self.multiply_rows(copy, out, write, &mut Vec::new());
+            });
+    }
+
     fn multiply_rows(&self, a: &[f32], out: &mut [f32], write: Write, packed: &mut Vec<u32>) {
         let pairs = self.inner.div_ceil(2);
         let tile = tile_product();
@@ -136,13 +159,8 @@ fn pack(low: f32, high: f32) -> u32 {
     round(low) | (round(high) << 16)
 }
 
-/// The upper half of a single, rounded to nearest, ties to even. Numbers that are not finite stay so.
 fn round(number: f32) -> u32 {
-    let bits = number.to_bits();
-    if number.is_nan() {
-        return (bits >> 16) | 0x40;
-    }
-    bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
+    u32::from(to_bf16(number))
 }
 
 /// `sums += a b` for `a` (12 words a pair) and `b` (32 words a pair).

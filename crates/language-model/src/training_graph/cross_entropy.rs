@@ -2,59 +2,84 @@
 
 use rayon::prelude::*;
 
-use super::{exponential::exp, frozen::Frozen, pool::Pool};
+use super::{
+    exponential::exp,
+    linear::Linear,
+    pool::Pool,
+    profile::{Part, timed},
+};
 use crate::matrix::Write;
 
 /// Rows whose logits are held at once: 50 MB for a vocabulary of 49,152.
 const ROWS: usize = 256;
 
-/// Where the gradient of the hidden rows goes, and what it is multiplied by.
+/// Where the gradient of the hidden rows goes, and what each row's is multiplied by.
 pub(super) struct Gradient<'a> {
     /// `[rows, d]`.
     pub(super) d_hidden: &'a mut [f32],
-    pub(super) scale: f32,
+    /// `[rows]`.
+    pub(super) scales: &'a [f32],
+    /// Of everything that is trained; the head's own is added where it is.
+    pub(super) all: &'a mut [f32],
 }
 
-/// The sum of `-log softmax(hidden headᵀ)[target]` over all rows, in nats.
+/// What the head says of one row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RowLoss {
+    /// `-log softmax(hidden headᵀ)[target]`, in nats.
+    pub(super) loss: f64,
+    /// True where no token was thought likelier than the target.
+    pub(super) is_right: bool,
+}
+
+/// The loss of each row.
 ///
 /// `hidden`: `[rows, d]`; `head`: `[vocab, d]`; every target is below the vocabulary's size.
 pub(super) fn cross_entropy(
     hidden: &[f32],
-    head: &Frozen,
+    head: &Linear<'_>,
     targets: &[u32],
     mut gradient: Option<Gradient<'_>>,
     pool: &mut Pool,
-) -> f64 {
-    let (d, vocab) = (head.inputs(), head.outputs());
-    let mut sum = 0.0;
-    for (part, targets) in targets.chunks(ROWS).enumerate() {
+) -> Vec<RowLoss> {
+    let (d, vocab) = (head.weight.inputs(), head.weight.outputs());
+    let mut losses = vec![RowLoss::default(); targets.len()];
+    for (part, (targets, losses)) in targets
+        .chunks(ROWS)
+        .zip(losses.chunks_mut(ROWS))
+        .enumerate()
+    {
         let rows = targets.len();
         let first = part * ROWS;
         let mut logits = pool.take(rows * vocab);
-        let mut losses = vec![0.0f64; rows];
-        head.forward(
-            &hidden[first * d..(first + rows) * d],
-            &mut logits,
-            Write::Replace,
-        );
-        let scale = gradient.as_ref().map(|gradient| gradient.scale);
-        logits
-            .par_chunks_mut(vocab)
-            .zip(targets)
-            .zip(&mut losses)
-            .for_each(|((logits, target), loss)| *loss = row(logits, *target as usize, scale));
-        sum += losses.iter().sum::<f64>();
+        let hidden = &hidden[first * d..(first + rows) * d];
+        head.weight.forward(hidden, &mut logits, Write::Replace);
+        let scales = gradient
+            .as_ref()
+            .map(|gradient| &gradient.scales[first..first + rows]);
+        timed(Part::Loss, || {
+            logits
+                .par_chunks_mut(vocab)
+                .zip(targets)
+                .zip(losses)
+                .enumerate()
+                .for_each(|(place, ((logits, target), loss))| {
+                    let scale = scales.map(|scales| scales[place]);
+                    *loss = row(logits, *target as usize, scale);
+                });
+        });
         if let Some(gradient) = &mut gradient {
             let place = &mut gradient.d_hidden[first * d..(first + rows) * d];
-            head.backward(&logits, place);
+            let inputs = (hidden, &[][..]);
+            head.backward(&logits, inputs, Some(place), gradient.all, pool);
         }
         pool.give([logits]);
     }
-    sum
+    losses
 }
 
 /// The loss of one row; with a scale, the logits become their gradient, `scale (softmax - onehot)`.
-fn row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f64 {
+fn row(logits: &mut [f32], target: usize, scale: Option<f32>) -> RowLoss {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let target_logit = logits[target];
     let mut total = 0.0f64;
@@ -72,5 +97,8 @@ fn row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f64 {
         logits.iter_mut().for_each(|logit| *logit *= factor);
         logits[target] -= scale;
     }
-    f64::from(largest) + total.ln() - f64::from(target_logit)
+    RowLoss {
+        loss: f64::from(largest) + total.ln() - f64::from(target_logit),
+        is_right: target_logit >= largest,
+    }
 }

@@ -1,10 +1,10 @@
-//! The training graph: forward and backward written out by hand, in f32 (products with frozen weights in bfloat16,
-//! where [`Precision`] says so).
+//! The training graph: forward and backward written out by hand, in f32 (products with weights in bfloat16, where
+//! [`Precision`] says so).
 //!
-//! Only adapters are trained, so only they get gradients; the frozen weights' gradients, which a general autograd
-//! would compute and throw away, are a third of the work. Sequences lie one after another without padding. Of the
-//! forward pass each block keeps what its backward pass needs; past [`KEPT_TOKENS`] in one sequence, only its
-//! input, and the rest is computed again.
+//! Only what is trained gets gradients: over a frozen base that is the adapters alone, and the base's own gradients,
+//! which a general autograd would compute and throw away, are a third of the work. Sequences lie one after another
+//! without padding; each has its own positions and attends to itself alone. Of the forward pass each block keeps what
+//! its backward pass needs, or only its input, and the rest is computed again ([`Recomputation`]).
 
 mod attention;
 mod batch;
@@ -15,19 +15,29 @@ mod exponential;
 mod frozen;
 mod linear;
 mod norm;
+mod pass;
 mod pool;
+mod product;
+mod profile;
 mod rotary;
+mod source;
 mod swiglu;
+mod trained;
 
-pub use self::{batch::Batch, frozen::Precision};
+pub use self::{
+    batch::Batch,
+    frozen::Precision,
+    profile::take_profile,
+    trained::{Dropout, Trained},
+};
 use self::{
-    block::{Block, Kept, Pass},
-    cross_entropy::{Gradient, cross_entropy},
-    frozen::Frozen,
+    cross_entropy::RowLoss,
+    pass::Scales,
     pool::Pool,
     rotary::Rotary,
+    source::{Base, Source, Weights},
 };
-use crate::{config::Config, lora::LoraAdapter, model_file::ModelFile, weights::Tensor};
+use crate::{config::Config, model_file::ModelFile, parameters::Parameters};
 
 /// Tokens that go through the graph at once (whole sequences; a longer one goes alone).
 ///
@@ -37,15 +47,25 @@ pub const TOKENS_AT_ONCE: usize = 512;
 /// Tokens in one sequence up to which activations are kept rather than computed again.
 pub const KEPT_TOKENS: usize = 1024;
 
-/// A model ready to multiply, with the buffers to train adapters over it.
+/// Whether activations are kept for the way back, or computed a second time there: a third more work for a fraction
+/// of the memory (Chen et al. 2016, arXiv 1604.06174).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Recomputation {
+    /// Where a sequence is longer than [`KEPT_TOKENS`].
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// A model ready to multiply, with the buffers to train it or adapters over it.
 #[derive(Debug)]
 pub struct TrainingModel {
     config: Config,
-    /// Rows are read as they are needed.
-    embedding: Tensor,
-    blocks: Vec<Block>,
-    final_norm: Vec<f32>,
-    head: Frozen,
+    precision: Precision,
+    recomputation: Recomputation,
+    /// Frozen; none where only whole weights are trained.
+    base: Option<Base>,
     rotary: Rotary,
     pool: Pool,
     /// Tokens of the longest part so far.
@@ -59,6 +79,8 @@ pub struct Loss {
     pub sum: f64,
     /// How many tokens were predicted.
     pub targets: u64,
+    /// How many of them the model thought likeliest.
+    pub right: u64,
 }
 
 impl Loss {
@@ -67,10 +89,22 @@ impl Loss {
         (self.targets > 0).then(|| self.sum / self.targets as f64)
     }
 
+    /// The share of targets that the model thought likeliest; none where there was no target.
+    pub fn accuracy(self) -> Option<f64> {
+        (self.targets > 0).then(|| self.right as f64 / self.targets as f64)
+    }
+
     /// Adds another batch's loss.
     pub fn add(&mut self, other: Self) {
         self.sum += other.sum;
         self.targets += other.targets;
+        self.right += other.right;
+    }
+
+    fn add_rows(&mut self, rows: &[RowLoss]) {
+        self.sum += rows.iter().map(|row| row.loss).sum::<f64>();
+        self.targets += rows.len() as u64;
+        self.right += rows.iter().filter(|row| row.is_right).count() as u64;
     }
 }
 
@@ -79,32 +113,42 @@ impl Loss {
 pub enum GraphError {
     #[error("token {0} is not in the vocabulary")]
     TokenOutOfRange(u32),
-    #[error("the adapter was made for a model of another shape")]
+    #[error("what is trained was made for a model of another shape")]
     OtherShape,
+    #[error("there are no base weights to compute with")]
+    NoBase,
     #[error("{found} gradients for {expected} parameters")]
     GradientLength {
         /// Numbers that were handed in.
         found: usize,
-        /// Numbers in the adapter.
+        /// Numbers that are trained.
+        expected: usize,
+    },
+    #[error("{found} scales for {expected} sequences")]
+    ScaleCount {
+        /// Scales that were handed in.
+        found: usize,
+        /// Sequences in the batch.
         expected: usize,
     },
 }
 
 impl TrainingModel {
-    /// Reads all weights; about four bytes a parameter.
+    /// Reads all weights as a frozen base; about four bytes a parameter.
     pub fn new(model: &ModelFile, precision: Precision) -> Self {
-        let weights = &model.weights;
-        let config = model.config.clone();
         Self {
-            embedding: weights.embedding.clone(),
-            blocks: weights
-                .layers
-                .iter()
-                .map(|layer| Block::new(layer, precision))
-                .collect(),
-            final_norm: weights.final_norm.to_f32(),
-            head: Frozen::new(&[&weights.head], precision),
-            config,
+            base: Some(Base::new(model, precision)),
+            ..Self::without_base(&model.config, precision)
+        }
+    }
+
+    /// A model of this shape without weights of its own, to train whole weights with.
+    pub fn without_base(config: &Config, precision: Precision) -> Self {
+        Self {
+            config: config.clone(),
+            precision,
+            recomputation: Recomputation::default(),
+            base: None,
             rotary: Rotary::default(),
             pool: Pool::default(),
             longest: 0,
@@ -116,53 +160,139 @@ impl TrainingModel {
         &self.config
     }
 
-    /// The loss of a batch, with or without an adapter.
+    /// Says whether activations are kept. The results are the same to the last bit.
+    pub fn set_recomputation(&mut self, recomputation: Recomputation) {
+        self.recomputation = recomputation;
+    }
+
+    /// The loss of a batch.
     ///
     /// # Errors
-    /// [`GraphError`] where batch or adapter do not fit the model.
-    pub fn loss(
-        &mut self,
-        adapter: Option<&LoraAdapter>,
-        batch: &Batch,
-    ) -> Result<Loss, GraphError> {
-        self.check(adapter, batch)?;
+    /// [`GraphError`] where the batch or what is trained do not fit the model.
+    pub fn loss(&mut self, trained: Trained<'_>, batch: &Batch) -> Result<Loss, GraphError> {
         let mut loss = Loss::default();
-        for part in batch.split(TOKENS_AT_ONCE) {
-            loss.add(self.run(adapter, &part, None));
-        }
+        self.run_parts(trained, batch, None, |_, rows| loss.add_rows(rows))?;
         Ok(loss)
     }
 
     /// The loss of a batch; adds `scale` times the gradient of its **sum** to `gradients`.
     ///
-    /// `gradients` is laid out as [`LoraAdapter::parameters`]. For the gradient of the mean over several batches,
-    /// give one over the number of all their targets as `scale`.
+    /// `gradients` is laid out as [`Parameters::flat`] of what is trained. For the gradient of the mean over several
+    /// batches, give one over the number of all their targets as `scale`.
     ///
     /// # Errors
-    /// [`GraphError`] where batch, adapter or gradients do not fit one another.
+    /// [`GraphError`] where batch, gradients and what is trained do not fit one another.
     pub fn loss_and_gradients(
         &mut self,
-        adapter: &LoraAdapter,
+        trained: Trained<'_>,
         batch: &Batch,
         scale: f32,
         gradients: &mut [f32],
     ) -> Result<Loss, GraphError> {
-        self.check(Some(adapter), batch)?;
-        if gradients.len() != adapter.parameters().len() {
-            return Err(GraphError::GradientLength {
-                found: gradients.len(),
-                expected: adapter.parameters().len(),
-            });
-        }
         let mut loss = Loss::default();
-        for part in batch.split(TOKENS_AT_ONCE) {
-            loss.add(self.run(Some(adapter), &part, Some((scale, gradients))));
-        }
+        let way_back = Some((Scales::Same(scale), gradients));
+        self.run_parts(trained, batch, way_back, |_, rows| loss.add_rows(rows))?;
         Ok(loss)
     }
 
-    fn check(&self, adapter: Option<&LoraAdapter>, batch: &Batch) -> Result<(), GraphError> {
-        if adapter.is_some_and(|adapter| !adapter.layout().fits(&self.config)) {
+    /// What the model says of the next token at each place of one sequence, `[tokens, vocab]`, before softmax.
+    ///
+    /// # Errors
+    /// [`GraphError`] where the tokens or what is trained do not fit the model.
+    pub fn logits(&mut self, trained: Trained<'_>, tokens: &[u32]) -> Result<Vec<f32>, GraphError> {
+        let batch = Batch::of_tokens(tokens);
+        self.check(trained, &batch)?;
+        let (source, rotary, _, pool) = self.prepare(trained, &batch, 0)?;
+        Ok(pass::logits(source, rotary, &batch, pool))
+    }
+
+    /// For each sequence of the batch: the logarithm of the probability of its targets, in nats.
+    ///
+    /// # Errors
+    /// [`GraphError`] where the batch or what is trained do not fit the model.
+    pub fn log_probabilities(
+        &mut self,
+        trained: Trained<'_>,
+        batch: &Batch,
+    ) -> Result<Vec<f64>, GraphError> {
+        let mut found = Vec::new();
+        self.run_parts(trained, batch, None, |part, rows| {
+            found.extend(by_sequence(part, rows));
+        })?;
+        Ok(found)
+    }
+
+    /// As [`TrainingModel::log_probabilities`]; adds the gradient of `Σ scales[i] · log_probabilities[i]` to
+    /// `gradients`. With the derivatives of a function of these as `scales`, that is the function's gradient: what
+    /// preference methods need (Rafailov et al. 2023, arXiv 2305.18290).
+    ///
+    /// # Errors
+    /// [`GraphError`] where batch, scales, gradients and what is trained do not fit one another.
+    pub fn log_probabilities_and_gradients(
+        &mut self,
+        trained: Trained<'_>,
+        batch: &Batch,
+        scales: &[f32],
+        gradients: &mut [f32],
+    ) -> Result<Vec<f64>, GraphError> {
+        let expected = batch.sequences().count();
+        if scales.len() != expected {
+            return Err(GraphError::ScaleCount {
+                found: scales.len(),
+                expected,
+            });
+        }
+        // The graph descends the loss, the negative logarithm.
+        let scales: Vec<f32> = scales.iter().map(|scale| -scale).collect();
+        let mut found = Vec::new();
+        let way_back = Some((Scales::BySequence(&scales), gradients));
+        self.run_parts(trained, batch, way_back, |part, rows| {
+            found.extend(by_sequence(part, rows));
+        })?;
+        Ok(found)
+    }
+
+    fn run_parts(
+        &mut self,
+        trained: Trained<'_>,
+        batch: &Batch,
+        mut way_back: Option<(Scales<'_>, &mut [f32])>,
+        mut each: impl FnMut(&Batch, &[RowLoss]),
+    ) -> Result<(), GraphError> {
+        self.check(trained, batch)?;
+        if let Some((_, gradients)) = &way_back {
+            let expected = match trained {
+                Trained::None => 0,
+                Trained::Lora(adapter, _) => adapter.parameters().len(),
+                Trained::Whole(whole) => whole.flat().len(),
+            };
+            if gradients.len() != expected {
+                return Err(GraphError::GradientLength {
+                    found: gradients.len(),
+                    expected,
+                });
+            }
+        }
+        let (mut first_row, mut first_sequence) = (0, 0);
+        for part in batch.split(TOKENS_AT_ONCE) {
+            let back = way_back.as_mut().map(|(scales, gradients)| {
+                (scales.rows(&part, first_sequence), &mut gradients[..])
+            });
+            let rows = self.run(trained, &part, first_row, back)?;
+            each(&part, &rows);
+            first_row += part.tokens().len();
+            first_sequence += part.sequences().count();
+        }
+        Ok(())
+    }
+
+    fn check(&self, trained: Trained<'_>, batch: &Batch) -> Result<(), GraphError> {
+        let fits = match trained {
+            Trained::None => true,
+            Trained::Lora(adapter, _) => adapter.layout().fits(&self.config),
+            Trained::Whole(whole) => *whole.config() == self.config,
+        };
+        if !fits {
             return Err(GraphError::OtherShape);
         }
         let all = batch
@@ -179,109 +309,58 @@ impl TrainingModel {
 
     fn run(
         &mut self,
-        adapter: Option<&LoraAdapter>,
-        batch: &Batch,
-        gradients: Option<(f32, &mut [f32])>,
-    ) -> Loss {
-        let sequences: Vec<_> = batch.sequences().collect();
-        let longest = sequences
-            .iter()
-            .map(ExactSizeIterator::len)
-            .max()
-            .unwrap_or(0);
-        self.rotary
-            .grow(longest, self.config.head_dim, self.config.rope_theta);
-        if batch.tokens().len() > self.longest {
+        trained: Trained<'_>,
+        part: &Batch,
+        first_row: usize,
+        way_back: Option<(Vec<f32>, &mut [f32])>,
+    ) -> Result<Vec<RowLoss>, GraphError> {
+        let recomputation = self.recomputation;
+        let (source, rotary, tokens, pool) = self.prepare(trained, part, first_row)?;
+        let keeps_all = match recomputation {
+            Recomputation::Auto => tokens <= KEPT_TOKENS,
+            Recomputation::Always => false,
+            Recomputation::Never => true,
+        };
+        Ok(pass::run(source, (rotary, keeps_all), part, way_back, pool))
+    }
+
+    /// What a pass of this part needs: weights, rotary tables, its number of tokens, buffers.
+    fn prepare<'a>(
+        &'a mut self,
+        trained: Trained<'a>,
+        part: &Batch,
+        first_row: usize,
+    ) -> Result<(Source<'a>, &'a Rotary, usize, &'a mut Pool), GraphError> {
+        let weights = match trained {
+            Trained::Whole(whole) => Weights::Whole(whole, self.precision),
+            Trained::None | Trained::Lora(..) => {
+                Weights::Base(self.base.as_ref().ok_or(GraphError::NoBase)?)
+            }
+        };
+        let tokens = part.tokens().len();
+        let longest = part.sequences().map(|sequence| sequence.len()).max();
+        let (width, theta) = (self.config.head_dim, self.config.rope_theta);
+        self.rotary.grow(longest.unwrap_or(0), width, theta);
+        if tokens > self.longest {
             // Buffers of the shorter parts are too small from here on.
-            self.longest = batch.tokens().len();
+            self.longest = tokens;
             self.pool.clear();
         }
-        let pool = &mut self.pool;
-        let pass = Pass {
+        let source = Source {
             config: &self.config,
-            rotary: &self.rotary,
-            sequences: &sequences,
-            adapter,
+            weights,
+            trained,
+            first_row,
         };
-        let d = self.config.hidden_size;
-        let tokens = batch.tokens().len();
-        let keeps_all = tokens <= KEPT_TOKENS;
-
-        let mut x = pool.take(tokens * d);
-        for (token, row) in batch.tokens().iter().zip(x.chunks_mut(d)) {
-            self.embedding
-                .format()
-                .dequantise(self.embedding.row(*token as usize), row);
-        }
-        let mut trail: Vec<(Vec<f32>, Option<Kept>)> = Vec::new();
-        for (layer, block) in self.blocks.iter().enumerate() {
-            let (out, kept) = block.forward(pass, layer, &x, pool);
-            let input = std::mem::replace(&mut x, out);
-            if gradients.is_none() {
-                pool.give([input]);
-                kept.give_back(pool);
-            } else if keeps_all {
-                trail.push((input, Some(kept)));
-            } else {
-                kept.give_back(pool);
-                trail.push((input, None));
-            }
-        }
-
-        // Only rows with a target go through the norm and the head.
-        let (rows, targets): (Vec<usize>, Vec<u32>) = batch
-            .targets()
-            .iter()
-            .enumerate()
-            .filter_map(|(row, target)| target.map(|target| (row, target)))
-            .unzip();
-        let mut last = pool.take(rows.len() * d);
-        for (row, place) in rows.iter().zip(last.chunks_mut(d)) {
-            place.copy_from_slice(&x[row * d..(row + 1) * d]);
-        }
-        pool.give([x]);
-        let mut normed = pool.take(last.len());
-        let mut inverse = pool.take(rows.len());
-        norm::forward(
-            &last,
-            &self.final_norm,
-            self.config.norm_epsilon,
-            &mut normed,
-            &mut inverse,
-        );
-        let mut d_normed = pool.take(last.len());
-        let gradient = gradients.as_ref().map(|(scale, _)| Gradient {
-            d_hidden: &mut d_normed,
-            scale: *scale,
-        });
-        let sum = cross_entropy(&normed, &self.head, &targets, gradient, pool);
-        if let Some((_, gradients)) = gradients {
-            let mut d_last = pool.zeros(last.len());
-            norm::backward(&d_normed, &last, &self.final_norm, &inverse, &mut d_last);
-            let mut dx = pool.zeros(tokens * d);
-            for (row, d_last) in rows.iter().zip(d_last.chunks(d)) {
-                dx[row * d..(row + 1) * d].copy_from_slice(d_last);
-            }
-            pool.give([d_last]);
-            for (layer, block) in self.blocks.iter().enumerate().rev() {
-                let Some((input, kept)) = trail.pop() else {
-                    break;
-                };
-                let kept = kept.unwrap_or_else(|| {
-                    let (out, kept) = block.forward(pass, layer, &input, pool);
-                    pool.give([out]);
-                    kept
-                });
-                block.backward((pass, layer), (&input, &kept), &mut dx, gradients, pool);
-                kept.give_back(pool);
-                pool.give([input]);
-            }
-            pool.give([dx]);
-        }
-        pool.give([last, normed, inverse, d_normed]);
-        Loss {
-            sum,
-            targets: targets.len() as u64,
-        }
+        Ok((source, &self.rotary, tokens, &mut self.pool))
     }
+}
+
+/// The sum of the log-probabilities of each sequence's targets.
+fn by_sequence<'a>(part: &'a Batch, rows: &'a [RowLoss]) -> impl Iterator<Item = f64> + 'a {
+    let mut rows = rows.iter();
+    part.sequences().map(move |sequence| {
+        let targets = part.targets()[sequence].iter().flatten().count();
+        -rows.by_ref().take(targets).map(|row| row.loss).sum::<f64>()
+    })
 }

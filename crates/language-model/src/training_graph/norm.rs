@@ -43,6 +43,34 @@ pub(super) fn backward(dy: &[f32], x: &[f32], weight: &[f32], inverse: &[f32], d
         });
 }
 
+/// Rows whose sum is one partial sum of a weight's gradient.
+const ROWS: usize = 64;
+
+/// Adds the gradient of the weights: the sum over all rows of `dy x r`, in the same order for any number of threads.
+pub(super) fn add_weight_gradient(dy: &[f32], x: &[f32], inverse: &[f32], gradient: &mut [f32]) {
+    let d = gradient.len();
+    let partial: Vec<Vec<f32>> = dy
+        .par_chunks(ROWS * d)
+        .zip(x.par_chunks(ROWS * d))
+        .zip(inverse.par_chunks(ROWS))
+        .map(|((dy, x), inverse)| {
+            let mut sum = vec![0.0; d];
+            for ((dy, x), r) in dy.chunks(d).zip(x.chunks(d)).zip(inverse) {
+                for ((sum, dy), x) in sum.iter_mut().zip(dy).zip(x) {
+                    *sum += dy * x * r;
+                }
+            }
+            sum
+        })
+        .collect();
+    for partial in partial {
+        gradient
+            .iter_mut()
+            .zip(partial)
+            .for_each(|(sum, partial)| *sum += partial);
+    }
+}
+
 fn scale_row(x: &[f32], weight: &[f32], inverse: f32, y: &mut [f32]) {
     for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
         *y = w * x * inverse;

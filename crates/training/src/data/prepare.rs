@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use job_contract::FileFormat;
-use language_model::{ChatTemplate, Document, Tokenizer};
+use language_model::{ChatTemplate, Document, Message, Tokenizer};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
-use super::{DataError, Example, read};
+use super::{
+    DataError, Example, canaries, pack,
+    problems::{Fault, Problem, Problems},
+    read,
+};
 
 /// A file to learn from.
 #[derive(Debug, Clone)]
@@ -17,19 +21,56 @@ pub struct Source {
     pub format: FileFormat,
 }
 
+/// What a method learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Texts, completions and chats.
+    Examples,
+    /// Better and worse answers.
+    Preferences,
+}
+
+/// How to make documents of files.
+#[derive(Debug, Clone, Copy)]
+pub struct DataSettings {
+    /// Most tokens of a piece.
+    pub sequence_length: usize,
+    /// Share of the documents that is kept out of training, where there are no validation files.
+    pub held_out_share: f32,
+    pub seed: u64,
+    /// Several pieces in one sequence.
+    pub packing: bool,
+    /// Planted secrets, see [`canaries`].
+    pub canaries: u32,
+    pub wanted: Wanted,
+}
+
 /// A stretch of a document that fits in one sequence.
-#[derive(Debug, Clone)]
-pub struct TrainingPiece {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// What is learnt; of a preference, the better answer.
     pub document: Document,
-    /// Place of its file among the sources.
+    /// Of a preference, the worse answer.
+    pub rejected: Option<Document>,
+    /// Place of its file among the sources; past their end for what belongs to none.
     pub source: usize,
+}
+
+impl Piece {
+    /// Tokens that are read for it.
+    pub fn tokens(&self) -> usize {
+        let rejected = self.rejected.as_ref();
+        self.document.tokens.len() + rejected.map_or(0, |document| document.tokens.len())
+    }
 }
 
 /// Data that is ready to train on.
 #[derive(Debug, Clone, Default)]
 pub struct Prepared {
-    pub pieces: Vec<TrainingPiece>,
-    pub held_out: Vec<Document>,
+    pub pieces: Vec<Piece>,
+    /// The pieces of each sequence, by their places; a step takes so many sequences as its batch has.
+    pub sequences: Vec<Vec<usize>>,
+    pub held_out: Vec<Piece>,
     /// Documents, held-out ones included.
     pub documents: u64,
     pub held_out_documents: u64,
@@ -41,79 +82,253 @@ pub struct Prepared {
 
 /// Reads, tokenises, holds out and cuts. The same files, seed and settings give the same result.
 ///
-/// `held_out_share` of the documents (at least one where it is above zero), drawn by `seed`, is kept out of training.
+/// `validation` files are held out as a whole; without any, the settings' share of the documents (at least one where
+/// it is above zero), drawn by seed.
 ///
 /// # Errors
-/// [`DataError`] with file and line where an example cannot be used, or where too few are left to train on.
+/// [`DataError`] with every line that cannot be used, or where too few documents are left to train on.
 pub fn prepare(
     sources: &[Source],
-    (tokenizer, template): (&Tokenizer, Option<&ChatTemplate>),
-    sequence_length: usize,
-    held_out_share: f32,
-    seed: u64,
+    validation: &[Source],
+    speech: (&Tokenizer, Option<&ChatTemplate>),
+    settings: DataSettings,
 ) -> Result<Prepared, DataError> {
+    let mut problems = Problems::default();
+    let found = documents(sources, speech, settings, &mut problems)?;
+    let held_out = documents(validation, speech, settings, &mut problems)?;
+    if !problems.is_empty() {
+        return Err(DataError::Problems(problems));
+    }
+    let share = if validation.is_empty() {
+        settings.held_out_share
+    } else {
+        0.0
+    };
+    let count = found.len();
+    let held_out_count = held_out_count(count, share);
+    if held_out_count >= count {
+        return Err(too_few(sources, found.first()));
+    }
+    let (mut training, held_out) = if validation.is_empty() {
+        part(found, held_out_count, settings.seed)
+    } else {
+        (found, held_out)
+    };
+    let mut prepared = Prepared {
+        documents: (training.len() + held_out.len()) as u64,
+        held_out_documents: held_out.len() as u64,
+        tokens: sum(&training, Piece::tokens) + sum(&held_out, Piece::tokens),
+        target_tokens: sum(&training, targets) + sum(&held_out, targets),
+        ..Prepared::default()
+    };
+    plant(&mut training, sources.len(), speech.0, settings)?;
+    prepared.pieces = cut(training, settings);
+    prepared.held_out = cut(held_out, settings);
+    if prepared.pieces.is_empty() {
+        return Err(DataError::NothingToLearn);
+    }
+    prepared.sequences = if settings.packing {
+        let lengths: Vec<usize> = prepared.pieces.iter().map(Piece::tokens).collect();
+        pack(&lengths, settings.sequence_length)
+    } else {
+        (0..prepared.pieces.len())
+            .map(|piece| vec![piece])
+            .collect()
+    };
+    Ok(prepared)
+}
+
+/// A document with its place in the files.
+struct Found {
+    piece: Piece,
+    line: u64,
+}
+
+fn documents(
+    sources: &[Source],
+    speech: (&Tokenizer, Option<&ChatTemplate>),
+    settings: DataSettings,
+    problems: &mut Problems,
+) -> Result<Vec<Found>, DataError> {
     let mut documents = Vec::new();
     for (place, source) in sources.iter().enumerate() {
         read(
             &source.path,
             &source.name,
             source.format,
+            problems,
             |line, example| {
-                let document = match &example {
-                    Example::Chat(messages) => Document::from_chat(tokenizer, template, messages),
-                    Example::Completion { prompt, completion } => {
-                        Document::from_completion(tokenizer, prompt, completion)
-                    }
-                    Example::Text(text) => Document::from_text(tokenizer, text),
-                };
-                let document = document.map_err(|error| DataError::Line {
-                    file: source.name.clone(),
+                let (document, rejected) = document(&example, speech, settings)?;
+                documents.push(Found {
+                    piece: Piece {
+                        document,
+                        rejected,
+                        source: place,
+                    },
                     line,
-                    problem: error.to_string(),
-                })?;
-                documents.push((place, document));
+                });
                 Ok(())
             },
         )?;
     }
-    let count = documents.len();
-    let held_out_count = held_out_count(count, held_out_share);
-    if held_out_count >= count {
-        return Err(DataError::TooFew { documents: count });
+    Ok(documents)
+}
+
+fn document(
+    example: &Example,
+    (tokenizer, template): (&Tokenizer, Option<&ChatTemplate>),
+    settings: DataSettings,
+) -> Result<(Document, Option<Document>), Fault> {
+    let is_preference = matches!(example, Example::Preference { .. });
+    match (settings.wanted, is_preference) {
+        (Wanted::Examples, true) => {
+            return Err(Fault::of_line(
+                "preferences are for the method dpo; this one learns from texts and chats",
+            ));
+        }
+        (Wanted::Preferences, false) => {
+            return Err(Fault::of_line(format!(
+                "this line is {}; the method dpo needs \"input\", \"preferred_output\" and \"non_preferred_output\"",
+                example.kind()
+            )));
+        }
+        _ => {}
     }
-    let mut prepared = Prepared {
-        documents: count as u64,
-        held_out_documents: held_out_count as u64,
-        tokens: documents
-            .iter()
-            .map(|(_, document)| document.tokens.len() as u64)
-            .sum(),
-        target_tokens: documents
-            .iter()
-            .map(|(_, document)| document.targets() as u64)
-            .sum(),
-        ..Prepared::default()
-    };
-    let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut StdRng::seed_from_u64(seed));
-    let mut is_held_out = vec![false; count];
-    for place in &order[..held_out_count] {
-        is_held_out[*place] = true;
-    }
-    for ((source, document), is_held_out) in documents.into_iter().zip(is_held_out) {
-        if is_held_out {
-            prepared.held_out.extend(document.pieces(sequence_length));
-        } else {
-            let pieces = document.pieces(sequence_length);
-            prepared
-                .pieces
-                .extend(pieces.map(|document| TrainingPiece { document, source }));
+    let as_fault =
+        |error: language_model::document::DocumentError| Fault::of_line(error.to_string());
+    match example {
+        Example::Chat { messages, counts } => {
+            let document = Document::from_weighted_chat(tokenizer, template, messages, counts);
+            Ok((document.map_err(as_fault)?, None))
+        }
+        Example::Completion { prompt, completion } => {
+            let document = Document::from_completion(tokenizer, prompt, completion);
+            Ok((document.map_err(as_fault)?, None))
+        }
+        Example::Text(text) => {
+            let document = Document::from_text(tokenizer, text);
+            Ok((document.map_err(as_fault)?, None))
+        }
+        Example::Preference {
+            input,
+            preferred,
+            rejected,
+        } => {
+            let answered = |answer: &String| {
+                let mut messages = input.clone();
+                messages.push(Message {
+                    role: "assistant".to_owned(),
+                    content: answer.clone(),
+                });
+                // Only the last answer is weighed; earlier ones are part of the question.
+                let counts: Vec<bool> = (0..messages.len()).map(|n| n == input.len()).collect();
+                let document =
+                    Document::from_weighted_chat(tokenizer, template, &messages, &counts)
+                        .map_err(as_fault)?;
+                if document.tokens.len() > settings.sequence_length {
+                    return Err(Fault::of_line(format!(
+                        "question and answer have {} tokens, more than sequence_length {}; shorten them or raise it",
+                        document.tokens.len(),
+                        settings.sequence_length
+                    )));
+                }
+                Ok(document)
+            };
+            Ok((answered(preferred)?, Some(answered(rejected)?)))
         }
     }
-    if prepared.pieces.is_empty() {
-        return Err(DataError::NothingToLearn);
+}
+
+fn too_few(sources: &[Source], only: Option<&Found>) -> DataError {
+    let source = only.map_or(0, |found| found.piece.source);
+    DataError::Problems(Problems::one(Problem {
+        file: sources
+            .get(source)
+            .map(|source| source.name.clone())
+            .unwrap_or_default(),
+        line: only.map_or(0, |found| found.line),
+        field: None,
+        problem: "this is the only example, too few to hold one out and train on the rest; add more, give validation files, or set held_out_share to 0".to_owned(),
+    }))
+}
+
+/// Draws what is held out.
+fn part(documents: Vec<Found>, held_out_count: usize, seed: u64) -> (Vec<Found>, Vec<Found>) {
+    let mut order: Vec<usize> = (0..documents.len()).collect();
+    order.shuffle(&mut StdRng::seed_from_u64(seed));
+    let mut is_held_out = vec![false; documents.len()];
+    for place in order.iter().take(held_out_count) {
+        is_held_out[*place] = true;
     }
-    Ok(prepared)
+    let (mut training, mut held_out) = (Vec::new(), Vec::new());
+    for (document, is_held_out) in documents.into_iter().zip(is_held_out) {
+        if is_held_out {
+            held_out.push(document);
+        } else {
+            training.push(document);
+        }
+    }
+    (training, held_out)
+}
+
+fn plant(
+    training: &mut Vec<Found>,
+    past_end: usize,
+    tokenizer: &Tokenizer,
+    settings: DataSettings,
+) -> Result<(), DataError> {
+    for canary in canaries::canaries(settings.canaries, settings.seed) {
+        let document = Document::from_text(tokenizer, &canary.text()).map_err(|error| {
+            DataError::Problems(Problems::one(Problem {
+                file: "canaries".to_owned(),
+                line: 0,
+                field: None,
+                problem: error.to_string(),
+            }))
+        })?;
+        for _ in 0..canary.repeats {
+            training.push(Found {
+                piece: Piece {
+                    document: document.clone(),
+                    rejected: None,
+                    source: past_end,
+                },
+                line: 0,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn cut(documents: Vec<Found>, settings: DataSettings) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for Found { piece, .. } in documents {
+        if piece.rejected.is_some() || piece.document.tokens.len() <= settings.sequence_length {
+            if piece.document.targets() > 0 {
+                pieces.push(piece);
+            }
+            continue;
+        }
+        let source = piece.source;
+        let cut = piece.document.pieces(settings.sequence_length);
+        pieces.extend(cut.map(|document| Piece {
+            document,
+            rejected: None,
+            source,
+        }));
+    }
+    pieces
+}
+
+fn sum(documents: &[Found], count: impl Fn(&Piece) -> usize) -> u64 {
+    documents
+        .iter()
+        .map(|found| count(&found.piece) as u64)
+        .sum()
+}
+
+fn targets(piece: &Piece) -> usize {
+    piece.document.targets() + piece.rejected.as_ref().map_or(0, Document::targets)
 }
 
 fn held_out_count(documents: usize, share: f32) -> usize {

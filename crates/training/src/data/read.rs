@@ -8,224 +8,174 @@ use std::{
 
 use job_contract::FileFormat;
 use language_model::Message;
-use serde::Deserialize;
 
-use super::DataError;
+use super::{
+    DataError,
+    jsonl::{completion_of, example, text_of},
+    problems::{Fault, Problem, Problems},
+};
 
 /// The longest line or paragraph that is taken.
 const MOST_LINE_BYTES: u64 = 16 << 20;
-const ROLES: [&str; 3] = ["system", "user", "assistant"];
+/// The longest message, prompt or completion.
+pub(super) const MOST_MESSAGE_BYTES: usize = 1_000_000;
 
 /// One thing to learn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Example {
-    /// A chat; the assistant's answers are learnt.
-    Chat(Vec<Message>),
+    /// A chat; the assistant's answers are learnt where they count.
+    Chat {
+        messages: Vec<Message>,
+        /// For each message; only the assistant's matter.
+        counts: Vec<bool>,
+    },
     /// A text that goes on; the completion is learnt.
     Completion { prompt: String, completion: String },
     /// Running text; all of it is learnt.
     Text(String),
+    /// A question with a better and a worse answer.
+    Preference {
+        /// Ends with a message that the assistant answers.
+        input: Vec<Message>,
+        preferred: String,
+        rejected: String,
+    },
 }
 
-/// Hands every example of a file with its line number to `each`; `name` is what the file is called in errors.
+impl Example {
+    /// What it is called in messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Chat { .. } => "a chat (\"messages\")",
+            Self::Completion { .. } => "a prompt with its completion",
+            Self::Text(_) => "running text (\"text\")",
+            Self::Preference { .. } => "a preference (\"preferred_output\")",
+        }
+    }
+}
+
+/// Hands every example of a file with its line number to `each`; `name` is what the file is called in problems.
+///
+/// Reads on after a line that cannot be used, so that all of them are told at once. Answers how many examples came.
 ///
 /// # Errors
-/// [`DataError`] at the first line that is not what the format says, or where there is no example at all.
+/// [`DataError::Io`] where the file cannot be read; what is wrong inside it goes to `problems`.
 pub fn read(
     path: &Path,
     name: &str,
     format: FileFormat,
-    mut each: impl FnMut(u64, Example) -> Result<(), DataError>,
-) -> Result<(), DataError> {
+    problems: &mut Problems,
+    mut each: impl FnMut(u64, Example) -> Result<(), Fault>,
+) -> Result<u64, DataError> {
     let io = |source| DataError::Io {
         file: name.to_owned(),
         source,
     };
     let file = BufReader::new(File::open(path).map_err(io)?);
-    let mut count = 0u64;
-    let mut counted = |line, example| {
-        count += 1;
-        each(line, example)
+    let mut reading = Reading {
+        name,
+        problems,
+        each: &mut each,
+        count: 0,
+        first: None,
     };
-    match format {
-        FileFormat::Jsonl => read_jsonl(file, name, &mut counted)?,
-        FileFormat::Text => read_text(file, name, &mut counted)?,
-        FileFormat::Csv => read_csv(file, name, &mut counted)?,
-        FileFormat::Gguf | FileFormat::Safetensors | FileFormat::Json => {
-            return Err(DataError::File {
-                file: name.to_owned(),
-                problem: "this is a model, not data to learn from".to_owned(),
-            });
+    let before = reading.problems.count();
+    let read = match format {
+        FileFormat::Jsonl => reading.jsonl(file),
+        FileFormat::Text => reading.text(file),
+        FileFormat::Csv => {
+            reading.csv(file);
+            Ok(())
         }
+        FileFormat::Gguf | FileFormat::Safetensors | FileFormat::Json => {
+            let problem = "this is a part of a model, not data to learn from";
+            reading.fault(0, Fault::of_line(problem));
+            Ok(())
+        }
+    };
+    read.map_err(io)?;
+    let count = reading.count;
+    if count == 0 && reading.problems.count() == before {
+        let problem = "the file holds no examples; write one a line (JSONL, CSV), or text";
+        reading.fault(0, Fault::of_line(problem));
     }
-    if count == 0 {
-        return Err(DataError::Empty {
-            file: name.to_owned(),
+    Ok(count)
+}
+
+struct Reading<'a> {
+    name: &'a str,
+    problems: &'a mut Problems,
+    each: &'a mut dyn FnMut(u64, Example) -> Result<(), Fault>,
+    count: u64,
+    /// Line and kind of the first example: the others must be alike.
+    first: Option<(u64, &'static str)>,
+}
+
+impl Reading<'_> {
+    fn fault(&mut self, line: u64, fault: Fault) {
+        self.problems.add(Problem {
+            file: self.name.to_owned(),
+            line,
+            field: fault.field,
+            problem: fault.problem,
         });
     }
-    Ok(())
-}
 
-type Each<'a> = &'a mut dyn FnMut(u64, Example) -> Result<(), DataError>;
-
-fn wrong(file: &str, line: u64, problem: impl Into<String>) -> DataError {
-    DataError::Line {
-        file: file.to_owned(),
-        line,
-        problem: problem.into(),
+    fn take(&mut self, line: u64, example: Result<Example, Fault>) {
+        let taken = example.and_then(|example| {
+            let (first, kind) = *self.first.get_or_insert((line, example.kind()));
+            if kind != example.kind() {
+                return Err(Fault::of_line(format!(
+                    "this line is {}, but line {first} is {kind}; put each kind in a file of its own",
+                    example.kind()
+                )));
+            }
+            (self.each)(line, example)
+        });
+        match taken {
+            Ok(()) => self.count += 1,
+            Err(fault) => self.fault(line, fault),
+        }
     }
-}
 
-/// Calls `each` with every line, without its end, and its number.
-fn lines(
-    mut file: impl BufRead,
-    name: &str,
-    mut each: impl FnMut(u64, &str) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    let mut bytes = Vec::new();
-    for number in 1.. {
-        bytes.clear();
-        let read = (&mut file)
-            .take(MOST_LINE_BYTES + 1)
-            .read_until(b'\n', &mut bytes);
-        let read = read.map_err(|source| DataError::Io {
-            file: name.to_owned(),
-            source,
-        })?;
-        if read == 0 {
-            break;
-        }
-        if bytes.len() as u64 > MOST_LINE_BYTES {
-            return Err(wrong(name, number, "the line is longer than 16 MiB"));
-        }
-        let text =
-            str::from_utf8(&bytes).map_err(|_| wrong(name, number, "the line is not UTF-8"))?;
-        let text = if number == 1 {
-            text.trim_start_matches('\u{feff}')
-        } else {
-            text
+    fn jsonl(&mut self, file: impl BufRead) -> std::io::Result<()> {
+        lines(file, |number, line| match line {
+            Ok(text) if text.trim().is_empty() => {}
+            Ok(text) => self.take(number, example(text)),
+            Err(fault) => self.fault(number, fault),
+        })
+    }
+
+    fn text(&mut self, file: impl BufRead) -> std::io::Result<()> {
+        let (mut document, mut first_line, mut is_broken) = (String::new(), 1, false);
+        let end = |reading: &mut Self, line, document: &mut String, is_broken: &mut bool| {
+            let document = std::mem::take(document);
+            if !std::mem::take(is_broken) && !document.is_empty() {
+                reading.take(line, Ok(Example::Text(document)));
+            }
         };
-        each(number, text.trim_end_matches(['\n', '\r']))?;
-    }
-    Ok(())
-}
-
-/// A line of JSONL. Other fields are allowed: people keep ids and sources beside their texts.
-#[derive(Deserialize)]
-struct Line {
-    messages: Option<Vec<LineMessage>>,
-    prompt: Option<String>,
-    completion: Option<String>,
-    text: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct LineMessage {
-    role: String,
-    content: String,
-}
-
-fn read_jsonl(file: impl BufRead, name: &str, each: Each<'_>) -> Result<(), DataError> {
-    lines(file, name, |number, text| {
-        if text.trim().is_empty() {
-            return Ok(());
-        }
-        let line: Line =
-            serde_json::from_str(text).map_err(|error| wrong(name, number, describe(&error)))?;
-        let example = line
-            .example()
-            .map_err(|problem| wrong(name, number, problem))?;
-        each(number, example)
-    })
-}
-
-/// serde's own words, without its line number: that counts inside the line.
-fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or(&text);
-    match error.classify() {
-        serde_json::error::Category::Data => text.to_owned(),
-        serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof
-        | serde_json::error::Category::Io => {
-            format!("this is not valid JSON ({text}, column {})", error.column())
-        }
-    }
-}
-
-impl Line {
-    fn example(self) -> Result<Example, String> {
-        match self {
-            Self {
-                messages: Some(messages),
-                prompt: None,
-                completion: None,
-                text: None,
-            } => chat(messages),
-            Self {
-                messages: None,
-                prompt: Some(prompt),
-                completion: Some(completion),
-                text: None,
-            } => completion_of(prompt, completion),
-            Self {
-                messages: None,
-                prompt: None,
-                completion: None,
-                text: Some(text),
-            } => text_of(text),
-            _ => Err(
-                "expected either \"messages\", or \"prompt\" and \"completion\", or \"text\""
-                    .to_owned(),
-            ),
-        }
-    }
-}
-
-fn chat(messages: Vec<LineMessage>) -> Result<Example, String> {
-    let mut checked = Vec::with_capacity(messages.len());
-    for LineMessage { role, content } in messages {
-        if !ROLES.contains(&role.as_str()) {
-            return Err(format!(
-                "the role {role:?} is not known, only system, user and assistant"
-            ));
-        }
-        if role == "assistant" && content.trim().is_empty() {
-            return Err("an answer of the assistant is empty".to_owned());
-        }
-        checked.push(Message { role, content });
-    }
-    if !checked.iter().any(|message| message.role == "assistant") {
-        return Err("no message is the assistant's, so there is nothing to learn".to_owned());
-    }
-    Ok(Example::Chat(checked))
-}
-
-fn completion_of(prompt: String, completion: String) -> Result<Example, String> {
-    if completion.trim().is_empty() {
-        return Err("the completion is empty".to_owned());
-    }
-    Ok(Example::Completion { prompt, completion })
-}
-
-fn text_of(text: String) -> Result<Example, String> {
-    if text.trim().is_empty() {
-        return Err("the text is empty".to_owned());
-    }
-    Ok(Example::Text(text))
-}
-
-fn read_text(file: impl BufRead, name: &str, each: Each<'_>) -> Result<(), DataError> {
-    let (mut document, mut first_line) = (String::new(), 1);
-    lines(file, name, |number, text| {
-        if text.contains('\0') {
-            return Err(wrong(
-                name,
-                number,
-                "the line holds a zero byte, so this is no plain text",
-            ));
-        }
-        if !text.trim().is_empty() {
+        lines(file, |number, line| {
+            let text = match line {
+                Ok(text) if text.contains('\0') => {
+                    let problem = "the line holds a zero byte, so this is no plain text";
+                    self.fault(number, Fault::of_line(problem));
+                    is_broken = true;
+                    return;
+                }
+                Ok(text) => text,
+                Err(fault) => {
+                    self.fault(number, fault);
+                    is_broken = true;
+                    return;
+                }
+            };
+            if text.trim().is_empty() {
+                end(self, first_line, &mut document, &mut is_broken);
+                return;
+            }
+            if is_broken {
+                return;
+            }
             if document.is_empty() {
                 first_line = number;
             } else {
@@ -233,56 +183,110 @@ fn read_text(file: impl BufRead, name: &str, each: Each<'_>) -> Result<(), DataE
             }
             document.push_str(text);
             if document.len() as u64 > MOST_LINE_BYTES {
-                return Err(wrong(name, number, "16 MiB without a blank line"));
+                let problem = "16 MiB without a blank line; put one between documents";
+                self.fault(number, Fault::of_line(problem));
+                document.clear();
+                is_broken = true;
             }
-            return Ok(());
-        }
-        match std::mem::take(&mut document) {
-            document if document.is_empty() => Ok(()),
-            document => each(first_line, Example::Text(document)),
-        }
-    })?;
-    if document.is_empty() {
-        return Ok(());
+        })?;
+        end(self, first_line, &mut document, &mut is_broken);
+        Ok(())
     }
-    each(first_line, Example::Text(document))
+
+    fn csv(&mut self, file: impl Read) {
+        let mut reader = csv::Reader::from_reader(file);
+        let fault = |error: &csv::Error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            (line, Fault::of_line(error.to_string()))
+        };
+        let header = match reader.headers() {
+            Ok(header) => header.clone(),
+            Err(error) => {
+                let (line, fault) = fault(&error);
+                return self.fault(line, fault);
+            }
+        };
+        let column = |wanted: &str| {
+            let is_wanted = |field: &str| {
+                field
+                    .trim()
+                    .trim_start_matches('\u{feff}')
+                    .eq_ignore_ascii_case(wanted)
+            };
+            header.iter().position(is_wanted)
+        };
+        let (text, prompt, completion) = (column("text"), column("prompt"), column("completion"));
+        if header.is_empty() {
+            return;
+        }
+        if text.is_none() && (prompt.is_none() || completion.is_none()) {
+            let problem = "the header names neither \"text\" nor \"prompt\" and \"completion\"";
+            return self.fault(1, Fault::of_line(problem));
+        }
+        for record in reader.records() {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    let (line, fault) = fault(&error);
+                    self.fault(line, fault);
+                    continue;
+                }
+            };
+            let line = record.position().map_or(0, csv::Position::line);
+            let field = |column: Option<usize>| {
+                column
+                    .and_then(|column| record.get(column))
+                    .map(str::to_owned)
+            };
+            let example = match (field(text), field(prompt), field(completion)) {
+                (Some(text), ..) => text_of(text),
+                (None, Some(prompt), Some(completion)) => completion_of(prompt, completion),
+                _ => Err(Fault::of_line("a field is missing")),
+            };
+            self.take(line, example);
+        }
+    }
 }
 
-fn read_csv(file: impl Read, name: &str, each: Each<'_>) -> Result<(), DataError> {
-    let mut reader = csv::Reader::from_reader(file);
-    let csv_error = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        wrong(name, line, error.to_string())
-    };
-    let header = reader.headers().map_err(csv_error)?.clone();
-    let column = |wanted: &str| {
-        let is_wanted = |field: &str| {
-            field
-                .trim()
-                .trim_start_matches('\u{feff}')
-                .eq_ignore_ascii_case(wanted)
+/// Calls `each` with every line, without its end, and its number.
+fn lines(
+    mut file: impl BufRead,
+    mut each: impl FnMut(u64, Result<&str, Fault>),
+) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        let read = (&mut file)
+            .take(MOST_LINE_BYTES + 1)
+            .read_until(b'\n', &mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        if bytes.len() as u64 > MOST_LINE_BYTES {
+            each(
+                number,
+                Err(Fault::of_line("the line is longer than 16 MiB")),
+            );
+            if bytes.last() != Some(&b'\n') {
+                file.skip_until(b'\n')?;
+            }
+            continue;
+        }
+        let Ok(text) = str::from_utf8(&bytes) else {
+            each(
+                number,
+                Err(Fault::of_line(
+                    "the line is not UTF-8; save the file as UTF-8",
+                )),
+            );
+            continue;
         };
-        header.iter().position(is_wanted)
-    };
-    let (text, prompt, completion) = (column("text"), column("prompt"), column("completion"));
-    if text.is_none() && (prompt.is_none() || completion.is_none()) {
-        let problem = "the header names neither \"text\" nor \"prompt\" and \"completion\"";
-        return Err(wrong(name, 1, problem));
-    }
-    for record in reader.records() {
-        let record = record.map_err(csv_error)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let field = |column: Option<usize>| {
-            column
-                .and_then(|column| record.get(column))
-                .map(str::to_owned)
+        let text = if number == 1 {
+            text.trim_start_matches('\u{feff}')
+        } else {
+            text
         };
-        let example = match (field(text), field(prompt), field(completion)) {
-            (Some(text), ..) => text_of(text),
-            (None, Some(prompt), Some(completion)) => completion_of(prompt, completion),
-            _ => Err("a field is missing".to_owned()),
-        };
-        each(line, example.map_err(|problem| wrong(name, line, problem))?)?;
+        each(number, Ok(text.trim_end_matches(['\n', '\r'])));
     }
     Ok(())
 }
@@ -291,16 +295,27 @@ fn read_csv(file: impl Read, name: &str, each: Each<'_>) -> Result<(), DataError
 mod tests {
     use super::*;
 
-    fn read_all(format: FileFormat, content: &[u8]) -> Result<Vec<(u64, Example)>, String> {
+    type Read = (Vec<(u64, Example)>, Vec<String>);
+
+    fn read_all(format: FileFormat, content: &[u8]) -> Read {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         std::fs::write(&path, content).unwrap();
         let mut all = Vec::new();
-        let result = read(&path, "data.jsonl", format, |line, example| {
-            all.push((line, example));
-            Ok(())
-        });
-        result.map(|()| all).map_err(|error| error.to_string())
+        let mut problems = Problems::default();
+        read(
+            &path,
+            "data.jsonl",
+            format,
+            &mut problems,
+            |line, example| {
+                all.push((line, example));
+                Ok(())
+            },
+        )
+        .unwrap();
+        let told = problems.told().iter().map(ToString::to_string);
+        (all, told.collect())
     }
 
     fn text(text: &str) -> Example {
@@ -308,75 +323,179 @@ mod tests {
     }
 
     #[test]
-    fn three_kinds_of_lines_are_read_and_blank_lines_skipped() {
-        let content = "\u{feff}{\"text\":\"een\",\"id\":7}\r\n\n{\"prompt\":\"p\",\"completion\":\"c\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":\"a\"}]}";
-        let examples = read_all(FileFormat::Jsonl, content.as_bytes()).unwrap();
-        let lines: Vec<u64> = examples.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [1, 3, 4]);
-        assert_eq!(examples[0].1, text("een"));
-        assert!(matches!(&examples[2].1, Example::Chat(messages) if messages.len() == 2));
+    fn lines_of_one_kind_are_read_and_blank_lines_skipped() {
+        let content = "\u{feff}{\"text\":\"een\",\"id\":7}\r\n\n{\"text\":\"twee\"}";
+        let (examples, problems) = read_all(FileFormat::Jsonl, content.as_bytes());
+        assert_eq!(examples, [(1, text("een")), (3, text("twee"))]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let chat = r#"{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a","weight":0},{"role":"assistant","content":"b","weight":1.0}]}"#;
+        let (examples, _) = read_all(FileFormat::Jsonl, chat.as_bytes());
+        assert!(
+            matches!(&examples[0].1, Example::Chat { counts, .. } if *counts == [true, false, true])
+        );
+        let preference = r#"{"input":{"messages":[{"role":"user","content":"u"}]},"preferred_output":[{"role":"assistant","content":"goed"}],"non_preferred_output":"slecht"}"#;
+        let (examples, _) = read_all(FileFormat::Jsonl, preference.as_bytes());
+        assert!(
+            matches!(&examples[0].1, Example::Preference { preferred, rejected, .. } if preferred == "goed" && rejected == "slecht")
+        );
+    }
+
+    /// Line, field and advice of each kind of mistake.
+    #[test]
+    fn what_is_wrong_is_said_with_file_line_and_field() {
+        let long = "x".repeat(MOST_MESSAGE_BYTES + 1);
+        let long = format!(r#"{{"messages":[{{"role":"user","content":"{long}"}}]}}"#);
+        let chat = |message: &str| {
+            format!(r#"{{"messages":[{{"role":"user","content":"u"}},{message}]}}"#)
+        };
+        for (line, problem) in [
+            (r#"{"text":"twee""#.to_owned(), "not valid JSON"),
+            (r#"{"text":"twee""#.to_owned(), "may have been cut"),
+            (
+                "[1]".to_owned(),
+                "expected an object in braces, found a list",
+            ),
+            (
+                r#"{"text":3}"#.to_owned(),
+                "text: expected text in quotes, found a number",
+            ),
+            (r#"{"tekst":"x"}"#.to_owned(), "expected either"),
+            (r#"{"text":"x","prompt":"y"}"#.to_owned(), "expected either"),
+            (
+                r#"{"prompt":"y"}"#.to_owned(),
+                "completion: this field is missing",
+            ),
+            (r#"{"text":" "}"#.to_owned(), "text: the text is empty"),
+            (
+                r#"{"text":"x","tools":[1]}"#.to_owned(),
+                "tools: tools cannot be learnt",
+            ),
+            (
+                chat(r#"{"role":"robot","content":"x"}"#),
+                "messages[1].role: the role \"robot\"",
+            ),
+            (
+                chat(r#"{"role":"user","content":"x"}"#),
+                "messages: no message is the assistant's",
+            ),
+            (
+                chat(r#"{"role":"assistant","content":""}"#),
+                "messages[1].content: an answer",
+            ),
+            (
+                chat(r#"{"role":"assistant"}"#),
+                "messages[1].content: this field is missing",
+            ),
+            (
+                chat(r#"{"role":"assistant","content":"a","weight":0.5}"#),
+                "messages[1].weight: the weight is 0.5",
+            ),
+            (
+                chat(r#"{"role":"assistant","content":"a","weight":"1"}"#),
+                "must be 0 (not learnt) or 1",
+            ),
+            (
+                chat(r#"{"role":"assistant","content":"a","weight":0}"#),
+                "every answer has the weight 0",
+            ),
+            (
+                chat(r#"{"role":"user","content":"a","weight":1}"#),
+                "messages[1].weight: only answers",
+            ),
+            (long, "messages[0].content: 1000001 bytes are more"),
+            (
+                r#"{"prompt":"y","completion":"z"}"#.to_owned(),
+                "line 1 is running text",
+            ),
+            (
+                r#"{"input":"v","preferred_output":"a","non_preferred_output":"a"}"#.to_owned(),
+                "both answers are the same",
+            ),
+            (
+                r#"{"input":{"messages":[]},"preferred_output":"a","non_preferred_output":"b"}"#
+                    .to_owned(),
+                "input: the last message",
+            ),
+            (
+                r#"{"input":"v","preferred_output":[],"non_preferred_output":"b"}"#.to_owned(),
+                "preferred_output: expected exactly one",
+            ),
+        ] {
+            let content = format!("{{\"text\":\"een\"}}\n\n{line}\n{{\"text\":\"vier\"}}\n");
+            let (examples, problems) = read_all(FileFormat::Jsonl, content.as_bytes());
+            let [found] = problems.as_slice() else {
+                unreachable!("{problem}: {problems:?}");
+            };
+            assert!(found.starts_with("data.jsonl, line 3: "), "{found}");
+            assert!(found.contains(problem), "expected {problem:?} in {found}");
+            assert_eq!(examples.len(), 2, "the lines around it are read");
+        }
+        let (_, problems) = read_all(FileFormat::Jsonl, b"{\"text\":\"\xff\"}");
+        assert!(problems[0].starts_with("data.jsonl, line 1: the line is not UTF-8"));
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_file_and_line() {
-        let good = "{\"text\":\"een\"}\n";
-        for (line, problem) in [
-            ("{\"text\":\"twee\"", "not valid JSON"),
-            ("[1]", "expected"),
-            ("{\"text\":3}", "invalid type"),
-            ("{\"tekst\":\"x\"}", "expected either"),
-            ("{\"text\":\"x\",\"prompt\":\"y\"}", "expected either"),
-            ("{\"text\":\" \"}", "empty"),
-            (
-                "{\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]}",
-                "role \"robot\"",
-            ),
-            (
-                "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
-                "nothing to learn",
-            ),
-            (
-                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"\"}]}",
-                "is empty",
-            ),
-        ] {
-            let error =
-                read_all(FileFormat::Jsonl, format!("{good}\n{line}\n").as_bytes()).unwrap_err();
-            assert!(error.starts_with("data.jsonl, line 3: "), "{error}");
-            assert!(error.contains(problem), "{line} gave {error}");
-        }
-        let error = read_all(FileFormat::Jsonl, b"{\"text\":\"\xff\"}").unwrap_err();
-        assert_eq!(error, "data.jsonl, line 1: the line is not UTF-8");
+    fn all_bad_lines_are_told_up_to_a_hundred_and_the_rest_counted() {
+        let lines: String = (0..150)
+            .map(|_| "{\"text\":3}\n{\"text\":\"goed\"}\n")
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        std::fs::write(&path, lines).unwrap();
+        let mut problems = Problems::default();
+        let format = FileFormat::Jsonl;
+        let count = read(&path, "data.jsonl", format, &mut problems, |_, _| Ok(())).unwrap();
+        assert_eq!(
+            (count, problems.count(), problems.told().len()),
+            (150, 150, 100)
+        );
+        assert_eq!(problems.told()[99].line, 199);
+        let words = problems.to_string();
+        assert!(
+            words.ends_with("(and 149 more lines that cannot be used)"),
+            "{words}"
+        );
     }
 
     #[test]
     fn an_empty_file_is_refused() {
-        for format in [FileFormat::Jsonl, FileFormat::Text] {
-            let error = read_all(format, b"\n \n").unwrap_err();
-            assert_eq!(error, "data.jsonl holds no examples");
+        for (format, content) in [
+            (FileFormat::Jsonl, b"\n \n".as_slice()),
+            (FileFormat::Text, b"\n \n"),
+            (FileFormat::Csv, b"text\n"),
+            (FileFormat::Csv, b""),
+        ] {
+            let (_, problems) = read_all(format, content);
+            assert_eq!(problems.len(), 1);
+            assert!(problems[0].starts_with("data.jsonl: the file holds no examples"));
         }
-        let error = read_all(FileFormat::Csv, b"text\n").unwrap_err();
-        assert_eq!(error, "data.jsonl holds no examples");
     }
 
     #[test]
     fn blank_lines_part_the_documents_of_a_text() {
-        let documents = read_all(FileFormat::Text, b"\nEen\ntwee\n\n\n drie").unwrap();
+        let (documents, _) = read_all(FileFormat::Text, b"\nEen\ntwee\n\n\n drie");
         assert_eq!(documents, [(2, text("Een\ntwee")), (6, text(" drie"))]);
+        let (documents, problems) = read_all(FileFormat::Text, b"Een\n\ntw\0ee\nx\n\ndrie\n");
+        assert_eq!(documents, [(1, text("Een")), (6, text("drie"))]);
+        assert!(problems[0].starts_with("data.jsonl, line 3: the line holds a zero byte"));
     }
 
     #[test]
     fn csv_is_read_by_its_header() {
-        let rows = read_all(FileFormat::Csv, b"id,text\n1,\"een\ntwee\"\n2,drie\n").unwrap();
+        let (rows, _) = read_all(FileFormat::Csv, b"id,text\n1,\"een\ntwee\"\n2,drie\n");
         assert_eq!(rows, [(2, text("een\ntwee")), (4, text("drie"))]);
-        let rows = read_all(FileFormat::Csv, b"prompt,completion\np,c\n").unwrap();
+        let (rows, _) = read_all(FileFormat::Csv, b"prompt,completion\np,c\n");
         assert!(matches!(&rows[0].1, Example::Completion { completion, .. } if completion == "c"));
-        let error = read_all(FileFormat::Csv, b"tekst\nx\n").unwrap_err();
+        let (_, problems) = read_all(FileFormat::Csv, b"tekst\nx\n");
         assert!(
-            error.starts_with("data.jsonl, line 1: the header"),
-            "{error}"
+            problems[0].starts_with("data.jsonl, line 1: the header"),
+            "{problems:?}"
         );
-        let error = read_all(FileFormat::Csv, b"text,id\nx,1\ny\n").unwrap_err();
-        assert!(error.starts_with("data.jsonl, line 3: "), "{error}");
+        let (rows, problems) = read_all(FileFormat::Csv, b"text,id\nx,1\ny\nz,2\n");
+        assert!(
+            problems[0].starts_with("data.jsonl, line 3: "),
+            "{problems:?}"
+        );
+        assert_eq!(rows.len(), 2);
     }
 }

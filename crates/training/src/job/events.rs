@@ -18,6 +18,7 @@ use crate::stop::{Stop, StopSign};
 
 /// Events in one call.
 const MOST_IN_BATCH: usize = 200;
+const LEFT_OUT: &str = "an event was not taken by the portal and is left out";
 
 /// The file of events, and those that the portal has not confirmed.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ struct Inner {
     file: File,
     last_number: u64,
     pending: VecDeque<NumberedEvent>,
+    /// Events in the next call.
+    most_in_batch: usize,
+    /// The portal has not found a checkpoint that it was told of.
+    has_lost_checkpoint: bool,
 }
 
 impl EventLog {
@@ -68,6 +73,8 @@ impl EventLog {
             file,
             last_number: pending.len() as u64,
             pending,
+            most_in_batch: MOST_IN_BATCH,
+            has_lost_checkpoint: false,
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -98,9 +105,40 @@ impl EventLog {
 
     fn batch(&self) -> EventBatch {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = inner.pending.iter().take(inner.most_in_batch);
         EventBatch {
-            events: inner.pending.iter().take(MOST_IN_BATCH).cloned().collect(),
+            events: next.cloned().collect(),
         }
+    }
+
+    /// Deals with a batch that the portal does not take: its events are sent one by one, and the one that is not
+    /// taken becomes a note, so that numbers stay without gaps. Losing a line of the log is better than losing the
+    /// work.
+    fn refused(&self, batch: &EventBatch) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if batch.events.len() > 1 {
+            inner.most_in_batch = 1;
+            return;
+        }
+        inner.most_in_batch = MOST_IN_BATCH;
+        let Some(front) = inner.pending.front_mut() else {
+            return;
+        };
+        let is_checkpoint = matches!(front.event, JobEvent::Checkpoint { .. });
+        let message = LEFT_OUT.to_owned();
+        match &front.event {
+            JobEvent::Note { message } if message == LEFT_OUT => {
+                inner.pending.pop_front();
+            }
+            _ => front.event = JobEvent::Note { message },
+        }
+        inner.has_lost_checkpoint |= is_checkpoint;
+    }
+
+    /// Whether the portal missed a checkpoint since the last call.
+    pub(super) fn take_lost_checkpoint(&self) -> bool {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut inner.has_lost_checkpoint)
     }
 
     fn confirm(&self, batch: &EventBatch) {
@@ -158,9 +196,8 @@ impl EventLog {
                     return;
                 }
                 Err(error @ (CallError::Rejected { .. } | CallError::Answer(_))) => {
-                    // Losing a line of the log is better than losing the work.
-                    tracing::error!(%error, "events are not taken and are left out");
-                    self.confirm(&batch);
+                    tracing::error!(%error, "events are not taken");
+                    self.refused(&batch);
                 }
             }
         }

@@ -1,6 +1,10 @@
 //! One job of the portal, from its spec to its outcome.
 
+mod attempt;
+mod checkpoints;
 mod events;
+mod observer;
+mod outcome;
 mod portal;
 mod run;
 mod staging;

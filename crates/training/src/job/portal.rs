@@ -83,6 +83,11 @@ impl Portal {
         &self.http
     }
 
+    /// True where the process was told to end, so that nothing is waited for any more.
+    pub fn must_hurry(&self) -> bool {
+        self.sign.check() == Err(Stop::Terminated)
+    }
+
     /// The job, not yet taken apart: its version decides how.
     pub async fn spec(&self) -> Result<serde_json::Value, CallError> {
         self.call(Method::GET, "spec", None::<&()>).await
@@ -140,8 +145,8 @@ impl Portal {
             };
             tracing::warn!(path, problem, "the portal cannot be used, trying again");
             // A process that was told to end does not wait for a portal that is away.
-            if let Err(stop @ Stop::Terminated) = self.sign.check() {
-                return Err(stop.into());
+            if self.must_hurry() {
+                return Err(Stop::Terminated.into());
             }
             if !pauses.pause().await {
                 let message = format!(

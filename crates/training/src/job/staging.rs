@@ -201,8 +201,3 @@ pub fn hash_file(path: &Path) -> io::Result<String> {
         hasher.update(&buffer[..length]);
     }
 }
-
-/// The SHA-256 of bytes, lower-case hexadecimal.
-pub(super) fn hash_bytes(bytes: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(bytes))
-}

@@ -9,6 +9,9 @@
     reason = "the portal of these tests has the machine's clock"
 )]
 
+mod evaluate;
+mod limits;
+mod resume;
 mod support;
 
 use job_contract::{FailureCode, JobEvent, JobResult, Outcome};
@@ -215,24 +218,45 @@ async fn sigterm_keeps_a_checkpoint_for_the_same_attempt() {
 }
 
 #[actix_web::test]
-async fn bad_data_is_named_by_file_and_line() {
+async fn bad_data_is_named_by_file_line_and_field() {
     let mut data = chats();
     data.extend(b"{\"messages\": [\n");
+    data.extend(b"{\"messages\": [{\"role\":\"robot\",\"content\":\"x\"}]}\n");
     let portal = Portal::with_data(&data).await;
     assert_eq!(portal.run().await, 1);
     let (code, message) = failed(&portal);
     assert_eq!(code, FailureCode::BadData);
     assert!(message.starts_with("vragen.jsonl, line 41: "), "{message}");
-
-    let portal = Portal::with_data(b"\n").await;
-    assert_eq!(portal.run().await, 1);
-    assert_eq!(
-        failed(&portal),
-        (
-            FailureCode::BadData,
-            "vragen.jsonl holds no examples".to_owned()
-        )
+    assert!(
+        message.ends_with("(and one more line that cannot be used)"),
+        "{message}"
     );
+    {
+        let world = portal.world.lock().unwrap();
+        let told: Vec<(u64, Option<&str>)> = world
+            .events
+            .iter()
+            .filter_map(|event| match &event.event {
+                JobEvent::DataProblem { line, field, .. } => Some((*line, field.as_deref())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(41, None), (42, Some("messages[0].role"))]);
+    }
+
+    for (data, problem) in [
+        ("\n", "vragen.jsonl: the file holds no examples"),
+        (
+            "{\"text\":\"een\"}\n",
+            "vragen.jsonl, line 1: this is the only example",
+        ),
+    ] {
+        let portal = Portal::with_data(data.as_bytes()).await;
+        assert_eq!(portal.run().await, 1);
+        let (code, message) = failed(&portal);
+        assert_eq!(code, FailureCode::BadData);
+        assert!(message.starts_with(problem), "{message}");
+    }
 }
 
 #[actix_web::test]
@@ -241,6 +265,16 @@ async fn a_file_that_is_not_what_the_spec_says_is_not_used() {
     portal.spec(|spec| spec["inputs"][0]["sha256"] = "0".repeat(64).into());
     assert_eq!(portal.run().await, 1);
     assert_eq!(failed(&portal).0, FailureCode::HashMismatch);
+}
+
+#[actix_web::test]
+async fn an_altered_base_model_is_named_as_that() {
+    let portal = Portal::with_data(&chats()).await;
+    portal.spec(|spec| spec["base_model"]["files"][0]["sha256"] = "0".repeat(64).into());
+    assert_eq!(portal.run().await, 1);
+    let (code, message) = failed(&portal);
+    assert_eq!(code, FailureCode::BaseAltered);
+    assert!(message.contains("tiny.gguf"), "{message}");
 }
 
 #[actix_web::test]

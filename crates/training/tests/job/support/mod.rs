@@ -12,8 +12,8 @@ use std::{
 use actix_web::{App, HttpServer, web};
 use data_encoding::HEXLOWER;
 use job_contract::{
-    ArtifactRequest, BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec, LoraSettings,
-    NumberedEvent, Outcome, Recipe, Task, TrainingSettings,
+    ArtifactRequest, BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobEvent, JobSpec,
+    LoraSettings, NumberedEvent, Outcome, Recipe, Resume, StoredArtifact, Task, TrainingSettings,
 };
 use language_model::synthetic::Synthetic;
 use serde_json::{Value, json};
@@ -28,6 +28,10 @@ pub(crate) const TOKEN: &str = "the-attempt's-own-token";
 pub(crate) struct Faults {
     /// The answer to events says cancel once this step has been seen.
     pub(crate) cancel_at_step: Option<u32>,
+    /// Why, where it is not the requester.
+    pub(crate) cancel_reason: Option<String>,
+    /// So many checkpoints that are told of are not found.
+    pub(crate) lost_checkpoints: usize,
     /// Grants for data are refused after so many.
     pub(crate) data_grants: Option<usize>,
     /// So many requests of any kind are answered 503.
@@ -58,11 +62,37 @@ pub(crate) struct World {
     address: String,
 }
 
+impl World {
+    /// The last checkpoint that was told of: its step, and its parts.
+    pub(crate) fn checkpoint(&self) -> Option<(u32, String, Vec<StoredArtifact>)> {
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.event {
+                JobEvent::Checkpoint {
+                    step, run, files, ..
+                } => Some((*step, run.clone(), files.clone())),
+                _ => None,
+            })
+    }
+
+    /// Steps that were told of, with their losses.
+    pub(crate) fn steps(&self) -> Vec<(u32, f32)> {
+        let step = |event: &NumberedEvent| match event.event {
+            JobEvent::Step { step, loss, .. } => Some((step, loss)),
+            _ => None,
+        };
+        self.events.iter().filter_map(step).collect()
+    }
+}
+
 pub(crate) struct Portal {
     pub(crate) world: Arc<Mutex<World>>,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) address: String,
     attempt: Uuid,
+    attempts: usize,
+    sender: watch::Sender<u32>,
     /// The latest step that events told of.
     pub(crate) step: watch::Receiver<u32>,
 }
@@ -115,9 +145,13 @@ pub(crate) fn chats() -> Vec<u8> {
 
 impl Portal {
     pub(crate) async fn with_data(data: &[u8]) -> Self {
+        Self::with_model(&Synthetic::default(), data).await
+    }
+
+    pub(crate) async fn with_model(synthetic: &Synthetic, data: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("tiny.gguf");
-        Synthetic::default().write_gguf(&model).unwrap();
+        synthetic.write_gguf(&model).unwrap();
         let model = std::fs::read(model).unwrap();
         let file = |name: &str, format, content: &[u8], dataset_version| InputFile {
             file: Uuid::now_v7(),
@@ -168,7 +202,7 @@ impl Portal {
             address: String::new(),
         }));
         let (sender, step) = watch::channel(0);
-        let state = web::Data::new((Arc::clone(&world), sender));
+        let state = web::Data::new((Arc::clone(&world), sender.clone()));
         let server =
             HttpServer::new(move || App::new().app_data(state.clone()).configure(routes::routes))
                 .workers(1)
@@ -182,12 +216,76 @@ impl Portal {
             folder,
             address,
             attempt,
+            attempts: 1,
+            sender,
             step,
         }
     }
 
+    /// Starts anew as the job's next attempt would on another machine: with another id, an empty folder, and the
+    /// last checkpoint. Answers the step of it.
+    pub(crate) fn next_attempt(&mut self) -> Option<u32> {
+        self.attempt = Uuid::now_v7();
+        self.attempts += 1;
+        self.sender.send_replace(0);
+        let mut world = self.world.lock().unwrap();
+        let checkpoint = world.checkpoint();
+        let step = checkpoint.as_ref().map(|(step, ..)| *step);
+        world.spec["attempt"] = self.attempt.to_string().into();
+        if let Some((step, run, files)) = checkpoint {
+            let files: Vec<InputFile> = files
+                .into_iter()
+                .map(|stored| {
+                    let content = world.artifacts[&stored.name].clone();
+                    let file = Uuid::now_v7();
+                    world.files.insert(file, content);
+                    InputFile {
+                        file,
+                        name: stored.name,
+                        format: FileFormat::Safetensors,
+                        size_bytes: stored.size_bytes,
+                        sha256: stored.sha256,
+                        dataset_version: None,
+                    }
+                })
+                .collect();
+            let resume = Resume { step, run, files };
+            world.spec["resume"] = serde_json::to_value(resume).unwrap();
+        }
+        world.numbers.clear();
+        world.outcomes.clear();
+        world.faults = Faults::default();
+        world.events.clear();
+        step
+    }
+
+    /// Makes the job one that measures the adapter which the last attempt gave.
+    pub(crate) fn evaluate(&mut self, settings: &Value) {
+        self.next_attempt();
+        let mut world = self.world.lock().unwrap();
+        world.spec["task"] = json!({"kind": "evaluate", "evaluation": settings});
+        world.spec["resume"] = Value::Null;
+        for (name, format) in [
+            ("adapter_config.json", FileFormat::Json),
+            ("adapter_model.safetensors", FileFormat::Safetensors),
+        ] {
+            let content = world.artifacts[name].clone();
+            let file = InputFile {
+                file: Uuid::now_v7(),
+                name: name.to_owned(),
+                format,
+                size_bytes: content.len() as u64,
+                sha256: hash(&content),
+                dataset_version: None,
+            };
+            world.files.insert(file.file, content);
+            let files = world.spec["base_model"]["files"].as_array_mut().unwrap();
+            files.push(serde_json::to_value(file).unwrap());
+        }
+    }
+
     pub(crate) fn work_dir(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.path().join(format!("work-{}", self.attempts))
     }
 
     pub(crate) fn command(&self) -> Command {
@@ -203,6 +301,24 @@ impl Portal {
             .env("FACULTY_TRAINING_THREADS", "1")
             .stdin(Stdio::null())
             .kill_on_drop(true);
+        command
+    }
+
+    /// The program under a limit that the shell sets before.
+    pub(crate) fn limited(&self, limit: &str) -> Command {
+        let plain = self.command();
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_faculty-training");
+        command
+            .arg("-c")
+            .arg(format!("{limit}; exec \"{program}\" run"))
+            .env_clear();
+        for (key, value) in plain.as_std().get_envs() {
+            if let Some(value) = value {
+                command.env(key, value);
+            }
+        }
+        command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 
@@ -233,5 +349,13 @@ impl Portal {
 
 /// Anything of the job's data that is still on the disk.
 pub(crate) fn remains(work_dir: &Path) -> bool {
-    work_dir.join("inputs").exists() || work_dir.join("checkpoint.safetensors").exists()
+    [
+        "inputs",
+        "resume",
+        "out",
+        "outbox",
+        "checkpoint.safetensors",
+    ]
+    .iter()
+    .any(|name| work_dir.join(name).exists())
 }

@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{Duration, Utc};
 use job_contract::{
-    ArtifactRequest, ArtifactUpload, EventAnswer, EventBatch, GrantRequest, JobEvent, Outcome,
-    ReadGrant, Refusal,
+    ArtifactRequest, ArtifactUpload, EventAnswer, EventBatch, GrantRequest, JobEvent,
+    NumberedEvent, Outcome, ReadGrant, Refusal,
 };
 use uuid::Uuid;
 
@@ -96,6 +96,16 @@ async fn events(request: HttpRequest, state: State, batch: web::Json<EventBatch>
     if world.faults.is_ended {
         return HttpResponse::Conflict().json(refusal("attempt_ended", &[]));
     }
+    let tells_checkpoint = |event: &NumberedEvent| {
+        event.number > world.events.len() as u64
+            && matches!(event.event, JobEvent::Checkpoint { .. })
+    };
+    if world.faults.lost_checkpoints > 0 && batch.events.iter().any(tells_checkpoint) {
+        if batch.events.len() == 1 {
+            world.faults.lost_checkpoints -= 1;
+        }
+        return HttpResponse::UnprocessableEntity().json(refusal("checkpoint_missing", &[]));
+    }
     for event in batch.into_inner().events {
         world.numbers.push(event.number);
         if let JobEvent::Step { step, .. } = event.event {
@@ -115,7 +125,10 @@ async fn events(request: HttpRequest, state: State, batch: web::Json<EventBatch>
     let cancel = world.faults.cancel_at_step.is_some_and(|step| seen >= step);
     HttpResponse::Ok().json(EventAnswer {
         cancel,
-        reason: cancel.then(|| "cancelled_by_requester".to_owned()),
+        reason: cancel.then(|| {
+            let reason = world.faults.cancel_reason.clone();
+            reason.unwrap_or_else(|| "cancelled_by_requester".to_owned())
+        }),
     })
 }
 

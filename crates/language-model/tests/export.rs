@@ -1,0 +1,191 @@
+//! What is exported opens again as the same model.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+
+use std::{collections::HashMap, fs, path::Path};
+
+use language_model::{
+    ChatTemplate, Config, Document, LoraAdapter, ModelFile, Parameters, Target, Tokenizer,
+    WholeWeights,
+    export::{Export, ExportError, Exported, NumberFormat},
+    synthetic::{Noise, Synthetic},
+    tokenizer_training::CHAT_TEMPLATE,
+    training_graph::{Batch, Precision, Trained, TrainingModel},
+};
+use safetensors::{SafeTensors, tensor::TensorView};
+
+fn model(folder: &Path, is_quantised: bool) -> ModelFile {
+    let path = folder.join("tiny.gguf");
+    let shape = Synthetic {
+        is_quantised,
+        ..Synthetic::default()
+    };
+    shape.write_gguf(&path).unwrap();
+    ModelFile::open(&path).unwrap()
+}
+
+fn batch() -> Batch {
+    let mut batch = Batch::default();
+    batch.push(&Document {
+        tokens: (0..60).map(|place| place * 7 % 271).collect(),
+        is_target: vec![true; 60],
+    });
+    batch
+}
+
+fn loss(model: &ModelFile, trained: Trained<'_>) -> f64 {
+    let mut graph = TrainingModel::new(model, Precision::Full);
+    graph.loss(trained, &batch()).unwrap().mean().unwrap()
+}
+
+#[test]
+fn a_quantised_file_becomes_a_folder_with_the_same_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path(), true);
+    let out = folder.path().join("hub");
+    Export::of_model(&model, None, NumberFormat::F32)
+        .write(&out)
+        .unwrap();
+    let again = ModelFile::open(&out).unwrap();
+    assert_eq!(again.config, model.config);
+    assert_eq!(loss(&again, Trained::None), loss(&model, Trained::None));
+    let text = "De Heer <|im_start|> 1234 Ĳ";
+    assert_eq!(
+        again.tokenizer.encode(text).unwrap(),
+        model.tokenizer.encode(text).unwrap()
+    );
+    assert_eq!(again.tokenizer.ends(), model.tokenizer.ends());
+    assert_eq!(
+        again.chat_template.as_ref().map(ChatTemplate::source),
+        model.chat_template.as_ref().map(ChatTemplate::source),
+    );
+}
+
+#[test]
+fn a_merged_model_is_the_base_with_its_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path(), false);
+    let targets = [Target::Query, Target::Key, Target::Up, Target::Down];
+    let mut adapter = LoraAdapter::new(&model.config, 4, 8.0, &targets, 1).unwrap();
+    let numbers = Noise::new(2).samples(adapter.flat().len(), 0.1);
+    adapter.flat_mut().copy_from_slice(&numbers);
+    let with = loss(&model, Trained::lora(&adapter));
+    assert!(
+        (with - loss(&model, Trained::None)).abs() > 1e-3,
+        "the adapter does nothing"
+    );
+    for (format, bound) in [(NumberFormat::F32, 1e-5), (NumberFormat::Bf16, 2e-2)] {
+        let out = folder.path().join(format!("{format:?}"));
+        Export::of_model(&model, Some(&adapter), format)
+            .write(&out)
+            .unwrap();
+        let merged = loss(&ModelFile::open(&out).unwrap(), Trained::None);
+        assert!(
+            (merged - with).abs() < bound,
+            "{format:?}: {merged}, with the adapter {with}"
+        );
+    }
+    let other = Config {
+        layers: 1,
+        ..model.config.clone()
+    };
+    let other = LoraAdapter::new(&other, 4, 8.0, &targets, 1).unwrap();
+    let refused = Export::of_model(&model, Some(&other), NumberFormat::F32).write(folder.path());
+    assert!(matches!(refused, Err(ExportError::OtherShape)));
+}
+
+#[test]
+fn weights_trained_from_nothing_become_a_model_with_their_own_tokenizer() {
+    let texts = ["de kat zit op de mat en de hond zit op de kat"; 4];
+    let tokenizer = Tokenizer::train(texts.into_iter(), 280).unwrap();
+    let config = Config {
+        vocab_size: tokenizer.vocab_size(),
+        hidden_size: 24,
+        intermediate_size: 40,
+        layers: 2,
+        heads: 3,
+        kv_heads: 1,
+        head_dim: 8,
+        rope_theta: 10_000.0,
+        norm_epsilon: 1e-5,
+        context_length: 128,
+        is_embedding_tied: false,
+    };
+    let whole = WholeWeights::fresh(&config, 3);
+    let template = ChatTemplate::new(CHAT_TEMPLATE.to_owned(), String::new(), String::new());
+    let template = template.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let export = Export {
+        weights: Exported::Whole(&whole),
+        tokenizer: &tokenizer,
+        chat_template: Some(&template),
+        format: NumberFormat::F32,
+    };
+    export.write(folder.path()).unwrap();
+    let model = ModelFile::open(folder.path()).unwrap();
+    assert_eq!(model.config, config);
+    assert_eq!(WholeWeights::from_model(&model), whole);
+    let text = "de kat en 12 🙂";
+    assert_eq!(
+        model.tokenizer.encode(text).unwrap(),
+        tokenizer.encode(text).unwrap()
+    );
+    assert_eq!(model.tokenizer.end(), tokenizer.end());
+    assert!(model.chat_template.is_some());
+}
+
+/// Cuts model.safetensors in two and names the halves in an index.
+fn cut_in_two(folder: &Path) {
+    let whole = fs::read(folder.join("model.safetensors")).unwrap();
+    let stored = SafeTensors::deserialize(&whole).unwrap();
+    let mut map = HashMap::new();
+    for part in 0..2 {
+        let file = format!("model-0000{}-of-00002.safetensors", part + 1);
+        let mut names = stored.names();
+        names.sort_unstable();
+        let own = names
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| place % 2 == part);
+        let views: Vec<(&str, TensorView<'_>)> = own
+            .map(|(_, name)| (name, stored.tensor(name).unwrap()))
+            .collect();
+        map.extend(
+            views
+                .iter()
+                .map(|(name, _)| ((*name).to_owned(), file.clone())),
+        );
+        fs::write(
+            folder.join(&file),
+            safetensors::serialize(views, None).unwrap(),
+        )
+        .unwrap();
+    }
+    let index = serde_json::json!({"weight_map": map});
+    fs::write(
+        folder.join("model.safetensors.index.json"),
+        index.to_string(),
+    )
+    .unwrap();
+    fs::write(folder.join("model.safetensors"), "not looked at").unwrap();
+}
+
+#[test]
+fn weights_in_several_files_are_found_by_their_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path(), false);
+    let out = folder.path().join("hub");
+    Export::of_model(&model, None, NumberFormat::F32)
+        .write(&out)
+        .unwrap();
+    cut_in_two(&out);
+    let again = ModelFile::open(&out).unwrap();
+    assert_eq!(loss(&again, Trained::None), loss(&model, Trained::None));
+    let index = r#"{"weight_map": {"model.norm.weight": "../other.safetensors"}}"#;
+    fs::write(out.join("model.safetensors.index.json"), index).unwrap();
+    let error = ModelFile::open(&out).unwrap_err().to_string();
+    assert!(error.contains("plain file name"), "{error}");
+}

@@ -1,0 +1,103 @@
+//! `faculty-training finetune`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, ValueEnum};
+use job_contract::{ExitCode as JobExit, Task};
+use training::{
+    offline::{OfflineError, Request, progress_bar, train},
+    stop::StopSign,
+    training_loop::TrainError,
+    work::WorkError,
+};
+
+use super::{
+    Machine, job_exit,
+    settings::{LoraArguments, TrainingArguments},
+    stop_exit,
+};
+
+#[derive(Args)]
+pub(crate) struct FinetuneArguments {
+    /// GGUF file, or folder with config.json, tokenizer.json and safetensors.
+    #[arg(long)]
+    base: PathBuf,
+    /// Name of the base model in adapter_config.json.
+    #[arg(long, default_value = "HuggingFaceTB/SmolLM2-135M-Instruct")]
+    base_name: String,
+    #[arg(long, default_value = "lora")]
+    method: Method,
+    /// With --method dpo: how far the model may move from the base.
+    #[arg(long, default_value_t = 0.1)]
+    beta: f32,
+    #[command(flatten)]
+    lora: LoraArguments,
+    #[command(flatten)]
+    training: TrainingArguments,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Method {
+    /// Adapters over the base.
+    Lora,
+    /// Every weight of the base; on plain text this is continued pretraining.
+    Full,
+    /// Adapters that learn which of two answers is better.
+    Dpo,
+}
+
+impl FinetuneArguments {
+    pub(crate) fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
+        let training = self.training.settings();
+        let task = match self.method {
+            Method::Lora => Task::FineTuneLora {
+                lora: self.lora.settings(),
+                training,
+            },
+            Method::Full => Task::FineTuneFull { training },
+            Method::Dpo => Task::Dpo {
+                lora: self.lora.settings(),
+                training,
+                beta: self.beta,
+            },
+        };
+        let request = Request {
+            task,
+            base: Some(self.base),
+            base_name: self.base_name,
+            data: self.training.data,
+            validation: self.training.validation,
+            out: self.training.out,
+            seed: self.training.seed,
+            precision: machine.precision,
+            memory: machine.memory,
+        };
+        finish(&request, sign)
+    }
+}
+
+/// Trains, and says how it went.
+pub(super) fn finish(request: &Request, sign: StopSign) -> ExitCode {
+    match train(request, sign, progress_bar()) {
+        Ok(summary) => {
+            tracing::info!(
+                held_out_loss_before = summary.held_out_loss_before,
+                held_out_loss_after = summary.held_out_loss_after,
+                steps = summary.steps,
+                tokens = summary.tokens_trained,
+                seconds = summary.seconds,
+                "the result is in {}",
+                request.out.display()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(OfflineError::Work(WorkError::Train(TrainError::Stopped(stop)))) => {
+            tracing::warn!(%stop, "stopped; start again alike to go on");
+            stop_exit(&stop)
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            job_exit(JobExit::Failed)
+        }
+    }
+}
