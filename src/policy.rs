@@ -143,6 +143,13 @@ impl Actor {
     pub fn is_platform(&self) -> bool {
         self.roles.iter().any(|role| role.is_platform())
     }
+
+    /// Whether the actor may hear who of `institution` decided something and why: people of the institution itself,
+    /// and the platform. Others hear what holds and since when.
+    #[must_use]
+    pub fn is_close_to(&self, institution: InstitutionId) -> bool {
+        self.is_platform() || self.institution == institution
+    }
 }
 
 /// Everything that needs leave.

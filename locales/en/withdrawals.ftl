@@ -43,6 +43,10 @@ withdrawal-see = See what follows
 withdrawal-what = What happens when you confirm
 withdrawal-what-history = History stays: you can prove later what happened.
 withdrawal-what-anew = You can give permission again later, but what was deleted does not come back.
+withdrawal-siblings = { $count ->
+    [one] Note: version { $versions } has the same files, or some of them. That version stays.
+   *[other] Note: versions { $versions } have the same files, or some of them. Those versions stay.
+  } Do you want to stop that too? Then withdraw permission for the whole dataset.
 withdrawal-reason = Why do you withdraw permission?
 withdrawal-reason-hint = Whoever uses the data will read this.
 withdrawal-confirm = Withdraw permission
@@ -86,6 +90,8 @@ effect-licensees = Licensees of these models
 effect-licensees-follows = Are told and must confirm that.
 effect-copies = Files
 effect-copies-follows = Are deleted, with all their versions. You get the proof.
+effect-siblings = Other versions with these files
+effect-siblings-follows = Stay. They may be used as long as there is permission for them.
 effect-documents = Public documents about these models
 effect-documents-follows = Get a new version that says so.
 withdrawal-page = Withdrawal: { $title }
@@ -110,6 +116,7 @@ consequence-retire = out of use
 withdrawal-copies = Copies of the data
 withdrawal-copies-none = Nothing has to be deleted: another permission still covers the data.
 withdrawal-copies-gone = { $gone } of { $all } copies proven gone
+withdrawal-first-copies = You see the first { $shown } of { $all } copies. What is not proven gone yet comes first.
 withdrawal-copy = Copy
 withdrawal-copy-versions = Deleted versions
 withdrawal-copy-gone = gone, checked { $when }
@@ -137,6 +144,7 @@ withdrawal-models-none = No model had been made with this data.
 withdrawal-models-keep = The agreement keeps these models in use. Their pages say that the data was withdrawn.
 withdrawal-models-retrain = These models may not be used until the platform has decided.
 withdrawal-models-retire = These models are out of use for good.
+withdrawal-first-models = You see the first { $shown } of { $all } models. Models that wait for a decision come first.
 withdrawal-model-kept = stays in use, with a notice
 withdrawal-model-retired = out of use
 withdrawal-model-undecided = not to be used; waits for a decision
@@ -174,6 +182,7 @@ withdrawal-notices-read = { $all ->
     [one] 1 notice
    *[other] { $all } notices
   }, { $read } confirmed.
+withdrawal-first-notices = You see the first { $shown } of { $all } notices. What still has to be confirmed comes first.
 withdrawal-notice-to = To
 withdrawal-notice-what = Notice
 withdrawal-notice-read = read, { $when }

@@ -43,6 +43,10 @@ withdrawal-see = Gevolgen bekijken
 withdrawal-what = Wat er gebeurt zodra u bevestigt
 withdrawal-what-history = De geschiedenis blijft: u kunt later bewijzen wat er is gebeurd.
 withdrawal-what-anew = U kunt later opnieuw toestemming geven, maar wat is verwijderd, komt niet terug.
+withdrawal-siblings = { $count ->
+    [one] Let op: versie { $versions } heeft dezelfde bestanden, of een deel daarvan. Die versie blijft bestaan.
+   *[other] Let op: de versies { $versions } hebben dezelfde bestanden, of een deel daarvan. Die versies blijven bestaan.
+  } Wilt u dat ook stoppen? Trek dan de toestemming voor de hele dataset in.
 withdrawal-reason = Waarom trekt u de toestemming in?
 withdrawal-reason-hint = Wie de data gebruikt, krijgt dit te lezen.
 withdrawal-confirm = Toestemming intrekken
@@ -86,6 +90,8 @@ effect-licensees = Licentiehouders van deze modellen
 effect-licensees-follows = Krijgen bericht en moeten dat bevestigen.
 effect-copies = Bestanden
 effect-copies-follows = Worden verwijderd, met alle versies. U krijgt het bewijs.
+effect-siblings = Andere versies met deze bestanden
+effect-siblings-follows = Blijven bestaan. Zij mogen worden gebruikt zolang er toestemming voor is.
 effect-documents = Openbare documenten over deze modellen
 effect-documents-follows = Krijgen een nieuwe versie waarin dit staat.
 withdrawal-page = Intrekking: { $title }
@@ -110,6 +116,7 @@ consequence-retire = uit gebruik
 withdrawal-copies = Kopieën van de data
 withdrawal-copies-none = Er hoeft niets te worden verwijderd: een andere toestemming dekt de data nog.
 withdrawal-copies-gone = { $gone } van { $all } kopieën aantoonbaar weg
+withdrawal-first-copies = U ziet de eerste { $shown } van { $all } kopieën. Wat nog niet aantoonbaar weg is, staat bovenaan.
 withdrawal-copy = Kopie
 withdrawal-copy-versions = Verwijderde versies
 withdrawal-copy-gone = weg, nagekeken { $when }
@@ -137,6 +144,7 @@ withdrawal-models-none = Er was geen model met deze data gemaakt.
 withdrawal-models-keep = De afspraken laten deze modellen in gebruik. Op hun pagina staat dat de data is ingetrokken.
 withdrawal-models-retrain = Deze modellen mogen niet worden gebruikt tot het platform heeft besloten.
 withdrawal-models-retire = Deze modellen zijn voorgoed uit gebruik.
+withdrawal-first-models = U ziet de eerste { $shown } van { $all } modellen. Modellen die op een besluit wachten, staan bovenaan.
 withdrawal-model-kept = blijft in gebruik, met melding
 withdrawal-model-retired = uit gebruik
 withdrawal-model-undecided = niet te gebruiken; wacht op een besluit
@@ -174,6 +182,7 @@ withdrawal-notices-read = { $all ->
     [one] 1 bericht
    *[other] { $all } berichten
   }, { $read } bevestigd.
+withdrawal-first-notices = U ziet de eerste { $shown } van { $all } berichten. Wat nog moet worden bevestigd, staat bovenaan.
 withdrawal-notice-to = Aan
 withdrawal-notice-what = Bericht
 withdrawal-notice-read = gelezen, { $when }

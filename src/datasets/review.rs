@@ -14,7 +14,7 @@ use crate::{
     db::{CommitError, Db, Event, StoreError, Subject},
     error::AppError,
     ids::{DatasetId, DatasetVersionId, InstitutionId, UserId},
-    policy::{self, Action, Actor, Denied, Permit},
+    policy::{self, Action, Actor, Denied, Permit, Role},
     privacy::{self, Standing},
 };
 
@@ -61,6 +61,17 @@ macro_rules! names {
             }
         }
     };
+}
+
+impl Kind {
+    /// Whose review it is.
+    #[must_use]
+    pub fn reviewer(self) -> Role {
+        match self {
+            Self::Data => Role::Steward,
+            Self::Legal => Role::LegalReviewer,
+        }
+    }
 }
 
 names!(Kind {

@@ -18,8 +18,9 @@ use crate::{
 
 /// A call at least this often; the program makes it twice in that time.
 const HEARTBEAT_SECONDS: u32 = 2;
-/// What a lost machine costs at most.
-const CHECKPOINT_SECONDS: u32 = 300;
+/// As long as a job may run: checkpoints stay on the machine, for no purge reaches them in the store so far, and no later
+/// attempt would be given one.
+const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The spec of a live attempt.
 pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {

@@ -21,7 +21,7 @@ pub use self::{
     deliver::{Deliver, DeliverError, deliver},
     mail::{Letter, MailError, Mailer},
     notice::{About, Notice, Recipient, Shown, Value},
-    store::{Filter, list, waiting_for},
+    store::{Counts, Filter, count_about, list, waiting_for},
     tell::{tell, tell_all},
 };
 use crate::{db::Db, worker::Running};

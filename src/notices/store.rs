@@ -59,8 +59,8 @@ pub(super) async fn insert(
 pub enum Filter<'a> {
     /// Those that an actor is told, by role or by name.
     For(&'a Actor),
-    /// Those about one thing, whoever is told.
-    About(Uuid),
+    /// Those about one thing, whoever is told, or of them those to one institution.
+    About(Uuid, Option<InstitutionId>),
     /// One, whoever is told.
     One(NoticeId),
     /// One, where an actor is told it, by role or by name.
@@ -74,8 +74,8 @@ const MOST_LISTED: i64 = 500;
 /// # Errors
 /// Where a row makes no sense or the database is away.
 pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Shown>, StoreError> {
-    let (mut institution, mut user, mut roles, mut about, mut one) =
-        (None, None, Vec::new(), None, None);
+    let (mut institution, mut user, mut roles, mut about, mut one, mut to) =
+        (None, None, Vec::new(), None, None, None);
     match filter {
         Filter::For(actor) | Filter::OneFor(_, actor) => {
             if let Filter::OneFor(id, _) = filter {
@@ -89,7 +89,10 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
                 .map(|role| role.name().to_owned())
                 .collect();
         }
-        Filter::About(id) => about = Some(id),
+        Filter::About(id, told) => {
+            about = Some(id);
+            to = told.map(|told| told.0);
+        }
         Filter::One(id) => one = Some(id.0),
     }
     let rows = sqlx::query!(
@@ -107,6 +110,7 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
            WHERE ($1::uuid IS NULL OR n.to_institution_id = $1 AND (n.to_user_id = $2 OR n.to_role = ANY($3)))
              AND ($4::uuid IS NULL OR n.subject_id = $4)
              AND ($5::uuid IS NULL OR n.id = $5)
+             AND ($7::uuid IS NULL OR n.to_institution_id = $7)
            -- However much is told: what has to be acknowledged is never pushed out.
            ORDER BY (n.acknowledge_by IS NOT NULL AND a.notice_id IS NULL) DESC, n.id DESC LIMIT $6"#,
         institution,
@@ -115,6 +119,7 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
         about,
         one,
         MOST_LISTED,
+        to,
     )
     .fetch_all(conn)
     .await?;
@@ -149,6 +154,36 @@ pub async fn list(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Sho
             })
         })
         .collect()
+}
+
+/// How many notices there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    pub all: i64,
+    /// That somebody said they read.
+    pub acknowledged: i64,
+}
+
+/// How many notices are about one thing, or of them to one institution.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn count_about(
+    conn: &mut PgConnection,
+    about: Uuid,
+    to: Option<InstitutionId>,
+) -> Result<Counts, StoreError> {
+    let counts = sqlx::query_as!(
+        Counts,
+        r#"SELECT count(*) AS "all!", count(a.notice_id) AS "acknowledged!"
+           FROM notices n LEFT JOIN notice_acknowledgements a ON a.notice_id = n.id
+           WHERE n.subject_id = $1 AND ($2::uuid IS NULL OR n.to_institution_id = $2)"#,
+        about,
+        to.map(|to| to.0),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(counts)
 }
 
 /// The notices that wait until `actor` says that they read them, newest first.

@@ -247,13 +247,14 @@ pub(super) fn layer_name(lang: Lang, layer: Layer) -> String {
     lang.t(&format!("layer-{}", key(layer.name())))
 }
 
-/// What the permissions of a dataset come to, as statements.
+/// What the permissions of a dataset come to, as statements. A reader who may not hear which person decided is told
+/// `instead` who did: the institution.
 #[must_use]
 pub fn rights_box(
     lang: Lang,
     facts: &DatasetFacts,
     permissions: &[Permission],
-    now: DateTime<Utc>,
+    (now, instead): (DateTime<Utc>, Option<&str>),
 ) -> RightsBox {
     let newest = permissions.iter().max_by_key(|p| (p.decided_at, p.id));
     let Some(newest) = newest else {
@@ -270,7 +271,7 @@ pub fn rights_box(
                 "rights-withdrawn-by"
             },
             &[
-                ("name", newest.decided_by.clone()),
+                ("name", instead.unwrap_or(&newest.decided_by).to_owned()),
                 ("when", moment(lang, now, newest.decided_at)),
             ],
         ),
@@ -652,7 +653,7 @@ mod tests {
         terms.prohibited.push(Purpose::Evaluation);
         terms.territories.push(Territory::Eu);
         terms.processing_locations.push("BE".parse().unwrap());
-        let said = rights_box(Lang::Nl, &facts("CC0-1.0"), &[given(terms)], now());
+        let said = rights_box(Lang::Nl, &facts("CC0-1.0"), &[given(terms)], (now(), None));
         assert_eq!(
             said.yes,
             "Mag gebruikt worden om taalmodellen te finetunen, door partners van GPT-NL, zonder winstoogmerk, \
@@ -666,8 +667,29 @@ mod tests {
     }
 
     #[test]
+    fn who_may_not_hear_of_the_person_hears_of_the_institution() {
+        let withdrawn = Permission {
+            state: State::Withdrawn,
+            ..given(terms())
+        };
+        for (permission, begin) in [
+            (given(terms()), "Besloten door Archief"),
+            (withdrawn, "Ingetrokken door Archief"),
+        ] {
+            let reader = (now(), Some("Archief"));
+            let said = rights_box(Lang::Nl, &facts("CC0-1.0"), &[permission], reader);
+            assert!(said.by.starts_with(begin), "{}", said.by);
+        }
+    }
+
+    #[test]
     fn a_licence_in_the_way_is_named() {
-        let said = rights_box(Lang::En, &facts("unknown"), &[given(terms())], now());
+        let said = rights_box(
+            Lang::En,
+            &facts("unknown"),
+            &[given(terms())],
+            (now(), None),
+        );
         assert_eq!(said.yes, "");
         assert!(said.waiting.contains("unknown"), "{}", said.waiting);
     }

@@ -150,6 +150,10 @@ impl Assessment {
         if method.is_empty() && measurement.is_some() {
             errors.add("method", Say::new("assessment-measured-what"));
         }
+        // How well masking works is measured, not believed.
+        if !method.is_empty() && measurement.is_none() {
+            errors.add("found", Say::new("assessment-measure-it"));
+        }
         let risk = errors.text("risk", &raw.risk, long(1));
         let result = errors.choice("result", Outcome::parse(&raw.result));
         if method.is_empty()
@@ -395,6 +399,10 @@ mod tests {
         let errors = Assessment::parse(&typed).unwrap_err();
         assert!(errors.of("method").is_some());
         typed.method = "namen vervangen".into();
+        let errors = Assessment::parse(&typed).unwrap_err();
+        let fields: Vec<_> = errors.iter().map(|(field, _)| *field).collect();
+        assert_eq!(fields, ["found"], "a method is measured");
+        (typed.documents, typed.found, typed.missed) = ("50".into(), "40".into(), "2".into());
         assert!(Assessment::parse(&typed).is_ok());
     }
 

@@ -27,7 +27,7 @@ pub use self::{
     error::WithdrawError,
     lost_place::declare_lost,
     purge::{Purge, PurgeError, purge, purge_again, purge_folders},
-    reach::{Preview, Reach, preview, uses},
+    reach::{Preview, Reach, Sibling, preview, uses},
     scope::{Consequence, Extent, Target, UnknownExtent},
 };
 use crate::{
@@ -66,17 +66,14 @@ pub async fn waiting_for(db: &Db, actor: &Actor) -> Result<Vec<Waiting>, StoreEr
             continue;
         }
         let mut conn = db.read().await?;
-        for duty in store::open_duties(&mut conn, role).await? {
-            if duty.kind != DutyKind::Purge || duty.due_at <= db.now() {
-                found.push(Waiting {
-                    withdrawal: duty.withdrawal,
-                    title: duty.title,
-                    kind: duty.kind,
-                    withdrawn_at: duty.withdrawn_at,
-                    due_at: duty.due_at,
-                });
-            }
-        }
+        let open = store::open_duties(&mut conn, role, db.now()).await?;
+        found.extend(open.into_iter().map(|duty| Waiting {
+            withdrawal: duty.withdrawal,
+            title: duty.title,
+            kind: duty.kind,
+            withdrawn_at: duty.withdrawn_at,
+            due_at: duty.due_at,
+        }));
     }
     Ok(found)
 }

@@ -259,8 +259,8 @@ pub(super) async fn conclude_in(
     tx: &mut WriteTx<'_>,
     id: WithdrawalId,
 ) -> Result<bool, WithdrawError> {
-    let (all, left) = store::count_items(tx.conn(), id).await?;
-    if left > 0 {
+    let copies = store::count_items(tx.conn(), id, None).await?;
+    if copies.left > 0 {
         return Ok(false);
     }
     let withdrawal = store::find(tx.conn(), id)
@@ -270,7 +270,7 @@ pub(super) async fn conclude_in(
     if is_new {
         tx.record(&Purged {
             withdrawal: id,
-            copies: all,
+            copies: copies.all,
             dataset: withdrawal.dataset,
             institution: withdrawal.institution,
         })?;

@@ -36,6 +36,8 @@ pub struct Reach {
     pub delete_within_days: i32,
     /// Those of them that were curated from it, in other datasets.
     pub derived: Vec<Derived>,
+    /// Versions of the same dataset that hold the same files, or a part of them, and stay.
+    pub siblings: Vec<Sibling>,
     /// Jobs on its data, or on a model made from it; over or not.
     pub jobs: Vec<JobId>,
     /// Models made from it, and from those, at any depth.
@@ -46,15 +48,28 @@ impl Reach {
     /// What it comes to in short: the same text for the same numbers, so that who confirms confirms what they saw.
     #[must_use]
     pub fn in_short(&self) -> String {
+        let siblings: Vec<String> = self
+            .siblings
+            .iter()
+            .map(|sibling| sibling.number.to_string())
+            .collect();
         format!(
-            "{}-{}-{}-{}-{}",
+            "{}-{}-{}-{}-{}-{}",
             self.permissions.len(),
             self.fallen.len(),
             self.jobs.len(),
             self.models.len(),
             self.consequence.name(),
+            siblings.join("."),
         )
     }
+}
+
+/// A version of the same dataset that holds the same files, or a part of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sibling {
+    pub version: DatasetVersionId,
+    pub number: i32,
 }
 
 /// A version of another dataset, of whatever institution, that was curated from what is withdrawn.
@@ -150,6 +165,15 @@ pub(super) async fn reach(
             partly.push(version.id);
         }
     }
+    // Where a version that counts is left, the same files may be in it.
+    let is_left = versions
+        .iter()
+        .any(|version| counts(&version.status) && !fallen.contains(&version.id));
+    let siblings = if is_left {
+        store::siblings(conn, dataset, &fallen).await?
+    } else {
+        Vec::new()
+    };
     // What others curated from it is a copy too.
     let derived = store::derived(conn, dataset, &fallen).await?;
     let curated = derived.iter().map(|one| one.version);
@@ -180,6 +204,7 @@ pub(super) async fn reach(
             .unwrap_or(30),
         fallen,
         derived,
+        siblings,
         jobs,
         models,
     })
@@ -258,6 +283,7 @@ pub async fn uses(db: &Db, dataset: DatasetId) -> Result<Preview, StoreError> {
         consequence: Consequence::Keep,
         fallen: versions,
         derived: Vec::new(),
+        siblings: Vec::new(),
         delete_within_days: 0,
         jobs,
         models,

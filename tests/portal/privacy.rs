@@ -347,3 +347,63 @@ async fn every_wrong_field_says_so_beside_it_and_others_see_no_form() {
         "there is nothing to assess"
     );
 }
+
+#[actix_web::test]
+async fn a_method_of_masking_that_nobody_measured_is_refused_beside_the_field() {
+    let app = TestApp::start().await;
+    let data = submitted(&app).await;
+    let mut contributor = app.browser("contributor.waterland").await;
+    let fields = [
+        ("bases", "e"),
+        ("basis_explained", "Archiefwet 1995"),
+        ("persons", "Raadsleden"),
+        ("data", "Namen"),
+        ("dpia", "DPIA 2026-14"),
+        ("method", "Namen vervangen"),
+        ("risk", "Een inspreker kan herkenbaar zijn"),
+        ("result", "acceptable"),
+    ];
+    for (lang, words) in [
+        ("nl", "Geef ook op hoe goed dat werkt"),
+        ("en", "Say how well that works"),
+    ] {
+        let path = format!("/{lang}/datasets/{}/privacy/new", data.dataset);
+        let answer = contributor.post_form(&path, &fields).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let beside = answer.text.split("id=\"found-error\"").nth(1);
+        let beside = beside.unwrap_or_else(|| panic!("nothing beside the field: {}", answer.text));
+        assert!(
+            beside.split("</p>").next().unwrap().contains(words),
+            "{beside}"
+        );
+        assert!(
+            answer.text.contains("Namen vervangen"),
+            "what was typed stays"
+        );
+    }
+    let none = json!("");
+    let unmeasured = assessment(&[
+        ("documents", none.clone()),
+        ("found", none.clone()),
+        ("missed", none.clone()),
+    ]);
+    let path = format!("/api/v1/datasets/{}/privacy", data.dataset);
+    let answer = contributor
+        .call(Method::POST, &path, Some(unmeasured))
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        answer.text
+    );
+    let unmasked = assessment(&[
+        ("method", none.clone()),
+        ("documents", none.clone()),
+        ("found", none.clone()),
+        ("missed", none),
+        ("result", json!("acceptable")),
+    ]);
+    fill(&mut contributor, data.dataset, unmasked).await;
+}

@@ -216,11 +216,10 @@ async fn one_purge_that_is_stuck_holds_up_no_other() {
     assert_eq!(stuck["copies"]["gone"], stuck["copies"]["all"], "{stuck:#}");
 }
 
-#[actix_web::test]
-async fn what_another_institution_curated_goes_with_proof_and_its_owner_is_told_and_sees_it() {
-    let (app, source) = prepared().await;
+/// A dataset of Harderwijk that was curated from a version of another institution.
+pub(crate) async fn curated_in_harderwijk(app: &TestApp, source: Uuid) -> given::Approved {
     let worker = app.work_until_stopped();
-    let curated = given::approved_dataset(&app).await;
+    let curated = given::approved_dataset(app).await;
     worker.cancel();
     let pool = app.pool().await;
     let mut tx = pool.begin().await.unwrap();
@@ -236,12 +235,20 @@ async fn what_another_institution_curated_goes_with_proof_and_its_owner_is_told_
         sqlx::query(statement)
             .bind(curated.dataset)
             .bind(curated.version)
-            .bind(source.version)
+            .bind(source)
             .execute(&mut *tx)
             .await
             .unwrap();
     }
     tx.commit().await.unwrap();
+    curated
+}
+
+#[actix_web::test]
+async fn what_another_institution_curated_goes_with_proof_and_its_owner_is_told_and_sees_it() {
+    let (app, source) = prepared().await;
+    let curated = curated_in_harderwijk(&app, source.version).await;
+    let pool = app.pool().await;
     let mut manager = app.browser("manager.waterland").await;
     let id = withdraw(&mut manager, source.dataset, "").await;
     app.run_tasks().await;

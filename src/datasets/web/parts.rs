@@ -338,7 +338,7 @@ pub(super) fn file_row(lang: Lang, file: File) -> FileRow {
 }
 
 pub(super) fn review_row(
-    lang: Lang,
+    (lang, is_close): (Lang, bool),
     now: DateTime<Utc>,
     dataset: &Dataset,
     (review, history): (&Review, &History),
@@ -356,10 +356,19 @@ pub(super) fn review_row(
             kind,
             label: lang.t(&format!("datasets-decision-{}", review.decision.name())),
         },
-        who: review.decided_by_name.clone(),
+        // For others it is the role that decided, and why is between it and the institution.
+        who: if is_close {
+            review.decided_by_name.clone()
+        } else {
+            lang.t(&format!("role-{}", review.kind.reviewer().name()))
+        },
         when: moment(lang, now, review.decided_at),
         exact: review.decided_at.to_rfc3339(),
-        reason: review.reason.clone(),
+        reason: if is_close {
+            review.reason.clone()
+        } else {
+            String::new()
+        },
         is_earlier: Some(review.submitted_at) != dataset.version.submitted_at,
         then,
         as_at,

@@ -76,13 +76,15 @@ async fn draw(
     dataset: Dataset,
 ) -> Result<ShowPage, AppError> {
     let (lang, actor, now) = (page.lang(), page.actor(), db.now());
+    let is_close = actor.is_close_to(dataset.institution);
+    let instead = (!is_close).then_some(dataset.institution_name.as_str());
     let files = files(db, dataset.version.id).await?;
     let mut conn = db.read().await?;
     let reviews = review_store::of_version(&mut conn, dataset.version.id).await?;
     let (words, has_permission) =
         match super::super::read_policy(&mut conn, dataset.version.id, now).await? {
             Some((facts, permissions)) => (
-                permissions::rights_box(lang, &facts, &permissions, now),
+                permissions::rights_box(lang, &facts, &permissions, (now, instead)),
                 permissions.iter().any(|p: &Permission| p.state.counts()),
             ),
             None => (permissions::RightsBox::default(), false),
@@ -188,7 +190,7 @@ async fn draw(
         reviews: reviews
             .iter()
             .rev()
-            .map(|one| review_row(lang, now, &dataset, (one, &history)))
+            .map(|one| review_row((lang, is_close), now, &dataset, (one, &history)))
             .collect(),
         panels,
         add_agreement: (status != Status::Withdrawn

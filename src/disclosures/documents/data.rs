@@ -15,7 +15,6 @@ use crate::{
 
 /// The records that say that a dataset version was read, and by what leave.
 pub(super) fn sources(used: &UsedDataset, jobs: &[JobId]) -> Vec<Source> {
-    let page = format!("/datasets/{}", used.dataset);
     let mut source = vec![version_source(used)];
     if let Some(stated) = &used.public {
         source.push(stated_source(used, stated.id));

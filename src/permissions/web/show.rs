@@ -14,7 +14,7 @@ use super::{
 use crate::{
     db::Db,
     error::AppError,
-    ids::{DatasetId, InstitutionId, PermissionId},
+    ids::{DatasetId, PermissionId},
     policy::{self, Action, Actor},
     web::{ApiActor, ApiResult, Chrome, Lang, Page, PageResult, filters, moment, short_hash},
 };
@@ -91,7 +91,7 @@ async fn show(
     let (lang, now) = (page.lang(), db.now());
     let permission = &found.permission;
     let is_over = standing(permission, now).is_some();
-    let is_close = is_close(page.actor(), found.institution);
+    let is_close = page.actor().is_close_to(found.institution);
     let events = events.into_iter().rev().map(|one| Event {
         badge: badge(one.state.counts()),
         state: lang.t(&format!("permission-state-{}", one.state)),
@@ -167,11 +167,6 @@ fn exports(lang: Lang, id: PermissionId, is_over: bool) -> Vec<Export> {
         .collect()
 }
 
-/// Who hears why and by whom: the institution itself, and the platform. Others hear what holds and since when.
-fn is_close(actor: &Actor, institution: InstitutionId) -> bool {
-    actor.is_platform() || actor.institution == institution
-}
-
 /// One permission, with its terms in both languages and its events from first to last.
 #[get("/api/v1/permissions/{id}")]
 async fn show_json(db: web::Data<Db>, actor: ApiActor, id: web::Path<PermissionId>) -> ApiResult {
@@ -183,7 +178,7 @@ async fn show_json(db: web::Data<Db>, actor: ApiActor, id: web::Path<PermissionI
 
 fn json_of(actor: &Actor, found: &Found, events: &[EventRow]) -> serde_json::Value {
     let permission = &found.permission;
-    let is_close = is_close(actor, found.institution);
+    let is_close = actor.is_close_to(found.institution);
     json!({
         "id": permission.id,
         "dataset": found.dataset,

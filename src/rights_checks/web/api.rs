@@ -59,7 +59,7 @@ pub(super) async fn show(
     query: web::Query<Query>,
 ) -> ApiResult {
     let subject = load(&db, &actor.0, *path).await?;
-    let is_close = actor.0.is_platform() || actor.0.institution == subject.institution;
+    let is_close = actor.0.is_close_to(subject.institution);
     let now = db.now();
     let at = match &query.at {
         Some(text) => as_at::moment(text, now).ok_or(AppError::invalid("rights-no-moment"))?,

@@ -7,17 +7,18 @@ mod write;
 
 pub(super) use self::{
     purge::{
-        Deleted, Item, Progress, Words, abort_uploads, add_deletion, add_failure, add_lost_place,
-        add_proof, count_items, given_up, items_of, plan_purge, unproven_folders, unproven_objects,
-        unproven_words, waiting_at, withdraw_versions,
+        Deleted, Item, ItemCounts, Progress, Words, abort_uploads, add_deletion, add_failure,
+        add_lost_place, add_proof, count_items, given_up, items_of, open_places, plan_purge,
+        unproven_folders, unproven_objects, unproven_words, waiting_at, withdraw_versions,
     },
     reach::{
         Contribution, UseCounts, contributions, copies, derived, descendants, jobs_on, keys,
-        lock_dataset, lock_datasets_of, lock_models, models, tokens_read, use_counts, versions,
+        lock_dataset, lock_datasets_of, lock_models, models, siblings, tokens_read, use_counts,
+        versions,
     },
     show::{
-        Duty, ListedWithdrawal, MadeOfModel, Stops, Withdrawal, curated_by, duties, find, list,
-        model_named, models_of, open_duties, overdue_once, overdue_untold, stops_of,
+        Duty, ListedWithdrawal, MadeOfModel, Stops, Withdrawal, count_models, curated_by, duties,
+        find, list, model_named, models_of, open_duties, overdue_once, overdue_untold, stops_of,
     },
     write::{
         NewWithdrawal, add_decision, add_duty, add_lift_proposal, end_duty, insert, insert_jobs,

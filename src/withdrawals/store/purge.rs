@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{MeterTx, StoreError, WriteTx},
-    ids::{AttemptId, DatasetVersionId, FileId, JobId, PurgeItemId, WithdrawalId},
+    ids::{AttemptId, DatasetVersionId, FileId, InstitutionId, JobId, PurgeItemId, WithdrawalId},
 };
 
 /// Gives up what is still being uploaded to these versions; answers the files, for their leftovers to be freed.
@@ -254,9 +254,6 @@ pub(in super::super) async fn add_failure(
 #[derive(Debug, Clone, serde::Serialize)]
 pub(in super::super) struct Progress {
     pub kind: String,
-    /// Whose data it is a copy of; none for a work folder.
-    #[serde(skip)]
-    pub owner: Option<uuid::Uuid>,
     /// The object's key, or the attempt.
     pub name: String,
     /// The file's path in the dataset.
@@ -274,14 +271,16 @@ pub(in super::super) struct Progress {
     pub problem: Option<String>,
 }
 
-/// Everything that has to go for a withdrawal, by name.
+/// What has to go for a withdrawal, or of it the copies of one institution's data: what nobody has proven gone first,
+/// then by name, 2,000 at most; [`count_items`] says how many there are.
 pub(in super::super) async fn items_of(
     conn: &mut PgConnection,
     withdrawal: WithdrawalId,
+    owner: Option<InstitutionId>,
 ) -> Result<Vec<Progress>, StoreError> {
     let rows = sqlx::query_as!(
         Progress,
-        r#"SELECT i.kind, d.institution_id AS "owner?", i.name, f.path AS "path?", f.sha256 AS "sha256?",
+        r#"SELECT i.kind, i.name, f.path AS "path?", f.sha256 AS "sha256?",
                   ARRAY(SELECT d.object_version FROM purge_deletions d WHERE d.item_id = i.id
                         ORDER BY d.deleted_at, d.object_version) AS "deleted!",
                   (SELECT max(d.deleted_at) FROM purge_deletions d WHERE d.item_id = i.id) AS deleted_at,
@@ -297,29 +296,66 @@ pub(in super::super) async fn items_of(
            LEFT JOIN dataset_versions v ON v.id = f.dataset_version_id
            LEFT JOIN datasets d ON d.id = v.dataset_id
            LEFT JOIN purge_proofs p ON p.item_id = i.id
-           WHERE i.withdrawal_id = $1 ORDER BY i.kind, f.path, i.name LIMIT 2000"#,
+           WHERE i.withdrawal_id = $1 AND ($2::uuid IS NULL OR d.institution_id = $2)
+           ORDER BY p.item_id IS NOT NULL, i.kind, f.path, i.name LIMIT 2000"#,
         withdrawal.0,
+        owner.map(|owner| owner.0),
     )
     .fetch_all(conn)
     .await?;
     Ok(rows)
 }
 
-/// How many items a withdrawal has, and how many of them nobody has proven gone, nor declared gone with their machine.
+/// How many copies have to go.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct ItemCounts {
+    pub all: i64,
+    /// Proven gone.
+    pub gone: i64,
+    /// Neither proven gone nor declared gone with their machine.
+    pub left: i64,
+}
+
+/// How many items a withdrawal has, or of it the copies of one institution's data.
 pub(in super::super) async fn count_items(
     conn: &mut PgConnection,
     withdrawal: WithdrawalId,
-) -> Result<(i64, i64), StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE p.item_id IS NULL AND NOT EXISTS (
+    owner: Option<InstitutionId>,
+) -> Result<ItemCounts, StoreError> {
+    let counts = sqlx::query_as!(
+        ItemCounts,
+        r#"SELECT count(*) AS "all!", count(p.item_id) AS "gone!",
+                  count(*) FILTER (WHERE p.item_id IS NULL AND NOT EXISTS (
                       SELECT 1 FROM lost_places l JOIN attempts a ON a.id = i.attempt_id
                       WHERE l.place = i.place AND l.declared_at > a.created_at)) AS "left!"
-           FROM purge_items i LEFT JOIN purge_proofs p ON p.item_id = i.id WHERE i.withdrawal_id = $1"#,
+           FROM purge_items i LEFT JOIN purge_proofs p ON p.item_id = i.id
+           WHERE i.withdrawal_id = $1 AND ($2::uuid IS NULL OR EXISTS (
+               SELECT 1 FROM dataset_files f JOIN dataset_versions v ON v.id = f.dataset_version_id
+               JOIN datasets d ON d.id = v.dataset_id WHERE f.id = i.file_id AND d.institution_id = $2))"#,
         withdrawal.0,
+        owner.map(|owner| owner.0),
     )
     .fetch_one(conn)
     .await?;
-    Ok((row.all, row.left))
+    Ok(counts)
+}
+
+/// The machines with work folders of a withdrawal that nobody has proven gone, nor declared gone with their machine.
+pub(in super::super) async fn open_places(
+    conn: &mut PgConnection,
+    withdrawal: WithdrawalId,
+) -> Result<Vec<String>, StoreError> {
+    let places = sqlx::query_scalar!(
+        r#"SELECT DISTINCT i.place AS "place!" FROM purge_items i JOIN attempts a ON a.id = i.attempt_id
+           WHERE i.withdrawal_id = $1 AND i.kind = 'work_folder'
+             AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)
+             AND NOT EXISTS (SELECT 1 FROM lost_places l WHERE l.place = i.place AND l.declared_at > a.created_at)
+           ORDER BY 1"#,
+        withdrawal.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(places)
 }
 
 /// Keeps that a machine is gone.

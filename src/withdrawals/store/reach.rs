@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::reach::{Copies, Derived, ReachedKey, ReachedModel};
+use super::super::reach::{Copies, Derived, ReachedKey, ReachedModel, Sibling};
 use crate::{
     db::{StoreError, WriteTx},
     ids::{ApiKeyId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
@@ -131,6 +131,35 @@ pub(in super::super) async fn derived(
             dataset: DatasetId(row.dataset),
             title: row.title,
             owner: InstitutionId(row.institution_id),
+        })
+        .collect())
+}
+
+/// The other versions of the same dataset that count and hold files of these: made from one of them or the other way
+/// round, at any depth, or with a file of the same content. Oldest first.
+pub(in super::super) async fn siblings(
+    conn: &mut PgConnection,
+    dataset: DatasetId,
+    versions: &[DatasetVersionId],
+) -> Result<Vec<Sibling>, StoreError> {
+    let versions: Vec<_> = versions.iter().map(|version| version.0).collect();
+    let rows = sqlx::query!(
+        "SELECT v.id, v.number FROM dataset_versions v
+         WHERE v.dataset_id = $2 AND v.id <> ALL($1) AND v.status NOT IN ('withdrawn', 'rejected')
+           AND (v.id IN (SELECT id FROM lineage_descendants($1) UNION ALL SELECT id FROM lineage_ancestors($1))
+                OR EXISTS (SELECT 1 FROM dataset_files f JOIN dataset_files g ON g.sha256 = f.sha256
+                           WHERE f.dataset_version_id = ANY($1) AND g.dataset_version_id = v.id))
+         ORDER BY v.number",
+        &versions,
+        dataset.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Sibling {
+            version: DatasetVersionId(row.id),
+            number: row.number,
         })
         .collect())
 }

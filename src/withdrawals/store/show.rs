@@ -8,7 +8,7 @@ use super::super::duty::Kind;
 use crate::{
     db::{CorruptRow, StoreError},
     ids::{DatasetId, InstitutionId, ModelId, WithdrawalId},
-    policy::{Role, Visibility},
+    policy::Role,
 };
 
 /// A withdrawal as it was made.
@@ -108,15 +108,15 @@ pub(in super::super) struct ListedWithdrawal {
     pub(in super::super) at: DateTime<Utc>,
 }
 
-/// Withdrawals, newest first.
+/// The withdrawals of these datasets, newest first.
 pub(in super::super) async fn list(
     conn: &mut PgConnection,
-    visibility: Visibility,
+    datasets: &[DatasetId],
 ) -> Result<Vec<ListedWithdrawal>, StoreError> {
+    let datasets: Vec<_> = datasets.iter().map(|dataset| dataset.0).collect();
     let rows = sqlx::query!(
-        "SELECT w.id, w.dataset_id, w.withdrawn_at FROM withdrawals w
-         WHERE $1::uuid IS NULL OR w.institution_id = $1 ORDER BY w.id DESC LIMIT 200",
-        visibility.filter(),
+        "SELECT id, dataset_id, withdrawn_at FROM withdrawals WHERE dataset_id = ANY($1) ORDER BY id DESC",
+        &datasets,
     )
     .fetch_all(conn)
     .await?;
@@ -181,10 +181,29 @@ pub(in super::super) struct MadeOfModel {
     pub lift_reason: Option<String>,
 }
 
-/// The models of a withdrawal: those that wait for a decision first, 200 at most.
+/// How many models a withdrawal touched, or of them one institution's.
+pub(in super::super) async fn count_models(
+    conn: &mut PgConnection,
+    id: WithdrawalId,
+    owner: Option<InstitutionId>,
+) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM withdrawal_models w JOIN models m ON m.id = w.model_id
+           WHERE w.withdrawal_id = $1 AND ($2::uuid IS NULL OR m.institution_id = $2)"#,
+        id.0,
+        owner.map(|owner| owner.0),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
+/// The models of a withdrawal, or of them one institution's: those that wait for a decision first, 200 at most;
+/// [`count_models`] says how many there are.
 pub(in super::super) async fn models_of(
     conn: &mut PgConnection,
     id: WithdrawalId,
+    owner: Option<InstitutionId>,
 ) -> Result<Vec<MadeOfModel>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT w.model_id, m.name, m.institution_id, m.released_at IS NOT NULL AS "was_released!", i.name AS institution, w.consequence, w.was_served, m.status,
@@ -200,9 +219,10 @@ pub(in super::super) async fn models_of(
            LEFT JOIN models n ON n.id = d.replaced_by
            LEFT JOIN lift_proposals p ON p.withdrawal_id = w.withdrawal_id AND p.model_id = w.model_id
            LEFT JOIN users y ON y.id = p.proposed_by
-           WHERE w.withdrawal_id = $1
+           WHERE w.withdrawal_id = $1 AND ($2::uuid IS NULL OR m.institution_id = $2)
            ORDER BY d.decision IS NOT NULL, w.consequence = 'retrain' DESC, m.id LIMIT 200"#,
         id.0,
+        owner.map(|owner| owner.0),
     )
     .fetch_all(conn)
     .await?;
@@ -265,7 +285,8 @@ pub(in super::super) struct Duty {
 /// Which duties are looked for.
 enum Wanted {
     Of(WithdrawalId),
-    OpenFor(Role),
+    /// Open and for people of this role to act on at this moment.
+    OpenFor(Role, DateTime<Utc>),
     /// Open and past their day at this moment, and nobody was told so far.
     OverdueUntold(DateTime<Utc>),
 }
@@ -278,12 +299,14 @@ pub(in super::super) async fn duties(
     select(conn, Wanted::Of(id)).await
 }
 
-/// The duties of a role that are open; the earliest first, 200 at most.
+/// The duties of a role that are open and wait for a person at `now`; the earliest first, 200 at most. The purge waits
+/// for nobody unless it is late.
 pub(in super::super) async fn open_duties(
     conn: &mut PgConnection,
     role: Role,
+    now: DateTime<Utc>,
 ) -> Result<Vec<Duty>, StoreError> {
-    select(conn, Wanted::OpenFor(role)).await
+    select(conn, Wanted::OpenFor(role, now)).await
 }
 
 /// Duties that were to be done before `now` and that no notice named yet; 200 at most, so ask again until none is
@@ -301,10 +324,10 @@ pub(in super::super) fn overdue_once(duty: &Duty) -> String {
 }
 
 async fn select(conn: &mut PgConnection, wanted: Wanted) -> Result<Vec<Duty>, StoreError> {
-    let (withdrawal, role, overdue_at) = match wanted {
-        Wanted::Of(id) => (Some(id.0), None, None),
-        Wanted::OpenFor(role) => (None, Some(role.name()), None),
-        Wanted::OverdueUntold(now) => (None, None, Some(now)),
+    let (withdrawal, role, overdue_at, role_at) = match wanted {
+        Wanted::Of(id) => (Some(id.0), None, None, None),
+        Wanted::OpenFor(role, now) => (None, Some(role.name()), None, Some(now)),
+        Wanted::OverdueUntold(now) => (None, None, Some(now), None),
     };
     let rows = sqlx::query!(
         r#"SELECT d.id, d.withdrawal_id, d.kind, d.owner_role, d.due_at, s.title, w.withdrawn_at, e.ended_at AS "ended_at?",
@@ -315,7 +338,7 @@ async fn select(conn: &mut PgConnection, wanted: Wanted) -> Result<Vec<Duty>, St
            LEFT JOIN withdrawal_duty_ends e ON e.duty_id = d.id
            LEFT JOIN users u ON u.id = e.ended_by
            WHERE ($1::uuid IS NULL OR d.withdrawal_id = $1)
-             AND ($2::text IS NULL OR d.owner_role = $2)
+             AND ($2::text IS NULL OR d.owner_role = $2 AND (d.kind <> 'purge' OR d.due_at <= $4))
              AND ($1::uuid IS NOT NULL OR e.duty_id IS NULL)
              AND ($3::timestamptz IS NULL OR d.due_at <= $3 AND NOT EXISTS (
                  SELECT 1 FROM notices n WHERE n.once = 'overdue:' || d.withdrawal_id || ':' || d.kind))
@@ -323,6 +346,7 @@ async fn select(conn: &mut PgConnection, wanted: Wanted) -> Result<Vec<Duty>, St
         withdrawal,
         role,
         overdue_at,
+        role_at,
     )
     .fetch_all(conn)
     .await?;

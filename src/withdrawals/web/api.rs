@@ -66,6 +66,7 @@ async fn reach(
         "on_withdrawal": found.reach.consequence,
         "permissions": found.reach.permissions,
         "versions": found.reach.fallen,
+        "siblings": found.reach.siblings,
         "jobs": found.reach.jobs,
         "jobs_by_status": by_status,
         "seen": found.reach.in_short(),
@@ -139,11 +140,6 @@ fn notice(told: &Shown) -> serde_json::Value {
 async fn show(actor: ApiActor, db: web::Data<Db>, path: web::Path<WithdrawalId>) -> ApiResult {
     let found = whole(&db, &actor.0, *path).await?;
     let withdrawal = &found.withdrawal;
-    let gone = found
-        .copies
-        .iter()
-        .filter(|copy| copy.verified_absent_at.is_some())
-        .count();
     Ok(HttpResponse::Ok().json(serde_json::json!({
         "id": withdrawal.id,
         "dataset": withdrawal.dataset,
@@ -158,7 +154,10 @@ async fn show(actor: ApiActor, db: web::Data<Db>, path: web::Path<WithdrawalId>)
         "addresses": { "count": withdrawal.addresses, "end_at": withdrawal.addresses_end_at },
         "jobs": found.stops,
         "models": found.models,
-        "copies": { "all": found.copies.len(), "gone": gone, "items": found.copies },
+        "models_all": found.models_all,
+        "copies": { "all": found.copies_all.all, "gone": found.copies_all.gone, "items": found.copies },
+        "notices_all": found.notices_all.all,
+        "notices_acknowledged": found.notices_all.acknowledged,
         "notices": found.notices.iter().map(notice).collect::<Vec<_>>(),
         "duties": found.duties,
     })))

@@ -70,6 +70,8 @@ struct AskPage {
     /// What was shown, to be sent along with the confirmation.
     seen: String,
     choices: Vec<Choice>,
+    /// That other versions hold the same files and stay; empty where none does.
+    siblings: String,
     effects: Vec<Effect>,
     jobs: Vec<JobRow>,
     models: Vec<ModelRow>,
@@ -209,6 +211,7 @@ async fn draw(
         ),
         extent: sheet.extent.to_string(),
         choices: choices(page, db, dataset.id, sheet.extent).await?,
+        siblings: siblings(page, &found),
         effects: effects(page, db, &found),
         jobs: job_rows(page, db, &found),
         models: model_rows(page, &found),
@@ -220,6 +223,26 @@ async fn draw(
         reason: sheet.reason,
         errors: problems(lang, &sheet.errors),
     })
+}
+
+/// Which other versions hold the same files and stay, and what to withdraw where that is not meant.
+fn siblings(page: &Page, found: &Preview) -> String {
+    let numbers: Vec<String> = found
+        .reach
+        .siblings
+        .iter()
+        .map(|sibling| sibling.number.to_string())
+        .collect();
+    if numbers.is_empty() {
+        return String::new();
+    }
+    page.lang().t_with(
+        "withdrawal-siblings",
+        &[
+            ("count", numbers.len().to_string()),
+            ("versions", numbers.join(", ")),
+        ],
+    )
 }
 
 /// The keys: by name for the platform, how many each institution has for others.
@@ -379,6 +402,9 @@ fn effects(page: &Page, db: &Db, found: &Preview) -> Vec<Effect> {
             bytes(lang, found.copies.size_bytes)
         );
         lines.push(line("copies", size, &until(delete_by), &worker));
+    }
+    if !found.reach.siblings.is_empty() {
+        lines.push(line("siblings", count(found.reach.siblings.len()), "", ""));
     }
     if !found.models.is_empty() {
         lines.push(line(

@@ -72,8 +72,8 @@ async fn draw(page: &Page, db: &Db, one: Option<DatasetId>) -> PageResult {
     }
     let mut conn = db.read().await?;
     let own = store::contributions(&mut conn, visibility, one).await?;
-    let withdrawals = store::list(&mut conn, visibility).await?;
     let ids: Vec<DatasetId> = own.iter().map(|dataset| dataset.id).collect();
+    let withdrawals = store::list(&mut conn, &ids).await?;
     let counts = store::use_counts(&mut conn, &ids, db.now()).await?;
     drop(conn);
     if one.is_some() && own.is_empty() {

@@ -83,12 +83,16 @@ struct ShowPage {
     stops: Vec<StopRow>,
     models: Vec<ModelRow>,
     models_text: String,
+    /// That the list is not whole; empty where it is.
+    models_first: String,
     copies: Vec<CopyRow>,
-    copies_gone: usize,
-    copies_all: usize,
+    copies_gone: i64,
+    copies_all: i64,
     copies_text: String,
+    copies_first: String,
     notices: Vec<NoticeRow>,
     notices_text: String,
+    notices_first: String,
     duties: Vec<DutyRow>,
     may_decide: bool,
     may_confirm: bool,
@@ -118,11 +122,6 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         Some((dataset, title)) => (*dataset, title.as_str()),
         None => (withdrawal.dataset, withdrawal.title.as_str()),
     };
-    let gone = found
-        .copies
-        .iter()
-        .filter(|copy| copy.verified_absent_at.is_some())
-        .count();
     let decides = policy::check(
         actor,
         Action::ReleaseModel,
@@ -148,11 +147,7 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         &Scope::of(withdrawal.institution),
     )
     .is_ok();
-    let read = found
-        .notices
-        .iter()
-        .filter(|notice| notice.acknowledged_at.is_some())
-        .count();
+    let (copies, told) = (found.copies_all, found.notices_all);
     ShowPage {
         chrome: page.chrome(),
         id: withdrawal.id,
@@ -173,15 +168,17 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
             .iter()
             .map(|model| model_row(page, db, model, (may_decide, may_confirm)))
             .collect(),
-        copies_gone: gone,
-        copies_all: found.copies.len(),
+        models_first: first_of(lang, "models", found.models.len(), found.models_all),
+        copies_gone: copies.gone,
+        copies_all: copies.all,
         copies_text: lang.t_with(
             "withdrawal-copies-gone",
             &[
-                ("gone", gone.to_string()),
-                ("all", found.copies.len().to_string()),
+                ("gone", number(lang, copies.gone)),
+                ("all", number(lang, copies.all)),
             ],
         ),
+        copies_first: first_of(lang, "copies", found.copies.len(), copies.all),
         copies: found
             .copies
             .iter()
@@ -190,10 +187,11 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         notices_text: lang.t_with(
             "withdrawal-notices-read",
             &[
-                ("all", found.notices.len().to_string()),
-                ("read", read.to_string()),
+                ("all", number(lang, told.all)),
+                ("read", number(lang, told.acknowledged)),
             ],
         ),
+        notices_first: first_of(lang, "notices", found.notices.len(), told.all),
         notices: found
             .notices
             .iter()
@@ -207,7 +205,7 @@ fn draw(page: &Page, db: &Db, found: Whole) -> ShowPage {
         may_decide,
         may_confirm,
         places: if ends.is_ok() {
-            open_places(&found.copies)
+            found.places.clone()
         } else {
             Vec::new()
         },
@@ -403,16 +401,16 @@ fn duty_row(lang: Lang, db: &Db, duty: &Duty) -> DutyRow {
     }
 }
 
-/// Machines with work folders that nobody has proven gone.
-fn open_places(copies: &[Progress]) -> Vec<String> {
-    let mut places: Vec<String> = copies
-        .iter()
-        .filter(|copy| copy.verified_absent_at.is_none() && copy.lost_reason.is_none())
-        .filter_map(|copy| copy.place.clone())
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    places
+/// That a list shows the first `shown` of `all`, and which those are; nothing where it shows them all.
+fn first_of(lang: Lang, what: &str, shown: usize, all: i64) -> String {
+    let shown = i64::try_from(shown).unwrap_or(i64::MAX);
+    if shown >= all {
+        return String::new();
+    }
+    lang.t_with(
+        &format!("withdrawal-first-{what}"),
+        &[("shown", number(lang, shown)), ("all", number(lang, all))],
+    )
 }
 
 fn copy_row(lang: Lang, db: &Db, copy: &Progress) -> CopyRow {
