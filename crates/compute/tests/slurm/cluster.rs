@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -59,12 +60,14 @@ pub(crate) struct Cluster {
 }
 
 /// A port such that it and the next 40 are free, below those that the kernel gives away.
+///
+/// Tests that run beside each other, in one process or in many, begin to look at different ones.
 fn free_ports() -> u16 {
-    let seed = std::process::id();
+    static TESTS: AtomicU32 = AtomicU32::new(0);
+    let seed =
+        std::process::id().wrapping_mul(97) % 400 + TESTS.fetch_add(1, Ordering::Relaxed) * 29;
     (0..400_u32)
-        .map(|try_no| {
-            u16::try_from(10_000 + (seed.wrapping_mul(97) + try_no * 53) % 400 * 50).unwrap()
-        })
+        .map(|try_no| u16::try_from(10_000 + (seed % 400 + try_no * 53) % 400 * 50).unwrap())
         .find(|port| (*port..port + 40).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
         .unwrap()
 }

@@ -38,6 +38,12 @@ fn attempt(cluster: &Cluster, exit_code: i32) -> Launch {
     launch
 }
 
+/// Whether a job has begun with it.
+fn is_claimed(cluster: &Cluster, launch: &Launch) -> bool {
+    let folder = cluster.path("shared").join(launch.attempt.to_string());
+    folder.join("claim").symlink_metadata().is_ok()
+}
+
 /// Each of `portals` submits each attempt at about the same time.
 fn submit_all(portals: &[Arc<Slurm>], launches: &[Launch]) -> JoinSet<Handle> {
     let mut submitting = JoinSet::new();
@@ -82,6 +88,8 @@ async fn many(transport: Transport) {
     let next = Arc::new(cluster.backend(transport));
     while jobs.iter().any(|job| !job.is_done) {
         tokio::time::sleep(LOOK_AGAIN).await;
+        // A controller that was set back and starts a job twice takes the machine out of use; an administrator's work.
+        cluster.resume_node();
         let open: Vec<&mut Job> = jobs.iter_mut().filter(|job| !job.is_done).collect();
         let handles: Vec<Handle> = open.iter().map(|job| job.handle()).collect();
         let reports = match next.statuses(&handles).await {
@@ -102,7 +110,7 @@ async fn many(transport: Transport) {
                 }
                 // A controller that is killed forgets what it took in the last seconds: what had not begun is
                 // submitted again, and for what had begun without an end there is another attempt.
-                State::Unknown if cluster.starts(job.latest()) == 0 => {}
+                State::Unknown if !is_claimed(&cluster, job.latest()) => {}
                 State::Unknown | State::Ended { .. } => {
                     job.attempts.push(attempt(&cluster, job.exit_code));
                 }
