@@ -155,6 +155,9 @@ pub enum Refusal {
     /// The scheduler said no to this request: no such partition, an account without rights, more than there is.
     #[error("the scheduler refused: {0}")]
     Scheduler(String),
+    /// The job's script could not be written.
+    #[error("the job script could not be written: {0}")]
+    Script(String),
     /// It must have ended first.
     #[error("{0} still runs")]
     Running(Handle),

@@ -78,6 +78,14 @@ pub fn shell(script: &str) -> Launch {
     }
 }
 
+/// As [`shell`], of a script that a suite which stops half-way leaves behind.
+fn bounded(script: &str) -> Launch {
+    Launch {
+        time_limit: Some(Duration::from_secs(600)),
+        ..shell(script)
+    }
+}
+
 /// Waits until the program has ended and answers its exit code; `None` where it does not within `patience`.
 ///
 /// # Errors
@@ -208,7 +216,7 @@ impl Suite<'_> {
         let claim =
             "a cancelled program is gone with all it started, also where it ignores SIGTERM";
         let file = self.ground.room.join("deaf");
-        let launch = shell(&format!(
+        let launch = bounded(&format!(
             "trap '' TERM; (while :; do sleep 1; done) & echo $! >'{0}.new' && mv '{0}.new' '{0}'; while :; do sleep 1; done",
             file.display()
         ));
@@ -288,7 +296,7 @@ impl Suite<'_> {
             told.display(),
             go.display()
         );
-        let launch = shell(&script);
+        let launch = bounded(&script);
         let handle = self.backend.submit(&launch).await.map_err(failed(claim))?;
         holds(
             appears(&told, self.ground.patience).await,
@@ -349,7 +357,7 @@ impl Suite<'_> {
         let never = Handle(Uuid::now_v7().to_string());
         self.backend.clean(&never).await.map_err(failed(claim))?;
         let claim = "what runs is not cleaned";
-        let launch = shell("while :; do sleep 1; done");
+        let launch = bounded("while :; do sleep 1; done");
         let handle = self.backend.submit(&launch).await.map_err(failed(claim))?;
         let cleaned = self.backend.clean(&handle).await;
         let is_refused = matches!(cleaned, Err(ComputeError::Refused(Refusal::Running(_))));

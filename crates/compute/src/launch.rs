@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Refusal;
@@ -26,7 +27,8 @@ pub struct Launch {
 }
 
 /// What a program needs, for each of its nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Resources {
     /// GPUs of the place's kind.
     pub gpus: u32,

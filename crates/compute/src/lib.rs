@@ -6,6 +6,9 @@
 //! | backend | where | module |
 //! |---|---|---|
 //! | [`Local`] | processes of this machine | `local` |
+//! | [`Slurm`] | jobs of a cluster, through its commands here, the same over ssh, or slurmrestd | `slurm` |
+//!
+//! [`Places`] opens what the configuration names.
 //!
 //! Whatever the backend, *an attempt is started at most once*: [`ComputeBackend::submit`] with the same attempt id
 //! finds the first start, also after a crash between the start and the caller's own commit. [`conformance`] is the
@@ -16,14 +19,20 @@ pub mod conformance;
 mod launch;
 mod local;
 mod log;
+mod places;
+mod reconcile;
 mod redact;
 mod report;
+mod slurm;
 
 pub use self::{
     backend::{ComputeBackend, ComputeError, Handle, Listed, Refusal, Trouble},
     launch::{Launch, Resources},
     local::Local,
     log::{LOG_PART_BYTES, LogPart},
+    places::{ComputePlace, Place, PlaceError, PlaceKind, Places, Surroundings},
+    reconcile::cancel_strays,
     redact::redact,
     report::{Cause, Report, State, Usage},
+    slurm::{RestSettings, Slurm, SlurmSettings, SshSettings, Transport},
 };

@@ -1,6 +1,7 @@
 //! Does with this engine what the scripts in `scripts/peers` do with PyTorch, so that the two can be compared.
 //!
 //! ```text
+//! peer synthetic OUT                                a tiny model with random weights
 //! peer tokens  BASE OUT TEXT..                       the texts as token ids, u32
 //! peer export  BASE OUT f32|bf16 [ADAPTER]           a folder in the hub's layout, with an adapter merged in
 //! peer adapter BASE OUT RANK ALPHA                   a fresh adapter for all projections
@@ -17,6 +18,7 @@ use std::{env, error::Error, fs, path::Path, time::Instant};
 use language_model::{
     Document, LoraAdapter, ModelFile, Parameters, Target,
     export::{Export, NumberFormat},
+    synthetic::Synthetic,
     training_graph::{Batch, Precision, Trained, TrainingModel, take_profile},
 };
 
@@ -26,6 +28,7 @@ fn main() -> Done {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        ["synthetic", out] => Ok(Synthetic::default().write_gguf(Path::new(out))?),
         ["tokens", base, out, texts @ ..] => tokens(base, out, texts),
         ["export", base, out, format, adapter @ ..] => export(base, out, format, adapter),
         ["adapter", base, out, rank, alpha] => adapter(base, out, rank.parse()?, alpha.parse()?),

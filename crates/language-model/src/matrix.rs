@@ -48,6 +48,33 @@ impl<'a> Matrix<'a> {
         self.data.get(place).copied().unwrap_or_default()
     }
 
+    /// True where the numbers of a row lie side by side.
+    pub fn has_contiguous_rows(&self) -> bool {
+        self.column_stride == 1
+    }
+
+    /// The numbers of one row.
+    ///
+    /// # Panics
+    /// Where rows are not contiguous, or there is no such row: a mistake in the graph.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(
+            self.has_contiguous_rows() && row < self.rows,
+            "there is no such row"
+        );
+        &self.data[row * self.row_stride..][..self.columns]
+    }
+
+    /// Some columns of every row.
+    pub fn some_columns(self, columns: std::ops::Range<usize>) -> Self {
+        let start = (columns.start * self.column_stride).min(self.data.len());
+        Self {
+            data: &self.data[start..],
+            columns: columns.len(),
+            ..self
+        }
+    }
+
     /// Rows as columns.
     pub fn transposed(self) -> Self {
         Self {

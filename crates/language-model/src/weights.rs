@@ -76,6 +76,30 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// Lets the system take back the memory of the file's pages; they are read again when they are needed.
+    pub(crate) fn forget_pages(&self) {
+        #[cfg(unix)]
+        {
+            let (start, length) = (self.place.start, self.place.len());
+            #[expect(
+                unsafe_code,
+                reason = "dropping pages is unsafe for mappings that were written to"
+            )]
+            // SAFETY: the mapping is of a file and read-only, so dropped pages come back as they were.
+            let dropped = unsafe {
+                self.source.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    start,
+                    length,
+                )
+            };
+            // Advice that is not taken costs memory, nothing else.
+            drop(dropped);
+        }
+    }
+}
+
 /// Where llama.cpp stores row `row` of a query or key projection with heads of width `width`.
 ///
 /// The hub's layout turns the pairs (i, i + width/2), llama.cpp the neighbours (2i, 2i + 1); its converter

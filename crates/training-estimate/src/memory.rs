@@ -7,7 +7,7 @@ const TOKENS_AT_ONCE: u64 = 512;
 /// Tokens up to which activations are kept where the settings leave it open (`KEPT_TOKENS`).
 const KEPT_TOKENS: u64 = 1024;
 /// Rows whose logits are held at once.
-const LOGIT_ROWS: u64 = 256;
+const LOGIT_ROWS: u64 = 252;
 const F32: u64 = 4;
 /// The program itself with its threads.
 const PROGRAM: u64 = 24 << 20;
@@ -19,7 +19,7 @@ const DATA_TOKEN: u64 = 8;
 /// Where the memory goes, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// The frozen base in the form in which it multiplies, and the pages of its file.
+    /// The frozen base in the form in which it multiplies; where all weights are trained, the pages of its file.
     pub base: u64,
     /// Trained numbers, their gradients and two moments, and the best copy.
     pub trained: u64,
@@ -44,15 +44,16 @@ impl Memory {
 pub fn memory(shape: &Shape, settings: &Settings) -> Memory {
     let trained = settings.trained(shape);
     let copies = if settings.keeps_best { 5 } else { 4 };
-    let frozen = match settings.method {
-        // In sixteen bits each matrix is there twice, once for each direction.
+    let base = match settings.method {
+        // Packed once for both ways; the pages of the file are given back as it is read.
         Method::Lora { .. } | Method::Dpo { .. } => {
-            F32 * (shape.blocks() + shape.table() + shape.width)
+            let each = if settings.is_half { F32 / 2 } else { F32 };
+            each * (shape.blocks() + shape.table() + shape.width)
         }
-        Method::Full => 0,
+        Method::Full => settings.base_bytes,
     };
     Memory {
-        base: frozen + settings.base_bytes,
+        base,
         trained: copies * F32 * trained,
         activations: activations(shape, settings).max(opening(shape, settings)),
         data: DATA_TOKEN * settings.data_tokens,

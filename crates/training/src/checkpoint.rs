@@ -128,19 +128,10 @@ impl Checkpoint {
     /// # Errors
     /// Where the file is missing, broken or of another shape.
     pub fn read(path: &Path, parameters: usize) -> io::Result<Self> {
-        let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let mut file = BufReader::new(file);
-        let mut head = [0; 8];
-        file.read_exact(&mut head)?;
-        let head = u64::from_le_bytes(head);
-        if head > MOST_HEADER_BYTES {
-            return Err(broken("the header is too long"));
-        }
-        let mut header = vec![0; usize::try_from(head).unwrap_or(0)];
-        file.read_exact(&mut header)?;
-        let header: Value = serde_json::from_slice(&header)?;
+        let (head, header) = read_header(&mut file)?;
         let position = header
             .get("__metadata__")
             .and_then(|metadata| metadata.get(POSITION)?.as_str())
@@ -174,6 +165,37 @@ impl Checkpoint {
             position,
         })
     }
+}
+
+/// What a safetensors file with a position says of itself, as text.
+///
+/// # Errors
+/// Where the file is missing, broken or has no position.
+pub fn metadata(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let header = read_header(&mut file)?.1;
+    let metadata = header.get("__metadata__");
+    let position = metadata.and_then(|metadata| metadata.get(POSITION)?.as_str());
+    position
+        .map(str::to_owned)
+        .ok_or_else(|| broken("there is no position"))
+}
+
+fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+/// The length of a safetensors file's header, and the header.
+fn read_header(file: &mut impl Read) -> io::Result<(u64, Value)> {
+    let mut head = [0; 8];
+    file.read_exact(&mut head)?;
+    let head = u64::from_le_bytes(head);
+    if head > MOST_HEADER_BYTES {
+        return Err(broken("the header is too long"));
+    }
+    let mut header = vec![0; usize::try_from(head).unwrap_or(0)];
+    file.read_exact(&mut header)?;
+    Ok((head, serde_json::from_slice(&header)?))
 }
 
 /// Replaces the file at `path` by what `write` writes, safe against a stop of process or machine at any moment.

@@ -1,12 +1,20 @@
 //! Whether a task fits, before it starts.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use job_contract::{LoraSettings, Recompute, Task};
-use language_model::{Config, training_graph::Precision};
-use training_estimate::{Change, Memory, Method, Projections, Settings, Shape, memory, what_fits};
+use language_model::{Config, ModelFile, OpenError, training_graph::Precision};
+use serde::Serialize;
+use training_estimate::{
+    Change, Memory, Method, Projections, Settings, Shape, Work, memory, usage, what_fits, work,
+};
 
-use crate::settings::precision;
+use crate::{
+    data::{DataError, DataSettings, Piece, Source, Wanted, prepare},
+    settings::{BadSettings, precision, validate},
+    training_loop::{steps_an_epoch, total_steps},
+    work::weights_bytes,
+};
 
 /// Bytes of text for each token, at least.
 const BYTES_A_TOKEN: u64 = 3;
@@ -106,5 +114,101 @@ pub fn check(shape: &Shape, settings: &Settings, has: u64) -> Result<Memory, Doe
         needs,
         has,
         changes: what_fits(shape, settings, has),
+    })
+}
+
+/// What a run will need.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// At the peak.
+    pub memory_bytes: u64,
+    /// Numbers that are trained.
+    pub trained: u64,
+    pub steps: u32,
+    /// Tokens to learn from, over all epochs.
+    pub tokens: u64,
+    pub flop: f64,
+    pub seconds: Option<f64>,
+    pub joules: Option<f64>,
+}
+
+impl Estimate {
+    /// With time and energy on a machine of this speed and power.
+    #[must_use]
+    pub fn at(mut self, flop_per_second: f64, watts: f64) -> Self {
+        let usage = usage(self.flop, flop_per_second, watts);
+        self.seconds = Some(usage.seconds);
+        self.joules = Some(usage.joules);
+        self
+    }
+}
+
+/// Why nothing can be estimated.
+#[derive(Debug, thiserror::Error)]
+pub enum EstimateError {
+    #[error("the base model cannot be used: {0}")]
+    Model(#[from] OpenError),
+    #[error(transparent)]
+    Settings(#[from] BadSettings),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("nothing is trained by this task")]
+    NoTraining,
+}
+
+/// Estimates a fine-tuning; reads the data to count its tokens.
+///
+/// # Errors
+/// [`EstimateError`] where base, settings or data cannot be used.
+pub fn estimate(
+    task: &Task,
+    base: &Path,
+    (sources, validation): (&[Source], &[Source]),
+    (of_place, seed): (Precision, u64),
+) -> Result<Estimate, EstimateError> {
+    let model = ModelFile::open(base)?;
+    validate(task, &model.config, !validation.is_empty())?;
+    let training = task.training().ok_or(EstimateError::NoTraining)?;
+    let wanted = match task {
+        Task::Dpo { .. } => Wanted::Preferences,
+        _ => Wanted::Examples,
+    };
+    let of_data = DataSettings {
+        sequence_length: training.sequence_length as usize,
+        held_out_share: training.held_out_share,
+        seed,
+        packing: training.packing,
+        canaries: training.canaries,
+        wanted,
+    };
+    let speech = (&model.tokenizer, model.chat_template.as_ref());
+    let data = prepare(sources, validation, speech, of_data)?;
+    let bytes = (weights_bytes(base), 0);
+    let mut settings = settings(task, of_place, bytes).ok_or(EstimateError::NoTraining)?;
+    settings.data_tokens = data.tokens;
+    let count = |pieces: &[Piece]| {
+        pieces
+            .iter()
+            .map(|piece| piece.tokens() as u64)
+            .sum::<u64>()
+    };
+    let steps = total_steps(training, data.sequences.len());
+    let each_epoch = steps_an_epoch(training, data.sequences.len());
+    let epochs = f64::from(steps) / f64::from(each_epoch);
+    let every = training.evaluate_every_steps.unwrap_or(each_epoch).max(1);
+    let tokens = (count(&data.pieces) as f64 * epochs) as u64;
+    let shape = shape(&model.config);
+    let whole = Work {
+        tokens,
+        measured_tokens: count(&data.held_out) * u64::from(steps / every + 1),
+    };
+    Ok(Estimate {
+        memory_bytes: memory(&shape, &settings).total(),
+        trained: settings.trained(&shape),
+        steps,
+        tokens,
+        flop: work(&shape, &settings, whole),
+        seconds: None,
+        joules: None,
     })
 }

@@ -1,7 +1,7 @@
 //! What decides a run to the last bit, in one hash.
 
 use data_encoding::HEXLOWER;
-use job_contract::Task;
+use job_contract::{Recipe, Task};
 use language_model::training_graph::Precision;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,7 @@ pub struct Deciding<'a> {
     pub validation: &'a [String],
     pub seed: u64,
     pub precision: Precision,
+    pub recipe: &'a Recipe,
 }
 
 impl Deciding<'_> {
@@ -80,6 +81,7 @@ mod tests {
             validation: &[],
             seed: 1,
             precision: Precision::Full,
+            recipe: &Recipe::Own,
         };
         assert_eq!(one().hash(), one().hash());
         let other_task = Task::FineTuneFull {

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod methods;
 pub mod offline;
 pub mod optimiser;
+pub mod recipe;
 pub mod schedule;
 pub mod settings;
 pub mod stop;

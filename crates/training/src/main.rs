@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use job_contract::ExitCode as JobExit;
@@ -13,8 +13,8 @@ use training::{
 };
 
 use crate::cli::{
-    EvaluateArguments, FinetuneArguments, Machine, MergeArguments, PretrainArguments, RunArguments,
-    TERMINATED, job_exit,
+    EstimateArguments, EvaluateArguments, FinetuneArguments, Machine, MergeArguments,
+    PretrainArguments, RunArguments, TERMINATED, job_exit,
 };
 
 /// Trains language models, for the portal or with local files.
@@ -43,6 +43,14 @@ struct Cli {
     /// Bytes of memory that may be used [default: as many as are free].
     #[arg(long, env = "FACULTY_TRAINING_MEMORY", global = true)]
     memory: Option<u64>,
+    /// A Python with PyTorch, transformers and PEFT, for jobs with several processes.
+    #[arg(
+        long,
+        env = "FACULTY_TRAINING_PYTHON",
+        default_value = "python3",
+        global = true
+    )]
+    python: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
@@ -83,6 +91,8 @@ enum Command {
     Pretrain(PretrainArguments),
     /// Measures a model and prints the figures as JSON.
     Evaluate(EvaluateArguments),
+    /// Says what a fine-tuning will need: memory, operations, and time where the machine's speed is known.
+    Estimate(EstimateArguments),
     /// Writes a base model with an adapter added to it as a whole model.
     Merge(MergeArguments),
 }
@@ -122,6 +132,7 @@ fn main() -> ExitCode {
     let machine = Machine {
         precision: cli.precision.into(),
         memory: cli.memory,
+        python: cli.python,
     };
     if !matches!(cli.command, Command::Run(_)) {
         runtime.spawn(end_without_memory());
@@ -131,6 +142,7 @@ fn main() -> ExitCode {
         Command::Finetune(arguments) => arguments.run(machine, sign),
         Command::Pretrain(arguments) => arguments.run(machine, sign),
         Command::Evaluate(arguments) => arguments.run(machine, sign),
+        Command::Estimate(arguments) => arguments.run(&machine),
         Command::Merge(arguments) => arguments.run(),
     };
     // A thread that memory has run out for never comes back.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use job_contract::{FileFormat, JobEvent, Task};
+use job_contract::{FileFormat, JobEvent, Recipe, Task};
 use language_model::training_graph::Precision;
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::{
     fingerprint::Deciding,
     job::hash_file,
     memory,
+    recipe::Torchrun,
     settings::precision,
     stop::{Stop, StopSign},
     training_loop::Observer,
@@ -38,6 +39,9 @@ pub struct Request {
     pub precision: Precision,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
+    pub recipe: Recipe,
+    /// A Python with PyTorch, where the recipe needs one.
+    pub python: PathBuf,
 }
 
 /// Why there is no result.
@@ -92,6 +96,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         validation: &hashes(&request.validation)?,
         seed: request.seed,
         precision: training.map_or(of_place, |training| precision(training, of_place)),
+        recipe: &request.recipe,
     };
     let run = deciding.hash();
     fs::create_dir_all(&request.out).map_err(disk(&request.out))?;
@@ -109,6 +114,20 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         seed: request.seed,
         precision: of_place,
         memory: request.memory,
+        torchrun: match request.recipe {
+            Recipe::Own => None,
+            Recipe::Torchrun {
+                processes,
+                nodes,
+                strategy,
+            } => Some(Torchrun {
+                python: &request.python,
+                processes,
+                nodes,
+                strategy,
+                meeting: "",
+            }),
+        },
         checkpoint: &checkpoint,
         resume: None,
         run: &run,

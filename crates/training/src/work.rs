@@ -19,6 +19,7 @@ use crate::{
     evaluation::{self, EvaluateError, Subject},
     export, memory,
     methods::{Dpo, Fresh, FreshError, Full, Learner, Lora},
+    recipe::{self, RecipeError, Torchrun},
     settings::{self, BadSettings, precision, recomputation, validate},
     stop::Stop,
     training_loop::{Course, Observer, Plan, TrainError, train},
@@ -42,6 +43,8 @@ pub struct Order<'a> {
     pub precision: Precision,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
+    /// Several processes of PyTorch instead of this one.
+    pub torchrun: Option<Torchrun<'a>>,
     pub checkpoint: &'a Path,
     /// What an earlier attempt left.
     pub resume: Option<&'a Path>,
@@ -83,6 +86,8 @@ pub enum WorkError {
     Evaluation(#[from] EvaluateError),
     #[error("the model cannot be written: {0}")]
     Export(#[from] ExportError),
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     #[error(transparent)]
     Settings(#[from] BadSettings),
     #[error(transparent)]
@@ -136,11 +141,24 @@ pub fn work(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkE
 }
 
 fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError> {
+    let is_lora = matches!(order.task, Task::FineTuneLora { .. });
+    if order.torchrun.is_some() && !is_lora {
+        let problem =
+            "the torchrun recipe trains LoRA adapters; other methods need the program's own";
+        return Err(BadSettings::Together(problem).into());
+    }
     let examples = Wanted::Examples;
     match order.task {
         Task::FineTuneLora { lora, training } => {
             let model = open(order)?;
             let data = ready(order, speech(&model), training, examples)?;
+            if let Some(torchrun) = order.torchrun {
+                let settings = (lora, training);
+                let (course, adapter) =
+                    recipe::train(order, torchrun, (&model, &data), settings, observer)?;
+                let files = export::adapter(order, &adapter, observer)?;
+                return Ok(Done { course, files });
+            }
             let graph = graph(order, &model, training);
             let mut learner = Lora::new(&model, graph, lora, order.seed)?;
             let course = learn(order, &mut learner, &data, training, observer)?;

@@ -354,3 +354,47 @@ fn mistakes_are_said_in_words_and_fail() {
         assert!(said.contains(problem), "{said}");
     }
 }
+
+#[test]
+fn an_estimate_says_what_a_run_then_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    Synthetic::default()
+        .write_gguf(&folder.path().join("tiny.gguf"))
+        .unwrap();
+    text(folder.path());
+    let arguments = [
+        "estimate",
+        "--base",
+        "tiny.gguf",
+        "--data",
+        "tekst.txt",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "2",
+        "--sequence-length",
+        "64",
+        "--flop-per-second",
+        "1e9",
+        "--watts",
+        "50",
+    ];
+    let estimate: serde_json::Value =
+        serde_json::from_str(&run(folder.path(), &arguments)).unwrap();
+    assert!(
+        finetune(folder.path(), "tekst.txt")
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let summary = fs::read(folder.path().join("out/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!(estimate["steps"], summary["steps"]);
+    assert_eq!(estimate["tokens"], summary["tokens_trained"]);
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let ratio = number(&estimate["flop"]) / number(&summary["flop"]);
+    assert!((0.9..1.2).contains(&ratio), "{ratio}");
+    let (seconds, joules) = (number(&estimate["seconds"]), number(&estimate["joules"]));
+    assert!((joules / seconds - 50.0).abs() < 1e-6);
+}

@@ -7,11 +7,20 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::exponential::exp;
-use crate::matrix::{Matrix, Threads, Write, multiply};
+use super::{
+    exponential::exp,
+    frozen::Precision,
+    kernels::{
+        lanes::{largest, replace_and_sum},
+        vectorised,
+    },
+    packing::{Left, left_words},
+    product::{Panels, Place, multiply_here},
+};
+use crate::matrix::{Matrix, Write};
 
-/// Queries that are worked on at once.
-const TILE: usize = 128;
+/// Queries that are worked on at once: four tiles of rows.
+const TILE: usize = 48;
 
 /// Numbers of heads, their width.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +60,7 @@ struct Work<'a, 'o, const N: usize> {
 /// `softmax(q kᵀ / √head_dim) v` into `out` (as `q`), and the logarithm of each row's sum into `sums`
 /// (for each sequence `[heads, length]`).
 pub(super) fn forward(
-    shape: Shape,
+    (shape, precision): (Shape, Precision),
     sequences: &[Range<usize>],
     inputs: Inputs<'_>,
     out: &mut [f32],
@@ -61,41 +70,93 @@ pub(super) fn forward(
     let per_token = [shape.group() * d, shape.group()];
     share_out(shape, sequences, inputs, [out, sums], per_token)
         .into_par_iter()
-        .for_each(|work| {
-            let [out, sums] = work.out;
-            let length = work.length;
-            let mut scores = vec![0.0; TILE.min(length) * length];
-            for (head, q) in work.q.chunks(length * d).enumerate() {
-                for start in (0..length).step_by(TILE) {
-                    let rows = TILE.min(length - start);
-                    let keys = start + rows;
-                    let tile = &mut scores[..rows * keys];
-                    let queries = Matrix::new(&q[start * d..], rows, d);
-                    let k = Matrix::new(work.k, keys, d).transposed();
-                    multiply(
-                        (tile, keys),
-                        queries,
-                        k,
-                        (Write::Replace, shape.scale()),
-                        Threads::One,
-                    );
-                    let sums = &mut sums[head * length + start..][..rows];
-                    for ((row, scores), sum) in tile.chunks_mut(keys).enumerate().zip(sums) {
-                        *sum = softmax(scores, start + row + 1);
-                    }
-                    let place = &mut out[(head * length + start) * d..][..rows * d];
-                    let v = Matrix::new(work.v, keys, d);
-                    let tile = Matrix::new(tile, rows, keys);
-                    multiply((place, d), tile, v, (Write::Replace, 1.0), Threads::One);
-                }
-            }
+        .for_each_init(Scratch::default, |scratch, work| {
+            forward_head_group(shape, precision, work, scratch);
         });
+}
+
+/// Buffers of one thread: packed left factors, packed keys and values, scores.
+#[derive(Default)]
+struct Scratch {
+    left: Vec<f32>,
+    right: [Vec<f32>; 5],
+    scores: Vec<f32>,
+    d_scores: Vec<f32>,
+}
+
+/// Packs a left factor into a buffer that grows as needed.
+fn left<'a>(matrix: Matrix<'_>, precision: Precision, words: &'a mut Vec<f32>) -> Left<'a> {
+    let count = left_words(matrix, precision);
+    if words.len() < count {
+        words.resize(count, 0.0);
+    }
+    Left::pack_here(matrix, precision, words)
+}
+
+fn grow(numbers: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if numbers.len() < length {
+        numbers.resize(length, 0.0);
+    }
+    &mut numbers[..length]
+}
+
+fn forward_head_group(
+    shape: Shape,
+    precision: Precision,
+    work: Work<'_, '_, 2>,
+    scratch: &mut Scratch,
+) {
+    let (d, length) = (shape.head_dim, work.length);
+    let [out, sums] = work.out;
+    let keys = Matrix::new(work.k, length, d).transposed();
+    let values = Matrix::new(work.v, length, d);
+    let [keys_words, values_words, ..] = &mut scratch.right;
+    let keys_of = Panels::pack(keys, precision, keys_words);
+    let values_of = Panels::pack(values, precision, values_words);
+    for (head, q) in work.q.chunks(length * d).enumerate() {
+        for start in (0..length).step_by(TILE) {
+            let rows = TILE.min(length - start);
+            let keys = start + rows;
+            let first = head * length + start;
+            let scores = grow(&mut scratch.scores, rows * keys);
+            let queries = Matrix::new(&q[start * d..], rows, d);
+            let queries = left(queries, precision, &mut scratch.left);
+            let place = replaced(scores, keys, shape.scale());
+            multiply_here(place, queries, keys_of, keys);
+            let sums = &mut sums[first..][..rows];
+            for ((row, scores), sum) in scores.chunks_mut(keys).enumerate().zip(sums) {
+                *sum = softmax(scores, start + row + 1);
+            }
+            let probabilities = Matrix::new(scores, rows, keys);
+            let probabilities = left(probabilities, precision, &mut scratch.left);
+            let place = replaced(&mut out[first * d..][..rows * d], d, 1.0);
+            multiply_here(place, probabilities, values_of, d);
+        }
+    }
+}
+
+fn replaced(out: &mut [f32], stride: usize, scale: f32) -> Place<'_> {
+    Place {
+        out,
+        stride,
+        write: Write::Replace,
+        scale,
+    }
+}
+
+fn added(out: &mut [f32], stride: usize, scale: f32) -> Place<'_> {
+    Place {
+        out,
+        stride,
+        write: Write::Add,
+        scale,
+    }
 }
 
 /// The gradients of q, k and v. `dots` holds, laid out as `sums`, the product of each row of the output with its
 /// gradient `d_out`.
 pub(super) fn backward(
-    shape: Shape,
+    (shape, precision): (Shape, Precision),
     sequences: &[Range<usize>],
     inputs: Inputs<'_>,
     (sums, dots): (&[f32], &[f32]),
@@ -106,94 +167,96 @@ pub(super) fn backward(
     let per_token = [shape.group() * d, d, d];
     let pieces = share_out(shape, sequences, inputs, [dq, dk, dv], per_token);
     let rows = own_rows(shape, sequences);
-    pieces.into_par_iter().zip(rows).for_each(|(work, rows)| {
-        let d_out = &d_out[rows.start * d..rows.end * d];
-        backward_head_group(shape, work, (&sums[rows.clone()], &dots[rows]), d_out);
-    });
+    pieces
+        .into_par_iter()
+        .zip(rows)
+        .for_each_init(Scratch::default, |scratch, (work, rows)| {
+            let d_out = &d_out[rows.start * d..rows.end * d];
+            let kept = (&sums[rows.clone()], &dots[rows]);
+            backward_head_group((shape, precision), work, kept, d_out, scratch);
+        });
 }
 
 fn backward_head_group(
-    shape: Shape,
+    (shape, precision): (Shape, Precision),
     work: Work<'_, '_, 3>,
     (sums, dots): (&[f32], &[f32]),
     d_out: &[f32],
+    scratch: &mut Scratch,
 ) {
     let (d, length) = (shape.head_dim, work.length);
     let [dq, dk, dv] = work.out;
     dk.fill(0.0);
     dv.fill(0.0);
-    let mut scores = vec![0.0; TILE.min(length) * length];
-    let mut d_scores = scores.clone();
+    let (all_keys, all_values) = (
+        Matrix::new(work.k, length, d),
+        Matrix::new(work.v, length, d),
+    );
+    let [words_0, words_1, words_2, words_3, words_4] = &mut scratch.right;
+    let keys_across = Panels::pack(all_keys.transposed(), precision, words_0);
+    let values_across = Panels::pack(all_values.transposed(), precision, words_1);
+    let keys_down = Panels::pack(all_keys, precision, words_2);
     for (head, q) in work.q.chunks(length * d).enumerate() {
         for start in (0..length).step_by(TILE) {
             let rows = TILE.min(length - start);
             let keys = start + rows;
             let first = head * length + start;
-            let probabilities = &mut scores[..rows * keys];
             let queries = Matrix::new(&q[start * d..], rows, d);
-            let (k, v) = (Matrix::new(work.k, keys, d), Matrix::new(work.v, keys, d));
-            let scaled = (Write::Replace, shape.scale());
-            multiply(
-                (probabilities, keys),
-                queries,
-                k.transposed(),
-                scaled,
-                Threads::One,
-            );
-            for ((row, scores), sum) in probabilities
-                .chunks_mut(keys)
-                .enumerate()
-                .zip(&sums[first..])
-            {
-                let (seen, hidden) = scores.split_at_mut(start + row + 1);
-                seen.iter_mut().for_each(|score| *score = exp(*score - sum));
-                hidden.fill(0.0);
-            }
             let d_out = Matrix::new(&d_out[first * d..], rows, d);
-            let tile = &mut d_scores[..rows * keys];
-            multiply(
-                (tile, keys),
-                d_out,
-                v.transposed(),
-                (Write::Replace, 1.0),
-                Threads::One,
-            );
-            let rows_of_both = tile.chunks_mut(keys).zip(probabilities.chunks(keys));
-            for ((d_scores, probabilities), dot) in rows_of_both.zip(&dots[first..]) {
-                for (d_score, probability) in d_scores.iter_mut().zip(probabilities) {
-                    *d_score = probability * (*d_score - dot);
-                }
+            let probabilities = grow(&mut scratch.scores, rows * keys);
+            let packed = left(queries, precision, &mut scratch.left);
+            let place = replaced(probabilities, keys, shape.scale());
+            multiply_here(place, packed, keys_across, keys);
+            let d_scores = grow(&mut scratch.d_scores, rows * keys);
+            let packed = left(d_out, precision, &mut scratch.left);
+            multiply_here(replaced(d_scores, keys, 1.0), packed, values_across, keys);
+            for row in 0..rows {
+                let place = row * keys..(row + 1) * keys;
+                score_gradients(
+                    &mut probabilities[place.clone()],
+                    &mut d_scores[place],
+                    (start + row + 1, sums[first + row], dots[first + row]),
+                );
             }
-            let probabilities = Matrix::new(probabilities, rows, keys).transposed();
-            let d_scores = Matrix::new(tile, rows, keys);
-            let d_queries = &mut dq[first * d..][..rows * d];
-            multiply((d_queries, d), d_scores, k, scaled, Threads::One);
-            let added = (Write::Add, shape.scale());
-            multiply((dk, d), d_scores.transposed(), queries, added, Threads::One);
-            multiply(
-                (dv, d),
-                probabilities,
-                d_out,
-                (Write::Add, 1.0),
-                Threads::One,
-            );
+            let probabilities = Matrix::new(probabilities, rows, keys);
+            let d_scores = Matrix::new(d_scores, rows, keys);
+            let packed = left(d_scores, precision, &mut scratch.left);
+            let place = replaced(&mut dq[first * d..][..rows * d], d, shape.scale());
+            multiply_here(place, packed, keys_down, d);
+            let queries = Panels::pack(queries, precision, words_3);
+            let packed = left(d_scores.transposed(), precision, &mut scratch.left);
+            multiply_here(added(dk, d, shape.scale()), packed, queries, d);
+            let d_out = Panels::pack(d_out, precision, words_4);
+            let packed = left(probabilities.transposed(), precision, &mut scratch.left);
+            multiply_here(added(dv, d, 1.0), packed, d_out, d);
         }
     }
 }
 
-/// Turns the first `seen` scores of a row into probabilities and hides the rest; returns log of the sum.
-fn softmax(scores: &mut [f32], seen: usize) -> f32 {
-    let (seen, hidden) = scores.split_at_mut(seen);
-    let largest = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for score in seen.iter_mut() {
-        *score = exp(*score - largest);
-        sum += *score;
+vectorised! {
+    /// Turns the first `seen` scores of a row into probabilities and hides the rest; returns log of the sum.
+    fn softmax(scores: &mut [f32], seen: usize) -> f32 {
+        let (seen, hidden) = scores.split_at_mut(seen);
+        let most = largest(seen);
+        let sum = replace_and_sum(seen, |score| exp(score - most));
+        let inverse = 1.0 / sum;
+        seen.iter_mut().for_each(|score| *score *= inverse);
+        hidden.fill(0.0);
+        most + sum.ln()
     }
-    let inverse = 1.0 / sum;
-    seen.iter_mut().for_each(|score| *score *= inverse);
-    hidden.fill(0.0);
-    largest + sum.ln()
+}
+
+vectorised! {
+    /// Turns scores into probabilities again, and gradients of probabilities into those of scores.
+    fn score_gradients(scores: &mut [f32], d_scores: &mut [f32], row: (usize, f32, f32)) {
+        let (seen, sum, dot) = row;
+        for (score, d_score) in scores.iter_mut().zip(d_scores.iter_mut()).take(seen) {
+            *score = exp(*score - sum);
+            *d_score = *score * (*d_score - dot);
+        }
+        scores[seen..].fill(0.0);
+        d_scores[seen..].fill(0.0);
+    }
 }
 
 /// Cuts inputs and outputs into one piece of work for each sequence and key-value head.

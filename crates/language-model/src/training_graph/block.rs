@@ -142,7 +142,7 @@ pub(super) fn forward(
     };
     timed(Part::Attention, || {
         attention::forward(
-            pass.shape(),
+            (pass.shape(), pass.source.precision),
             pass.sequences,
             inputs,
             &mut mixed_by_head,
@@ -317,7 +317,7 @@ fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut P
     let places = [&mut dq[..], &mut dk, &mut dv];
     timed(Part::Attention, || {
         attention::backward(
-            pass.shape(),
+            (pass.shape(), pass.source.precision),
             sequences,
             inputs,
             (&kept.sums, &dots),

@@ -4,6 +4,10 @@ use rayon::prelude::*;
 
 use super::{
     exponential::exp,
+    kernels::{
+        lanes::{largest, replace_and_sum},
+        vectorised,
+    },
     linear::Linear,
     pool::Pool,
     profile::{Part, timed},
@@ -11,7 +15,7 @@ use super::{
 use crate::matrix::Write;
 
 /// Rows whose logits are held at once: 50 MB for a vocabulary of 49,152.
-const ROWS: usize = 256;
+const ROWS: usize = 252;
 
 /// Where the gradient of the hidden rows goes, and what each row's is multiplied by.
 pub(super) struct Gradient<'a> {
@@ -53,7 +57,7 @@ pub(super) fn cross_entropy(
         let first = part * ROWS;
         let mut logits = pool.take(rows * vocab);
         let hidden = &hidden[first * d..(first + rows) * d];
-        head.weight.forward(hidden, &mut logits, Write::Replace);
+        head.forward(hidden, &mut logits, Write::Replace, pool);
         let scales = gradient
             .as_ref()
             .map(|gradient| &gradient.scales[first..first + rows]);
@@ -80,25 +84,38 @@ pub(super) fn cross_entropy(
 
 /// The loss of one row; with a scale, the logits become their gradient, `scale (softmax - onehot)`.
 fn row(logits: &mut [f32], target: usize, scale: Option<f32>) -> RowLoss {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let most = most_of(logits);
     let target_logit = logits[target];
-    let mut total = 0.0f64;
     // Sums of short stretches in f32, of stretches in f64: fast, and exact enough for 49,152 terms.
-    for stretch in logits.chunks_mut(256) {
-        let mut sum = 0.0f32;
-        for logit in stretch.iter_mut() {
-            *logit = exp(*logit - largest);
-            sum += *logit;
-        }
-        total += f64::from(sum);
-    }
+    let total = logits
+        .chunks_mut(256)
+        .map(|stretch| f64::from(exponentials(stretch, most)))
+        .sum::<f64>();
     if let Some(scale) = scale {
-        let factor = (f64::from(scale) / total) as f32;
-        logits.iter_mut().for_each(|logit| *logit *= factor);
+        multiply_all(logits, (f64::from(scale) / total) as f32);
         logits[target] -= scale;
     }
     RowLoss {
-        loss: f64::from(largest) + total.ln() - f64::from(target_logit),
-        is_right: target_logit >= largest,
+        loss: f64::from(most) + total.ln() - f64::from(target_logit),
+        is_right: target_logit >= most,
+    }
+}
+
+vectorised! {
+    fn most_of(logits: &[f32]) -> f32 {
+        largest(logits)
+    }
+}
+
+vectorised! {
+    /// Every logit becomes `exp(logit - most)`; returns their sum.
+    fn exponentials(logits: &mut [f32], most: f32) -> f32 {
+        replace_and_sum(logits, |logit| exp(logit - most))
+    }
+}
+
+vectorised! {
+    fn multiply_all(numbers: &mut [f32], factor: f32) {
+        numbers.iter_mut().for_each(|number| *number *= factor);
     }
 }

@@ -4,7 +4,7 @@
 ///
 /// Splits x into `n ln 2 + r` with |r| ≤ ln 2 / 2 (Cody and Waite 1980) and takes the Taylor polynomial of degree
 /// seven for r, whose rest is below 6e-9.
-#[inline]
+#[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     /// Adding it rounds to a whole number in the low bits: 1.5 · 2²³.
     const ROUND: f32 = 12_582_912.0;

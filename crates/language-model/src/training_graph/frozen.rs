@@ -1,12 +1,12 @@
 //! Matrices that never change, in the form in which they multiply fastest.
 
-use super::bf16::{Packed, is_fast};
-use crate::{
-    matrix::{Matrix, Threads, Write, multiply},
-    weights::Tensor,
+use super::{
+    kernels::has_bf16,
+    packing::{Packed, Right},
 };
+use crate::{matrix::Matrix, weights::Tensor};
 
-/// How exactly the frozen weights multiply. Adapters, sums, norms and losses are f32 in any case.
+/// How exactly factors multiply. Sums, norms, losses and all numbers that are trained are f32 in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// f32 throughout.
@@ -18,26 +18,15 @@ pub enum Precision {
 impl Precision {
     /// Mixed where the processor has instructions for it, else full.
     pub fn fastest() -> Self {
-        if is_fast() { Self::Mixed } else { Self::Full }
+        if has_bf16() { Self::Mixed } else { Self::Full }
     }
 }
 
 /// Projections that read the same input, as one matrix `[outputs, inputs]`.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    form: Form,
-    inputs: usize,
-    outputs: usize,
-}
-
-#[derive(Debug)]
-enum Form {
-    Full(Vec<f32>),
-    /// Both orientations, because each is packed for its own direction.
-    Mixed {
-        forward: Packed,
-        backward: Packed,
-    },
+    /// The transpose, `[inputs, outputs]`.
+    packed: Packed,
 }
 
 impl Frozen {
@@ -47,59 +36,29 @@ impl Frozen {
         let mut weight = Vec::with_capacity(inputs * outputs);
         for part in parts {
             weight.extend(part.to_f32());
+            part.forget_pages();
         }
-        let form = match precision {
-            Precision::Full => Form::Full(weight),
-            Precision::Mixed => {
-                let matrix = Matrix::new(&weight, outputs, inputs);
-                Form::Mixed {
-                    forward: Packed::new(matrix.transposed()),
-                    backward: Packed::new(matrix),
-                }
-            }
-        };
+        let matrix = Matrix::new(&weight, outputs, inputs).transposed();
         Self {
-            form,
-            inputs,
-            outputs,
+            packed: Packed::new(matrix, precision),
         }
     }
 
     pub(super) fn inputs(&self) -> usize {
-        self.inputs
+        self.packed.inner
     }
 
     pub(super) fn outputs(&self) -> usize {
-        self.outputs
+        self.packed.columns
     }
 
-    /// `out = x Wᵀ` or `out += x Wᵀ` for `x` `[tokens, inputs]`.
-    pub(super) fn forward(&self, x: &[f32], out: &mut [f32], write: Write) {
-        match &self.form {
-            Form::Full(weight) => {
-                let x = Matrix::new(x, x.len() / self.inputs, self.inputs);
-                let weight = Matrix::new(weight, self.outputs, self.inputs).transposed();
-                multiply((out, self.outputs), x, weight, (write, 1.0), Threads::All);
-            }
-            Form::Mixed { forward, .. } => forward.multiply(x, out, write),
-        }
+    /// `Wᵀ`, from the right of `x`.
+    pub(super) fn forward(&self) -> Right<'_> {
+        Right::Packed(&self.packed)
     }
 
-    /// `dx = dy W` for `dy` `[tokens, outputs]`.
-    pub(super) fn backward(&self, dy: &[f32], dx: &mut [f32]) {
-        match &self.form {
-            Form::Full(weight) => {
-                let dy = Matrix::new(dy, dy.len() / self.outputs, self.outputs);
-                let weight = Matrix::new(weight, self.outputs, self.inputs);
-                multiply(
-                    (dx, self.inputs),
-                    dy,
-                    weight,
-                    (Write::Replace, 1.0),
-                    Threads::All,
-                );
-            }
-            Form::Mixed { backward, .. } => backward.multiply(dy, dx, Write::Replace),
-        }
+    /// `W`, from the right of `dy`.
+    pub(super) fn backward(&self) -> Right<'_> {
+        Right::Transposed(&self.packed)
     }
 }

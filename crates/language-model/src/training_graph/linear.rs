@@ -3,16 +3,14 @@
 use std::ops::Range;
 
 use super::{
+    adapted::Adapted,
     frozen::{Frozen, Precision},
+    packing::{Left, Right, left_words},
     pool::Pool,
-    product::{self, Dense},
+    product::{self, Dense, Place},
     profile::{Part, timed},
-    trained::Mask,
 };
-use crate::{
-    lora::{Group, LoraAdapter},
-    matrix::{Matrix, Threads, Write, multiply},
-};
+use crate::matrix::{Matrix, Write};
 
 /// A matrix `[outputs, inputs]` as a pass reads it.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +20,7 @@ pub(super) enum Weight<'a> {
     Dense(Dense<'a>),
 }
 
-impl Weight<'_> {
+impl<'a> Weight<'a> {
     pub(super) fn inputs(self) -> usize {
         match self {
             Self::Frozen(frozen) => frozen.inputs(),
@@ -37,20 +35,18 @@ impl Weight<'_> {
         }
     }
 
-    /// `out = x Wᵀ` or `out += x Wᵀ` for `x` `[tokens, inputs]`.
-    pub(super) fn forward(self, x: &[f32], out: &mut [f32], write: Write) {
-        timed(Part::Forward, || match self {
-            Self::Frozen(frozen) => frozen.forward(x, out, write),
-            Self::Dense(dense) => dense.forward(x, out, write),
-        });
+    fn forward(self) -> Right<'a> {
+        match self {
+            Self::Frozen(frozen) => frozen.forward(),
+            Self::Dense(dense) => dense.forward(),
+        }
     }
 
-    /// `dx = dy W` for `dy` `[tokens, outputs]`.
-    pub(super) fn backward(self, dy: &[f32], dx: &mut [f32]) {
-        timed(Part::Backward, || match self {
-            Self::Frozen(frozen) => frozen.backward(dy, dx),
-            Self::Dense(dense) => dense.backward(dy, dx),
-        });
+    fn backward(self) -> Right<'a> {
+        match self {
+            Self::Frozen(frozen) => frozen.backward(),
+            Self::Dense(dense) => dense.backward(),
+        }
     }
 }
 
@@ -60,30 +56,7 @@ pub(super) enum Learns<'a> {
     Nothing,
     Adapter(Adapted<'a>),
     /// The matrix itself, whose gradient lies here.
-    Matrix(Range<usize>, Precision),
-}
-
-/// The adapters of one group of projections.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Adapted<'a> {
-    pub(super) group: &'a Group,
-    pub(super) adapter: &'a LoraAdapter,
-    pub(super) mask: Option<Mask>,
-}
-
-impl Adapted<'_> {
-    fn a(&self, inputs: usize) -> Matrix<'_> {
-        let a = &self.adapter.parameters()[self.group.a.clone()];
-        Matrix::new(a, self.group.inner, inputs)
-    }
-
-    /// What the adapters read of the projection's input.
-    fn masked(&self, x: &[f32], inputs: usize, pool: &mut Pool) -> Option<Vec<f32>> {
-        let mask = self.mask?;
-        let mut masked = pool.take(x.len());
-        mask.apply(x, inputs, &mut masked, false);
-        Some(masked)
-    }
+    Matrix(Range<usize>),
 }
 
 /// A projection, and what of it is trained.
@@ -91,6 +64,7 @@ impl Adapted<'_> {
 pub(super) struct Linear<'a> {
     pub(super) weight: Weight<'a>,
     pub(super) learns: Learns<'a>,
+    pub(super) precision: Precision,
 }
 
 impl Linear<'_> {
@@ -100,7 +74,7 @@ impl Linear<'_> {
 
     /// `out = x Wᵀ + scale (x Aᵀ) Bᵀ` (or added to `out`) for `x` `[tokens, inputs]`.
     ///
-    /// Returns `x Aᵀ`, `[tokens, inner]`, which the backward pass needs.
+    /// Returns `scale x Aᵀ`, `[tokens, inner]`, which the backward pass needs.
     pub(super) fn forward(
         &self,
         x: &[f32],
@@ -108,48 +82,44 @@ impl Linear<'_> {
         write: Write,
         pool: &mut Pool,
     ) -> Vec<f32> {
-        self.weight.forward(x, out, write);
-        match &self.learns {
-            Learns::Adapter(adapted) if adapted.group.inner > 0 => timed(Part::Adapters, || {
-                self.forward_adapter(adapted, x, out, pool)
-            }),
-            Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(..) => Vec::new(),
-        }
-    }
-
-    fn forward_adapter(
-        &self,
-        adapted: &Adapted<'_>,
-        x: &[f32],
-        out: &mut [f32],
-        pool: &mut Pool,
-    ) -> Vec<f32> {
-        let (inputs, outputs) = (self.weight.inputs(), self.weight.outputs());
-        let tokens = x.len() / inputs;
-        let (inner, rank) = (adapted.group.inner, adapted.adapter.rank());
-        let mut narrow = pool.take(tokens * inner);
-        let masked = adapted.masked(x, inputs, pool);
-        multiply(
-            (&mut narrow, inner),
-            Matrix::new(masked.as_deref().unwrap_or(x), tokens, inputs),
-            adapted.a(inputs).transposed(),
-            (Write::Replace, 1.0),
-            Threads::All,
-        );
-        pool.give(masked.map_or([Vec::new()], |masked| [masked]));
-        for part in &adapted.group.parts {
-            let b = &adapted.adapter.parameters()[part.b.clone()];
-            let b = Matrix::new(b, part.outputs, rank).transposed();
-            let own = Matrix::strided(&narrow[part.first_inner..], tokens, rank, inner);
-            let place = (&mut out[part.first_output..], outputs);
-            multiply(
-                place,
-                own,
-                b,
-                (Write::Add, adapted.adapter.scale()),
-                Threads::All,
-            );
-        }
+        let inputs = self.weight.inputs();
+        let seen = Matrix::new(x, x.len() / inputs, inputs);
+        let mut words = pool.take(left_words(seen, self.precision));
+        let packed = timed(Part::Forward, || {
+            Left::pack(seen, self.precision, &mut words)
+        });
+        let place = Place {
+            out,
+            stride: self.weight.outputs(),
+            write,
+            scale: 1.0,
+        };
+        let narrow = match &self.learns {
+            Learns::Adapter(adapted) if adapted.group.inner > 0 => {
+                let (narrow, wide) = timed(Part::Adapters, || {
+                    (
+                        adapted.narrow(x, packed, pool),
+                        adapted.wide(self.outputs(), self.precision),
+                    )
+                });
+                let inner = Matrix::new(&narrow, seen.rows(), adapted.group.inner);
+                let mut words = pool.take(left_words(inner, self.precision));
+                let left = Left::pack(inner, self.precision, &mut words);
+                timed(Part::Forward, || {
+                    let extra = Some((left, &wide));
+                    product::multiply(place, packed, self.weight.forward(), extra, pool);
+                });
+                pool.give([words]);
+                narrow
+            }
+            Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(_) => {
+                timed(Part::Forward, || {
+                    product::multiply(place, packed, self.weight.forward(), None, pool);
+                });
+                Vec::new()
+            }
+        };
+        pool.give([words]);
         narrow
     }
 
@@ -158,86 +128,83 @@ impl Linear<'_> {
         &self,
         dy: &[f32],
         (x, narrow): (&[f32], &[f32]),
-        mut dx: Option<&mut [f32]>,
-        gradients: &mut [f32],
-        pool: &mut Pool,
-    ) {
-        if let Some(dx) = &mut dx {
-            self.weight.backward(dy, dx);
-        }
-        match &self.learns {
-            Learns::Nothing => {}
-            Learns::Adapter(adapted) => {
-                timed(Part::Adapters, || {
-                    self.backward_adapter(adapted, dy, (x, narrow), dx, gradients, pool);
-                });
-            }
-            Learns::Matrix(place, precision) => {
-                let shape = (self.weight.outputs(), self.weight.inputs());
-                let gradient = &mut gradients[place.clone()];
-                timed(Part::WeightGradients, || {
-                    product::add_weight_gradient(gradient, shape, (dy, x), *precision);
-                });
-            }
-        }
-    }
-
-    /// With `v = scale dy B`: `dB += scale dyᵀ (x Aᵀ)`, `dA += vᵀ x`, `dx += v A`.
-    fn backward_adapter(
-        &self,
-        adapted: &Adapted<'_>,
-        dy: &[f32],
-        (x, narrow): (&[f32], &[f32]),
         dx: Option<&mut [f32]>,
         gradients: &mut [f32],
         pool: &mut Pool,
     ) {
         let (inputs, outputs) = (self.weight.inputs(), self.weight.outputs());
-        let tokens = dy.len() / outputs;
-        let (inner, rank) = (adapted.group.inner, adapted.adapter.rank());
-        if inner == 0 {
-            return;
+        let matrix = Matrix::new(dy, dy.len() / outputs, outputs);
+        if let Learns::Matrix(place) = &self.learns {
+            let gradient = &mut gradients[place.clone()];
+            timed(Part::WeightGradients, || {
+                let factors = (dy, x);
+                let shape = (outputs, inputs);
+                product::add_weight_gradient(gradient, shape, factors, self.precision, pool);
+            });
         }
-        let scale = adapted.adapter.scale();
-        let mut d_narrow = pool.take(tokens * inner);
-        for part in &adapted.group.parts {
-            let own_dy = Matrix::strided(&dy[part.first_output..], tokens, part.outputs, outputs);
-            let b = &adapted.adapter.parameters()[part.b.clone()];
-            let b = Matrix::new(b, part.outputs, rank);
-            let place = (&mut d_narrow[part.first_inner..], inner);
-            multiply(place, own_dy, b, (Write::Replace, scale), Threads::All);
-            let own = Matrix::strided(&narrow[part.first_inner..], tokens, rank, inner);
-            let place = (&mut gradients[part.b.clone()], rank);
-            multiply(
-                place,
-                own_dy.transposed(),
-                own,
-                (Write::Add, scale),
-                Threads::All,
-            );
-        }
-        let v = Matrix::new(&d_narrow, tokens, inner);
-        let masked = adapted.masked(x, inputs, pool);
-        let seen = Matrix::new(masked.as_deref().unwrap_or(x), tokens, inputs);
-        let place = (&mut gradients[adapted.group.a.clone()], inputs);
-        multiply(place, v.transposed(), seen, (Write::Add, 1.0), Threads::All);
-        if let Some(dx) = dx {
-            match (adapted.mask, masked) {
-                (Some(mask), Some(mut through)) => {
-                    let place = (&mut through[..], inputs);
-                    let how = (Write::Replace, 1.0);
-                    multiply(place, v, adapted.a(inputs), how, Threads::All);
-                    mask.apply(&through, inputs, dx, true);
-                    pool.give([through]);
-                }
-                _ => {
-                    let how = (Write::Add, 1.0);
-                    multiply((dx, inputs), v, adapted.a(inputs), how, Threads::All);
-                }
+        let adapted = match &self.learns {
+            Learns::Adapter(adapted) if adapted.group.inner > 0 => Some(adapted),
+            Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(_) => None,
+        };
+        let Some(adapted) = adapted else {
+            if let Some(dx) = dx {
+                timed(Part::Backward, || {
+                    let right = self.weight.backward();
+                    let place = place(dx, inputs);
+                    product::multiply_in_stretches(place, matrix, right, self.precision, pool);
+                });
             }
-        } else if let Some(masked) = masked {
-            pool.give([masked]);
+            return;
+        };
+        let mut words = pool.take(left_words(matrix, self.precision));
+        let packed = timed(Part::Backward, || {
+            Left::pack(matrix, self.precision, &mut words)
+        });
+        let d_narrow = timed(Part::Adapters, || {
+            let d_narrow = adapted.d_narrow(packed, outputs, pool);
+            adapted.add_gradients((dy, x), (narrow, &d_narrow), gradients, self, pool);
+            d_narrow
+        });
+        if let Some(dx) = dx {
+            self.input_gradient(packed, adapted, &d_narrow, dx, pool);
         }
-        pool.give([d_narrow]);
+        pool.give([words, d_narrow]);
+    }
+
+    /// `dx = dy W`, and what comes through the adapters.
+    fn input_gradient(
+        &self,
+        dy: Left<'_>,
+        adapted: &Adapted<'_>,
+        d_narrow: &[f32],
+        dx: &mut [f32],
+        pool: &mut Pool,
+    ) {
+        let (inputs, rows, precision) = (self.weight.inputs(), dy.rows, self.precision);
+        let inner = Matrix::new(d_narrow, rows, adapted.group.inner);
+        let mut words = pool.take(left_words(inner, precision));
+        let left = Left::pack(inner, precision, &mut words);
+        let a = adapted.a_packed(inputs, precision);
+        timed(Part::Backward, || {
+            let extra = adapted.mask.is_none().then_some((left, &a));
+            product::multiply(place(dx, inputs), dy, self.weight.backward(), extra, pool);
+        });
+        if let Some(mask) = adapted.mask {
+            let mut through = pool.take(dx.len());
+            let right = Right::Packed(&a);
+            product::multiply(place(&mut through, inputs), left, right, None, pool);
+            mask.apply(&through, inputs, dx, true);
+            pool.give([through]);
+        }
+        pool.give([words]);
+    }
+}
+
+fn place(out: &mut [f32], stride: usize) -> Place<'_> {
+    Place {
+        out,
+        stride,
+        write: Write::Replace,
+        scale: 1.0,
     }
 }

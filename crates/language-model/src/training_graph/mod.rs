@@ -6,15 +6,17 @@
 //! without padding; each has its own positions and attends to itself alone. Of the forward pass each block keeps what
 //! its backward pass needs, or only its input, and the rest is computed again ([`Recomputation`]).
 
+mod adapted;
 mod attention;
 mod batch;
-mod bf16;
 mod block;
 mod cross_entropy;
 mod exponential;
 mod frozen;
+mod kernels;
 mod linear;
 mod norm;
+mod packing;
 mod pass;
 mod pool;
 mod product;
@@ -332,11 +334,12 @@ impl TrainingModel {
         first_row: usize,
     ) -> Result<(Source<'a>, &'a Rotary, usize, &'a mut Pool), GraphError> {
         let weights = match trained {
-            Trained::Whole(whole) => Weights::Whole(whole, self.precision),
+            Trained::Whole(whole) => Weights::Whole(whole),
             Trained::None | Trained::Lora(..) => {
                 Weights::Base(self.base.as_ref().ok_or(GraphError::NoBase)?)
             }
         };
+        let precision = self.precision;
         let tokens = part.tokens().len();
         let longest = part.sequences().map(|sequence| sequence.len()).max();
         let (width, theta) = (self.config.head_dim, self.config.rope_theta);
@@ -349,6 +352,7 @@ impl TrainingModel {
         let source = Source {
             config: &self.config,
             weights,
+            precision,
             trained,
             first_row,
         };

@@ -2,14 +2,17 @@
 
 use rayon::prelude::*;
 
+use super::kernels::{lanes::sum_pairs, vectorised};
+
 /// `y = w x r` for each row of `[tokens, d]`, with `r = 1 / √(mean(x²) + epsilon)` kept in `inverse`, `[tokens]`.
 pub(super) fn forward(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32], inverse: &mut [f32]) {
     let d = weight.len();
     x.par_chunks(d)
         .zip(y.par_chunks_mut(d))
         .zip(inverse)
+        .with_min_len(8)
         .for_each(|((x, y), inverse)| {
-            let squares: f32 = x.iter().map(|x| x * x).sum();
+            let squares = squares(x);
             *inverse = 1.0 / (squares / d as f32 + epsilon).sqrt();
             scale_row(x, weight, *inverse, y);
         });
@@ -31,16 +34,31 @@ pub(super) fn backward(dy: &[f32], x: &[f32], weight: &[f32], inverse: &[f32], d
         .zip(x.par_chunks(d))
         .zip(dx.par_chunks_mut(d))
         .zip(inverse)
-        .for_each(|(((dy, x), dx), r)| {
-            let mut dot = 0.0;
-            for ((dy, x), w) in dy.iter().zip(x).zip(weight) {
-                dot += dy * x * w;
+        .with_min_len(8)
+        .for_each(|(((dy, x), dx), r)| backward_row(dy, x, weight, *r, dx));
+}
+
+vectorised! {
+    fn backward_row(dy: &[f32], x: &[f32], weight: &[f32], r: f32, dx: &mut [f32]) {
+        let mut along = [0.0f32; 64];
+        let mut dot = 0.0;
+        for ((dy, x), weight) in dy.chunks(64).zip(x.chunks(64)).zip(weight.chunks(64)) {
+            for ((place, x), w) in along.iter_mut().zip(x).zip(weight) {
+                *place = x * w;
             }
-            let along_x = dot * r * r * r / d as f32;
-            for (((dx, dy), x), w) in dx.iter_mut().zip(dy).zip(x).zip(weight) {
-                *dx += r * w * dy - along_x * x;
-            }
-        });
+            dot += sum_pairs(dy, &along[..dy.len()], |dy, xw| dy * xw);
+        }
+        let along_x = dot * r * r * r / weight.len() as f32;
+        for (((dx, dy), x), w) in dx.iter_mut().zip(dy).zip(x).zip(weight) {
+            *dx += r * w * dy - along_x * x;
+        }
+    }
+}
+
+vectorised! {
+    fn squares(x: &[f32]) -> f32 {
+        sum_pairs(x, x, |x, y| x * y)
+    }
 }
 
 /// Rows whose sum is one partial sum of a weight's gradient.
@@ -71,8 +89,10 @@ pub(super) fn add_weight_gradient(dy: &[f32], x: &[f32], inverse: &[f32], gradie
     }
 }
 
-fn scale_row(x: &[f32], weight: &[f32], inverse: f32, y: &mut [f32]) {
-    for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
-        *y = w * x * inverse;
+vectorised! {
+    fn scale_row(x: &[f32], weight: &[f32], inverse: f32, y: &mut [f32]) {
+        for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
+            *y = w * x * inverse;
+        }
     }
 }

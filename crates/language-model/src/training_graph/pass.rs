@@ -154,8 +154,7 @@ pub(super) fn logits(
     let mut logits = vec![0.0; tokens * config.vocab_size];
     source
         .head()
-        .weight
-        .forward(&normed, &mut logits, Write::Replace);
+        .forward(&normed, &mut logits, Write::Replace, pool);
     pool.give([x, normed, inverse]);
     logits
 }

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::kernels::vectorised;
+
 /// Cosines and sines of every position, `[positions, head_dim / 2]` each.
 #[derive(Debug, Default)]
 pub(super) struct Rotary {
@@ -113,13 +115,19 @@ fn turn_row(rotary: &Rotary, position: usize, turn: Turn, source: &[f32], out: &
         Turn::Forward => 1.0,
         Turn::Back => -1.0,
     };
-    let half = source.len() / 2;
-    let (cosines, sines) = rotary.row(position, half);
-    let (x, y) = source.split_at(half);
-    let (out_x, out_y) = out.split_at_mut(half);
-    for i in 0..half {
-        let (cosine, sine) = (cosines[i], sign * sines[i]);
-        out_x[i] = x[i] * cosine - y[i] * sine;
-        out_y[i] = y[i] * cosine + x[i] * sine;
+    let (cosines, sines) = rotary.row(position, source.len() / 2);
+    turn_pairs(source, (cosines, sines), sign, out);
+}
+
+vectorised! {
+    fn turn_pairs(source: &[f32], table: (&[f32], &[f32]), sign: f32, out: &mut [f32]) {
+        let (x, y) = source.split_at(source.len() / 2);
+        let (out_x, out_y) = out.split_at_mut(source.len() / 2);
+        let pairs = x.iter().zip(y).zip(table.0.iter().zip(table.1));
+        for ((out_x, out_y), ((x, y), (cosine, sine))) in out_x.iter_mut().zip(out_y).zip(pairs) {
+            let sine = sign * sine;
+            *out_x = x * cosine - y * sine;
+            *out_y = y * cosine + x * sine;
+        }
     }
 }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{
+    adapted::Adapted,
     frozen::{Frozen, Precision},
-    linear::{Adapted, Learns, Linear, Weight},
+    linear::{Learns, Linear, Weight},
     product::Dense,
     trained::Trained,
 };
@@ -80,6 +81,7 @@ pub(super) struct Norm<'a> {
 pub(super) struct Source<'a> {
     pub(super) config: &'a Config,
     pub(super) weights: Weights<'a>,
+    pub(super) precision: Precision,
     pub(super) trained: Trained<'a>,
     /// The row of the whole batch at which this part of it starts.
     pub(super) first_row: usize,
@@ -89,7 +91,7 @@ pub(super) struct Source<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Weights<'a> {
     Base(&'a Base),
-    Whole(&'a WholeWeights, Precision),
+    Whole(&'a WholeWeights),
 }
 
 impl<'a> Source<'a> {
@@ -103,7 +105,7 @@ impl<'a> Source<'a> {
                     .embedding
                     .format()
                     .dequantise(base.embedding.row(token), row),
-                Weights::Whole(whole, _) => {
+                Weights::Whole(whole) => {
                     let table = &whole.numbers()[whole.embedding()];
                     row.copy_from_slice(&table[token * d..(token + 1) * d]);
                 }
@@ -113,7 +115,7 @@ impl<'a> Source<'a> {
 
     /// Adds the gradient of the embedding's rows; in the order of the tokens, so that it is always the same sum.
     pub(super) fn embed_backward(&self, tokens: &[u32], dx: &[f32], gradients: &mut [f32]) {
-        let Weights::Whole(whole, _) = self.weights else {
+        let Weights::Whole(whole) = self.weights else {
             return;
         };
         let d = self.config.hidden_size;
@@ -130,7 +132,7 @@ impl<'a> Source<'a> {
                 weight: &base.final_norm,
                 gradient: None,
             },
-            Weights::Whole(whole, _) => whole_norm(whole, whole.final_norm()),
+            Weights::Whole(whole) => whole_norm(whole, whole.final_norm()),
         }
     }
 
@@ -141,7 +143,7 @@ impl<'a> Source<'a> {
                 weight: &base.blocks[layer].norms[which],
                 gradient: None,
             },
-            Weights::Whole(whole, _) => {
+            Weights::Whole(whole) => {
                 let block = whole.block(layer);
                 let places = [block.attention_norm, block.feed_forward_norm];
                 whole_norm(whole, places[which].clone())
@@ -155,10 +157,9 @@ impl<'a> Source<'a> {
             Weights::Base(base) => Linear {
                 weight: Weight::Frozen(&base.head),
                 learns: Learns::Nothing,
+                precision: self.precision,
             },
-            Weights::Whole(whole, precision) => {
-                whole_linear(whole, whole.head(), (d, vocab), precision)
-            }
+            Weights::Whole(whole) => whole_linear(whole, whole.head(), (d, vocab), self.precision),
         }
     }
 
@@ -168,8 +169,9 @@ impl<'a> Source<'a> {
             Weights::Base(base) => Linear {
                 weight: Weight::Frozen(&base.blocks[layer].projections[which]),
                 learns: self.adapted(layer, which),
+                precision: self.precision,
             },
-            Weights::Whole(whole, precision) => {
+            Weights::Whole(whole) => {
                 let (config, block) = (self.config, whole.block(layer));
                 let (d, ff) = (config.hidden_size, config.intermediate_size);
                 let (q, kv) = (config.query_size(), config.kv_size());
@@ -179,7 +181,7 @@ impl<'a> Source<'a> {
                     2 => (block.gate_up, (d, 2 * ff)),
                     _ => (block.down, (ff, d)),
                 };
-                whole_linear(whole, place, shape, precision)
+                whole_linear(whole, place, shape, self.precision)
             }
         }
     }
@@ -222,8 +224,8 @@ fn whole_linear(
             weight: &whole.numbers()[place.clone()],
             inputs,
             outputs,
-            precision,
         }),
-        learns: Learns::Matrix(place, precision),
+        learns: Learns::Matrix(place),
+        precision,
     }
 }

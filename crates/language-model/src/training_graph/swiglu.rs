@@ -2,19 +2,26 @@
 
 use rayon::prelude::*;
 
-use super::exponential::exp;
+use super::{exponential::exp, kernels::vectorised};
 
 /// `[tokens, ff]` from gate and up side by side, `[tokens, 2 ff]`.
 pub(super) fn forward(gate_up: &[f32], ff: usize, y: &mut [f32]) {
     gate_up
         .par_chunks(2 * ff)
         .zip(y.par_chunks_mut(ff))
+        .with_min_len(8)
         .for_each(|(gate_up, y)| {
             let (gate, up) = gate_up.split_at(ff);
-            for ((y, g), u) in y.iter_mut().zip(gate).zip(up) {
-                *y = g * sigmoid(*g) * u;
-            }
+            forward_row(gate, up, y);
         });
+}
+
+vectorised! {
+    fn forward_row(gate: &[f32], up: &[f32], y: &mut [f32]) {
+        for ((y, g), u) in y.iter_mut().zip(gate).zip(up) {
+            *y = g * sigmoid(*g) * u;
+        }
+    }
 }
 
 /// The gradients of gate and up, in the layout of `gate_up`.
@@ -22,17 +29,25 @@ pub(super) fn backward(dy: &[f32], gate_up: &[f32], ff: usize, d_gate_up: &mut [
     dy.par_chunks(ff)
         .zip(gate_up.par_chunks(2 * ff))
         .zip(d_gate_up.par_chunks_mut(2 * ff))
+        .with_min_len(8)
         .for_each(|((dy, gate_up), d_gate_up)| {
             let (gate, up) = gate_up.split_at(ff);
             let (d_gate, d_up) = d_gate_up.split_at_mut(ff);
-            for ((((dy, g), u), dg), du) in dy.iter().zip(gate).zip(up).zip(d_gate).zip(d_up) {
-                let s = sigmoid(*g);
-                *dg = dy * u * s * (1.0 + g * (1.0 - s));
-                *du = dy * g * s;
-            }
+            backward_row(dy, gate, up, d_gate, d_up);
         });
 }
 
+vectorised! {
+    fn backward_row(dy: &[f32], gate: &[f32], up: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
+        for ((((dy, g), u), dg), du) in dy.iter().zip(gate).zip(up).zip(d_gate).zip(d_up) {
+            let s = sigmoid(*g);
+            *dg = dy * u * s * (1.0 + g * (1.0 - s));
+            *du = dy * g * s;
+        }
+    }
+}
+
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use job_contract::{ExitCode as JobExit, Task};
+use job_contract::{ExitCode as JobExit, Recipe, Strategy, Task};
 use training::{
     offline::{OfflineError, Request, progress_bar, train},
     stop::StopSign,
@@ -19,9 +19,25 @@ use super::{
 
 #[derive(Args)]
 pub(crate) struct FinetuneArguments {
+    #[command(flatten)]
+    task: TaskArguments,
+    /// Folder for the result; a stopped run goes on from its checkpoint there.
+    #[arg(long)]
+    out: PathBuf,
+    /// Compute with so many processes of PyTorch instead of this program.
+    #[arg(long)]
+    torchrun: Option<u32>,
+    /// With --torchrun: every process holds a part of the model instead of all of it.
+    #[arg(long)]
+    fsdp: bool,
+}
+
+/// A base, a method, data and settings.
+#[derive(Args)]
+pub(super) struct TaskArguments {
     /// GGUF file, or folder with config.json, tokenizer.json and safetensors.
     #[arg(long)]
-    base: PathBuf,
+    pub(super) base: PathBuf,
     /// Name of the base model in adapter_config.json.
     #[arg(long, default_value = "HuggingFaceTB/SmolLM2-135M-Instruct")]
     base_name: String,
@@ -33,7 +49,7 @@ pub(crate) struct FinetuneArguments {
     #[command(flatten)]
     lora: LoraArguments,
     #[command(flatten)]
-    training: TrainingArguments,
+    pub(super) training: TrainingArguments,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,10 +62,10 @@ enum Method {
     Dpo,
 }
 
-impl FinetuneArguments {
-    pub(crate) fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
+impl TaskArguments {
+    pub(super) fn task(&self) -> Task {
         let training = self.training.settings();
-        let task = match self.method {
+        match self.method {
             Method::Lora => Task::FineTuneLora {
                 lora: self.lora.settings(),
                 training,
@@ -60,17 +76,36 @@ impl FinetuneArguments {
                 training,
                 beta: self.beta,
             },
-        };
+        }
+    }
+}
+
+impl FinetuneArguments {
+    pub(crate) fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
+        let task = self.task.task();
         let request = Request {
             task,
-            base: Some(self.base),
-            base_name: self.base_name,
-            data: self.training.data,
-            validation: self.training.validation,
-            out: self.training.out,
-            seed: self.training.seed,
+            base: Some(self.task.base),
+            base_name: self.task.base_name,
+            data: self.task.training.data,
+            validation: self.task.training.validation,
+            out: self.out,
+            seed: self.task.training.seed,
             precision: machine.precision,
             memory: machine.memory,
+            recipe: match self.torchrun {
+                None => Recipe::Own,
+                Some(processes) => Recipe::Torchrun {
+                    processes,
+                    nodes: 1,
+                    strategy: if self.fsdp {
+                        Strategy::Fsdp
+                    } else {
+                        Strategy::Ddp
+                    },
+                },
+            },
+            python: machine.python,
         };
         finish(&request, sign)
     }

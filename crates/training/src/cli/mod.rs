@@ -1,5 +1,6 @@
 //! The commands, their arguments, and how they end.
 
+mod estimate;
 mod evaluate;
 mod finetune;
 mod merge;
@@ -7,24 +8,26 @@ mod pretrain;
 mod run;
 mod settings;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use job_contract::ExitCode as JobExit;
 use language_model::training_graph::Precision;
 use training::stop::Stop;
 
 pub(crate) use self::{
-    evaluate::EvaluateArguments, finetune::FinetuneArguments, merge::MergeArguments,
-    pretrain::PretrainArguments, run::RunArguments,
+    estimate::EstimateArguments, evaluate::EvaluateArguments, finetune::FinetuneArguments,
+    merge::MergeArguments, pretrain::PretrainArguments, run::RunArguments,
 };
 
 /// What the machine is to be used for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Machine {
     /// How exactly to multiply where the settings leave it open.
     pub(crate) precision: Precision,
     /// Bytes of memory that may be used; none: as many as are free.
     pub(crate) memory: Option<u64>,
+    /// A Python with PyTorch, for several processes.
+    pub(crate) python: PathBuf,
 }
 
 /// Exit code of a process that ended because of SIGTERM, as shells count.

@@ -1,9 +1,9 @@
 //! `faculty-training pretrain`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use job_contract::{ModelShape, Task};
+use job_contract::{ModelShape, Recipe, Task};
 use training::{offline::Request, stop::StopSign};
 
 use super::{Machine, finetune::finish, settings::TrainingArguments};
@@ -30,6 +30,9 @@ pub(crate) struct PretrainArguments {
     /// Keep a table of words of its own for output.
     #[arg(long)]
     untied: bool,
+    /// Folder for the result; a stopped run goes on from its checkpoint there.
+    #[arg(long)]
+    out: PathBuf,
     #[command(flatten)]
     training: TrainingArguments,
 }
@@ -55,10 +58,12 @@ impl PretrainArguments {
             base_name: String::new(),
             data: self.training.data,
             validation: self.training.validation,
-            out: self.training.out,
+            out: self.out,
             seed: self.training.seed,
             precision: machine.precision,
             memory: machine.memory,
+            recipe: Recipe::Own,
+            python: machine.python,
         };
         finish(&request, sign)
     }

@@ -31,6 +31,13 @@ pub(crate) struct RunArguments {
     /// Seconds to go on trying while portal or store are away.
     #[arg(long, env = "FACULTY_TRAINING_PATIENCE_SECONDS", default_value_t = 600)]
     patience_seconds: u64,
+    /// Where the processes of several nodes meet: this node's name and a free port.
+    #[arg(
+        long,
+        env = "FACULTY_TRAINING_MEETING",
+        default_value = "localhost:29400"
+    )]
+    meeting: String,
 }
 
 impl RunArguments {
@@ -68,6 +75,8 @@ impl RunArguments {
             cache,
             precision: machine.precision,
             memory: machine.memory,
+            python: machine.python,
+            meeting: self.meeting,
         };
         match run(portal, place, sign).await {
             End::Finished(outcome) => {

@@ -14,9 +14,6 @@ pub(crate) struct TrainingArguments {
     /// Files to measure on, instead of a held-out share of the data.
     #[arg(long)]
     pub(crate) validation: Vec<PathBuf>,
-    /// Folder for the result; a stopped run goes on from its checkpoint there.
-    #[arg(long)]
-    pub(crate) out: PathBuf,
     #[arg(long, default_value_t = 3)]
     epochs: u32,
     #[arg(long)]

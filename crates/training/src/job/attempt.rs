@@ -7,7 +7,9 @@ use std::{
     time::Instant,
 };
 
-use job_contract::{FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, TrainingSettings};
+use job_contract::{
+    FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, Recipe, TrainingSettings,
+};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -24,6 +26,7 @@ use super::{
 use crate::{
     data::Source,
     fingerprint::{Deciding, program},
+    recipe::Torchrun,
     settings::precision,
     stop::StopSign,
     work::{Base, Done, Order, WorkError, work},
@@ -208,6 +211,20 @@ impl Attempt {
                 seed: spec.seed,
                 precision: place.precision,
                 memory: place.memory,
+                torchrun: match spec.recipe {
+                    Recipe::Own => None,
+                    Recipe::Torchrun {
+                        processes,
+                        nodes,
+                        strategy,
+                    } => Some(Torchrun {
+                        python: &place.python,
+                        processes,
+                        nodes,
+                        strategy,
+                        meeting: &place.meeting,
+                    }),
+                },
                 checkpoint: &place.work_dir.join(CHECKPOINT),
                 resume: staged.resume.as_deref(),
                 run: &run,
@@ -232,6 +249,7 @@ impl Attempt {
             validation: &hashes(&self.spec.validation),
             seed: self.spec.seed,
             precision: precision(&settings, self.place.precision),
+            recipe: &self.spec.recipe,
         };
         deciding.hash()
     }

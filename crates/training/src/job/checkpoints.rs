@@ -79,6 +79,11 @@ impl Checkpoints {
         state.waiting.is_none() && !state.is_working && state.last_handed.elapsed() >= self.every
     }
 
+    /// The store has lost what was stored last.
+    pub(super) fn forget(&self) {
+        self.state().last_stored = None;
+    }
+
     /// Takes a checkpoint over.
     ///
     /// # Errors

@@ -81,7 +81,11 @@ impl Observer for JobObserver {
     }
 
     fn wants_checkpoint(&mut self) -> bool {
-        self.is_asked |= self.sign.take_checkpoint_wish() | self.log.take_lost_checkpoint();
+        if self.log.take_lost_checkpoint() {
+            self.checkpoints.forget();
+            self.is_asked = true;
+        }
+        self.is_asked |= self.sign.take_checkpoint_wish();
         self.is_asked || self.checkpoints.is_due()
     }
 

@@ -120,7 +120,7 @@ fn code_of(error: &RunError) -> FailureCode {
         )
         | RunError::Settings(_)
         | RunError::BaseFiles => FailureCode::BadSettings,
-        RunError::Work(WorkError::Train(_) | WorkError::Export(_))
+        RunError::Work(WorkError::Train(_) | WorkError::Export(_) | WorkError::Recipe(_))
         | RunError::Call(_)
         | RunError::Staging(_)
         | RunError::Upload(_)

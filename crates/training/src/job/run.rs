@@ -38,6 +38,10 @@ pub struct Place {
     pub precision: Precision,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
+    /// A Python with PyTorch, for jobs with several processes.
+    pub python: PathBuf,
+    /// Where several nodes meet, `host:port`.
+    pub meeting: String,
 }
 
 /// How the process should end.

@@ -14,7 +14,7 @@ use language_model::{
 
 use super::{
     Learner, Learnt, Stretch,
-    lora::{adapter, draw, dropout},
+    lora::{draw, dropout, new_adapter},
 };
 use crate::{data::Piece, settings::BadSettings};
 
@@ -49,7 +49,7 @@ impl Dpo {
     ) -> Result<Self, BadSettings> {
         Ok(Self {
             model,
-            adapter: adapter(file, settings, seed)?,
+            adapter: new_adapter(file, settings, seed)?,
             dropout: dropout(settings, seed),
             beta: f64::from(beta),
             base: HashMap::new(),

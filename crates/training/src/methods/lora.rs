@@ -33,7 +33,7 @@ impl Lora {
     ) -> Result<Self, BadSettings> {
         Ok(Self {
             model,
-            adapter: adapter(file, settings, seed)?,
+            adapter: new_adapter(file, settings, seed)?,
             dropout: dropout(settings, seed),
         })
     }
@@ -45,7 +45,10 @@ impl Lora {
 }
 
 /// A new adapter by its settings.
-pub(super) fn adapter(
+///
+/// # Errors
+/// [`BadSettings`] where the settings make no adapter.
+pub fn new_adapter(
     file: &ModelFile,
     settings: &LoraSettings,
     seed: u64,

@@ -14,7 +14,7 @@ use crate::data::Piece;
 pub use self::{
     dpo::Dpo,
     full::Full,
-    lora::Lora,
+    lora::{Lora, new_adapter},
     pretrain::{Fresh, FreshError},
 };
 

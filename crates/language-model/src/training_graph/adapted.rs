@@ -1,0 +1,151 @@
+//! The low-rank adapters of projections that read the same input.
+
+use super::{
+    frozen::Precision,
+    linear::Linear,
+    packing::{Left, Packed, Right, left_words},
+    pool::Pool,
+    product::{self, Place},
+    trained::Mask,
+};
+use crate::{
+    lora::{Group, LoraAdapter},
+    matrix::{Matrix, Write},
+};
+
+/// The adapters of one group of projections.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Adapted<'a> {
+    pub(super) group: &'a Group,
+    pub(super) adapter: &'a LoraAdapter,
+    pub(super) mask: Option<Mask>,
+}
+
+impl Adapted<'_> {
+    /// The `A` matrices one under the other, `[inner, inputs]`.
+    fn a(&self, inputs: usize) -> Matrix<'_> {
+        let a = &self.adapter.parameters()[self.group.a.clone()];
+        Matrix::new(a, self.group.inner, inputs)
+    }
+
+    pub(super) fn a_packed(&self, inputs: usize, precision: Precision) -> Packed {
+        Packed::new(self.a(inputs), precision)
+    }
+
+    /// The `B` matrices along the diagonal, `[outputs, inner]`, zero elsewhere.
+    fn b(&self, outputs: usize) -> Vec<f32> {
+        let (inner, rank) = (self.group.inner, self.adapter.rank());
+        let mut diagonal = vec![0.0; outputs * inner];
+        for part in &self.group.parts {
+            let b = &self.adapter.parameters()[part.b.clone()];
+            let rows = diagonal.chunks_mut(inner).skip(part.first_output);
+            for (row, b) in rows.zip(b.chunks(rank)) {
+                row[part.first_inner..part.first_inner + rank].copy_from_slice(b);
+            }
+        }
+        diagonal
+    }
+
+    /// `Bᵀ`, from the right of what [`Adapted::narrow`] gives.
+    pub(super) fn wide(&self, outputs: usize, precision: Precision) -> Packed {
+        let b = self.b(outputs);
+        let b = Matrix::new(&b, outputs, self.group.inner);
+        Packed::new(b.transposed(), precision)
+    }
+
+    /// What the adapters read of the projection's input, where it is not the input itself.
+    fn masked(&self, x: &[f32], inputs: usize, pool: &mut Pool) -> Option<Vec<f32>> {
+        let mask = self.mask?;
+        let mut masked = pool.take(x.len());
+        mask.apply(x, inputs, &mut masked, false);
+        Some(masked)
+    }
+
+    /// `scale x Aᵀ`, `[tokens, inner]`; `packed` is `x`.
+    pub(super) fn narrow(&self, x: &[f32], packed: Left<'_>, pool: &mut Pool) -> Vec<f32> {
+        let (rows, inner) = (packed.rows, self.group.inner);
+        let inputs = x.len() / rows.max(1);
+        let mut narrow = pool.take(rows * inner);
+        let place = Place {
+            out: &mut narrow,
+            stride: inner,
+            write: Write::Replace,
+            scale: self.adapter.scale(),
+        };
+        let right = Right::Matrix(self.a(inputs).transposed());
+        match self.masked(x, inputs, pool) {
+            None => product::multiply(place, packed, right, None, pool),
+            Some(masked) => {
+                let matrix = Matrix::new(&masked, rows, inputs);
+                let mut words = pool.take(left_words(matrix, packed.precision));
+                let left = Left::pack(matrix, packed.precision, &mut words);
+                product::multiply(place, left, right, None, pool);
+                pool.give([words, masked]);
+            }
+        }
+        narrow
+    }
+
+    /// `scale dy B`, `[tokens, inner]`.
+    pub(super) fn d_narrow(&self, dy: Left<'_>, outputs: usize, pool: &mut Pool) -> Vec<f32> {
+        let inner = self.group.inner;
+        let mut d_narrow = pool.take(dy.rows * inner);
+        let place = Place {
+            out: &mut d_narrow,
+            stride: inner,
+            write: Write::Replace,
+            scale: self.adapter.scale(),
+        };
+        let b = self.b(outputs);
+        let right = Right::Matrix(Matrix::new(&b, outputs, inner));
+        product::multiply(place, dy, right, None, pool);
+        d_narrow
+    }
+
+    /// `dA += d_narrowᵀ x` and `dB += dyᵀ narrow`, both factors of each with `scale` in them once.
+    pub(super) fn add_gradients(
+        &self,
+        (dy, x): (&[f32], &[f32]),
+        (narrow, d_narrow): (&[f32], &[f32]),
+        gradients: &mut [f32],
+        linear: &Linear<'_>,
+        pool: &mut Pool,
+    ) {
+        let (inner, rank) = (self.group.inner, self.adapter.rank());
+        let (inputs, outputs) = (linear.weight.inputs(), linear.weight.outputs());
+        let tokens = narrow.len() / inner;
+        let masked = self.masked(x, inputs, pool);
+        let place = Place {
+            out: &mut gradients[self.group.a.clone()],
+            stride: inputs,
+            write: Write::Add,
+            scale: 1.0,
+        };
+        let left = Matrix::new(d_narrow, tokens, inner).transposed();
+        let right = Matrix::new(masked.as_deref().unwrap_or(x), tokens, inputs);
+        product::multiply_few_rows(place, left, right, linear.precision, pool);
+        pool.give(masked.map_or([Vec::new()], |masked| [masked]));
+
+        // All products of the group at once, `[inner, outputs]`; those off the diagonal are of no use.
+        let mut all = pool.take(inner * outputs);
+        let place = Place {
+            out: &mut all,
+            stride: outputs,
+            write: Write::Replace,
+            scale: 1.0,
+        };
+        let left = Matrix::new(narrow, tokens, inner).transposed();
+        let right = Matrix::new(dy, tokens, outputs);
+        product::multiply_few_rows(place, left, right, linear.precision, pool);
+        for part in &self.group.parts {
+            let gradient = &mut gradients[part.b.clone()];
+            for (output, gradient) in gradient.chunks_mut(rank).enumerate() {
+                for (place, gradient) in gradient.iter_mut().enumerate() {
+                    let row = part.first_inner + place;
+                    *gradient += all[row * outputs + part.first_output + output];
+                }
+            }
+        }
+        pool.give([all]);
+    }
+}

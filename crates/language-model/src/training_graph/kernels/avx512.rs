@@ -1,0 +1,102 @@
+//! Tiles by AVX-512: 24 of the 32 registers hold sums, two the columns; rows are broadcast from memory.
+
+use std::arch::x86_64::{
+    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    _mm512_storeu_ps,
+};
+
+use super::{COLUMNS, ROWS, Sums};
+
+const LANES: usize = 16;
+
+pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums) {
+    #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
+    // SAFETY: `Tier::single_tile` hands this out for a tier that the processor has.
+    unsafe {
+        single_tile(a, b, sums);
+    }
+}
+
+pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums) {
+    #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
+    // SAFETY: `Tier::pair_tile` hands this out only where `has_bf16` has found the instruction.
+    unsafe {
+        pair_tile(a, b, sums);
+    }
+}
+
+/// The body of a tile. Every sum has a variable of its own: an array of them would be kept in memory.
+macro_rules! tile {
+    ($a:ident, $b:ident, $sums:ident, $step:ident; $($row:literal $left:ident $right:ident),*) => {
+        $(
+            let mut $left = load(&$sums[$row * COLUMNS..]);
+            let mut $right = load(&$sums[$row * COLUMNS + LANES..]);
+        )*
+        let (a, _) = $a.as_chunks::<ROWS>();
+        let (b, _) = $b.as_chunks::<COLUMNS>();
+        for (a, b) in a.iter().zip(b) {
+            let (left, right) = (load(&b[..]), load(&b[LANES..]));
+            $(
+                let word = _mm512_set1_ps(a[$row]);
+                $left = $step(word, left, $left);
+                $right = $step(word, right, $right);
+            )*
+        }
+        $(
+            store($left, &mut $sums[$row * COLUMNS..]);
+            store($right, &mut $sums[$row * COLUMNS + LANES..]);
+        )*
+    };
+    ($a:ident, $b:ident, $sums:ident, $step:ident) => {
+        tile!($a, $b, $sums, $step; 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8,
+            9 a9 b9, 10 a10 b10, 11 a11 b11);
+    };
+}
+
+#[target_feature(enable = "avx512f")]
+fn single_tile(a: &[f32], b: &[f32], sums: &mut Sums) {
+    tile!(a, b, sums, _mm512_fmadd_ps);
+}
+
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pair_tile(a: &[f32], b: &[f32], sums: &mut Sums) {
+    tile!(a, b, sums, add_pairs);
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn add_pairs(x: __m512, y: __m512, sum: __m512) -> __m512 {
+    _mm512_dpbf16_ps(sum, bf16(x), bf16(y))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(words: &[f32]) -> __m512 {
+    assert!(words.len() >= LANES);
+    #[expect(unsafe_code, reason = "the load takes a pointer")]
+    // SAFETY: there are 16 words, as asserted, and the load needs no alignment.
+    unsafe {
+        _mm512_loadu_ps(words.as_ptr())
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(register: __m512, words: &mut [f32]) {
+    assert!(words.len() >= LANES);
+    #[expect(unsafe_code, reason = "the store takes a pointer")]
+    // SAFETY: there is room for 16 words, as asserted, and the store needs no alignment.
+    unsafe {
+        _mm512_storeu_ps(words.as_mut_ptr(), register);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn bf16(words: __m512) -> __m512bh {
+    #[expect(unsafe_code, reason = "there is no intrinsic for this cast")]
+    // SAFETY: both are 512 plain bits.
+    unsafe {
+        std::mem::transmute(words)
+    }
+}
