@@ -285,7 +285,7 @@ async fn a_trainer_that_is_killed_gets_a_second_attempt_that_succeeds() {
     let app = TestApp::start().await;
     let base = given::tiny_base(&app).await;
     let data = given::approved_dataset_of(&app, &given::corpus(400)).await;
-    let job = given::approved_job(&app, base, data.version, 2).await;
+    let job = given::approved_job(&app, base, data.version, 8).await;
     let state = given::job_until(&app, job, |state| {
         state["progress"]["step"].as_u64().unwrap_or(0) > 0 || given::is_over(state)
     })
