@@ -114,7 +114,7 @@ async fn bundles_hold_offline_and_any_changed_byte_names_its_file() {
         for (at, (name, bytes)) in files.iter().enumerate() {
             // More of each file where there is time for it.
             let step = match std::env::var_os("FACULTY_TEST_DEEP") {
-                Some(_) => 1 + bytes.len() / 1000,
+                Some(_) => 1 + bytes.len() / 250,
                 None => 1 + bytes.len() / 10,
             };
             for byte in (0..bytes.len()).step_by(step) {
