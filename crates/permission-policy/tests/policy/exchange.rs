@@ -295,7 +295,7 @@ fn today() -> chrono::NaiveDate {
 /// many would be thrown away.
 fn of_today() -> impl Strategy<Value = Terms> {
     use chrono::Datelike as _;
-    (crate::arbitrary::terms(), select(&Purpose::ALL[..])).prop_map(|(mut terms, purpose)| {
+    (crate::arbitrary::terms(), select(Purpose::ALL)).prop_map(|(mut terms, purpose)| {
         terms.rule_set = 2;
         if terms.purposes.is_empty() {
             terms.purposes.push(purpose);
