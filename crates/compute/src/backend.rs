@@ -147,7 +147,7 @@ pub enum Refusal {
     #[error("the time limit must be between a second and a year")]
     TimeLimit,
     /// A request for no cores, or for no machine.
-    #[error("at least one core and one machine are needed")]
+    #[error("at least one core is needed, and one machine: programs on several are not started")]
     Resources,
     /// Not a handle of this backend.
     #[error("{0:?} is not a handle of this backend")]

@@ -36,7 +36,7 @@ pub struct Resources {
     pub cores: u32,
     /// Main memory in bytes; `None`: what the place gives by itself.
     pub memory_bytes: Option<u64>,
-    /// Machines; at least 1.
+    /// Machines; 1. A program on several is refused.
     pub nodes: u32,
 }
 
@@ -79,7 +79,8 @@ impl Launch {
         if !self.program.is_absolute() || self.program.to_str().is_none_or(|it| it.contains('\0')) {
             return Err(Refusal::Program(self.program.display().to_string()));
         }
-        if self.resources.cores == 0 || self.resources.nodes == 0 {
+        // A program runs once. On several machines each would take itself for the attempt.
+        if self.resources.cores == 0 || self.resources.nodes != 1 {
             return Err(Refusal::Resources);
         }
         if self.args.iter().any(|arg| arg.contains('\0')) {

@@ -2,7 +2,12 @@
 
 mod cli;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use job_contract::ExitCode as JobExit;
@@ -174,7 +179,11 @@ async fn end_without_memory() {
 /// What a file that outgrows its limit raises; unwatched, it would end the process without a word.
 const FILE_TOO_LARGE: i32 = 25;
 
-/// Asks the work to end at its next step, a second signal ends the process as usual; or to store a checkpoint.
+/// Schedulers send one wish to end several times within a moment: to each process, by their shell, by `timeout`.
+const SAME_WISH: Duration = Duration::from_secs(5);
+
+/// Asks the work to end at its next step; somebody who interrupts twice, or asks again later, ends the process at once.
+/// Or asks it to store a checkpoint.
 async fn watch_signals(sign: StopSign) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut store), Ok(mut _too_large)) = (
@@ -186,22 +195,27 @@ async fn watch_signals(sign: StopSign) {
         tracing::error!("signals cannot be watched");
         return;
     };
-    let mut is_ending = false;
+    let mut asked: Option<Instant> = None;
     loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let is_person = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => true,
             _ = store.recv() => {
                 tracing::info!("asked for a checkpoint");
                 sign.ask_for_checkpoint();
                 continue;
             }
+        };
+        match asked {
+            None => {
+                asked = Some(Instant::now());
+                tracing::info!("asked to end; keeping a checkpoint first");
+                sign.raise(Stop::Terminated);
+            }
+            Some(first) if is_person || first.elapsed() > SAME_WISH => {
+                std::process::exit(i32::from(TERMINATED));
+            }
+            Some(_) => {}
         }
-        if is_ending {
-            std::process::exit(i32::from(TERMINATED));
-        }
-        is_ending = true;
-        tracing::info!("asked to end; keeping a checkpoint first");
-        sign.raise(Stop::Terminated);
     }
 }

@@ -125,31 +125,98 @@ fn kibibytes(text: &str, key: &str) -> Option<u64> {
 /// What the control group leaves (version 2, or version 1's memory controller).
 fn of_group() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let number =
-        |path: &Path| -> Option<u64> { fs::read_to_string(path).ok()?.trim().parse().ok() };
     let left = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');
         let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
         let path = path.trim_start_matches('/');
-        let (root, most, used) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
-            list if list.split(',').any(|name| name == "memory") => (
-                "/sys/fs/cgroup/memory",
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-            ),
-            _ => return None,
-        };
-        let folder = Path::new(root).join(path);
-        let most = number(&folder.join(most))?;
-        Some(most.saturating_sub(number(&folder.join(used))?))
+        match controllers {
+            "" => least_left(Path::new("/sys/fs/cgroup"), path, &VERSION_2),
+            list if list.split(',').any(|name| name == "memory") => {
+                least_left(Path::new("/sys/fs/cgroup/memory"), path, &VERSION_1)
+            }
+            _ => None,
+        }
     });
     left.min()
+}
+
+/// The files in which a version of control groups says what a group may have and has.
+struct Files {
+    most: &'static str,
+    used: &'static str,
+    /// In `memory.stat`: cached files that nobody uses now, which the kernel gives up before it refuses memory.
+    idle: &'static str,
+}
+
+const VERSION_2: Files = Files {
+    most: "memory.max",
+    used: "memory.current",
+    idle: "inactive_file ",
+};
+const VERSION_1: Files = Files {
+    most: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    idle: "total_inactive_file ",
+};
+
+/// What the tightest of a group and those that it is in leaves: a scheduler limits the job, and the process is in a group
+/// within that.
+fn least_left(root: &Path, group: &str, files: &Files) -> Option<u64> {
+    let number =
+        |path: &Path| -> Option<u64> { fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let left_in = |folder: &Path| {
+        let most = number(&folder.join(files.most))?;
+        let used = number(&folder.join(files.used))?;
+        let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+        let idle = stat.lines().find_map(|line| line.strip_prefix(files.idle));
+        let idle: u64 = idle.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        Some(most.saturating_sub(used.saturating_sub(idle)))
+    };
+    let leaf = root.join(group);
+    let within = leaf
+        .ancestors()
+        .take_while(|folder| folder.starts_with(root));
+    within.filter_map(left_in).min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_of_a_job_counts_for_a_task_within_it() {
+        let root = tempfile::tempdir().unwrap();
+        let (job, task) = (root.path().join("job"), root.path().join("job/step/task"));
+        fs::create_dir_all(&task).unwrap();
+        let write = |folder: &Path, files: [(&str, &str); 3]| {
+            for (name, text) in files {
+                fs::write(folder.join(name), text).unwrap();
+            }
+        };
+        write(
+            &task,
+            [
+                ("memory.max", "max\n"),
+                ("memory.current", "700\n"),
+                ("memory.stat", ""),
+            ],
+        );
+        assert_eq!(least_left(root.path(), "job/step/task", &VERSION_2), None);
+        // Of the 800 that the job has, 500 are files that were read and are not looked at now.
+        let stat = "anon 300\nfile 500\ninactive_file 500\n";
+        write(
+            &job,
+            [
+                ("memory.max", "1000\n"),
+                ("memory.current", "800\n"),
+                ("memory.stat", stat),
+            ],
+        );
+        assert_eq!(
+            least_left(root.path(), "job/step/task", &VERSION_2),
+            Some(700)
+        );
+    }
 
     #[test]
     fn what_is_used_and_what_is_there_can_be_read() {

@@ -114,20 +114,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         seed: request.seed,
         precision: of_place,
         memory: request.memory,
-        torchrun: match request.recipe {
-            Recipe::Own => None,
-            Recipe::Torchrun {
-                processes,
-                nodes,
-                strategy,
-            } => Some(Torchrun {
-                python: &request.python,
-                processes,
-                nodes,
-                strategy,
-                meeting: "",
-            }),
-        },
+        torchrun: Torchrun::of(&request.recipe, &request.python, ""),
         checkpoint: &checkpoint,
         resume: None,
         run: &run,
@@ -149,8 +136,11 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
     let path = request.out.join("summary.json");
     let words = serde_json::to_vec_pretty(&summary).map_err(|error| disk(&path)(error.into()))?;
     write_whole(&path, &words).map_err(disk(&path))?;
-    fs::remove_file(&checkpoint).map_err(disk(&checkpoint))?;
-    Ok(summary)
+    match fs::remove_file(&checkpoint) {
+        // It ended before the first one was due.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(summary),
+        removed => removed.map(|()| summary).map_err(disk(&checkpoint)),
+    }
 }
 
 fn disk(path: &Path) -> impl FnOnce(io::Error) -> OfflineError + use<> {

@@ -29,6 +29,29 @@ fn finetune(folder: &Path, data: &str) -> Command {
     command
 }
 
+/// Here before the first checkpoint was due.
+#[test]
+fn an_early_stop_is_an_end_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    Synthetic::default()
+        .write_gguf(&folder.path().join("tiny.gguf"))
+        .unwrap();
+    let text = "De gracht ligt achter het oude huis.\n\n".repeat(40);
+    fs::write(folder.path().join("tekst.txt"), text).unwrap();
+    let output = finetune(folder.path(), "tekst.txt")
+        .args(["--evaluate-every-steps", "1", "--early-stop-patience", "2"])
+        .args(["--early-stop-min-gain", "100"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let out = folder.path().join("out");
+    let summary: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+    assert!(summary["steps"].as_u64().unwrap() < 20, "{summary}");
+    assert!(out.join("adapter_model.safetensors").exists());
+}
+
 #[test]
 fn a_text_file_becomes_an_adapter() {
     let folder = tempfile::tempdir().unwrap();

@@ -63,9 +63,9 @@ impl Record {
         ])
     }
 
-    /// Whether it may still take up machines, now or later.
+    /// Whether it may still take up machines, now or later; REVOKED does, on a sister cluster.
     pub(super) fn is_active(&self) -> bool {
-        const OVER: [&str; 11] = [
+        const OVER: [&str; 10] = [
             "COMPLETED",
             "FAILED",
             "TIMEOUT",
@@ -76,7 +76,6 @@ impl Record {
             "LAUNCH_FAILED",
             "RECONFIG_FAIL",
             "PREEMPTED",
-            "REVOKED",
         ];
         let is_over = self.is(&OVER) || self.states.iter().any(|it| it.starts_with("CANCELLED"));
         !is_over || self.is(&["COMPLETING"])

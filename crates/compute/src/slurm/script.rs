@@ -126,7 +126,6 @@ impl Request {
             command => BASE64.encode(words.join(" ").as_bytes()),
             image => settings.image.as_ref().map(|image| quoted(&image.to_string_lossy())),
             gpus => launch.resources.gpus > 0,
-            nodes => self.nodes,
             seconds => launch.time_limit.map(|limit| limit.as_secs()),
         };
         Environment::new()
@@ -189,7 +188,7 @@ mod tests {
             gpus: 4,
             cores: 18,
             memory_bytes: Some((120 << 30) + 1),
-            nodes: 2,
+            nodes: 1,
         };
         let request = request(&launch, &settings(Path::new("/shared")));
         let header: Vec<&str> = request
@@ -203,7 +202,7 @@ mod tests {
             [
                 "--job-name=vf-00000000-0000-0000-0000-000000000007",
                 "--comment=faculty:https://portal.example",
-                "--nodes=2",
+                "--nodes=1",
                 "--ntasks-per-node=1",
                 "--cpus-per-task=18",
                 "--partition=gpu",
@@ -219,7 +218,6 @@ mod tests {
         );
         for line in [
             "module load CUDA/12.6.0 || { echo \"the module CUDA/12.6.0 cannot be loaded\"; end 78; }",
-            "set -- srun --nodes=2 --ntasks-per-node=1 --kill-on-bad-exit=1 \"$@\"",
             "set -- timeout --signal=TERM --kill-after=30 3601 \"$@\"",
         ] {
             assert!(

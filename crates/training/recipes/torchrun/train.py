@@ -20,6 +20,7 @@ for a checkpoint.
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -109,7 +110,9 @@ class Work:
 
     def tell(self, **event):
         if self.events:
-            self.events.write(json.dumps(event) + "\n")
+            # JSON has no infinity and no NaN.
+            event = {key: None if isinstance(it, float) and not math.isfinite(it) else it for key, it in event.items()}
+            self.events.write(json.dumps(event, allow_nan=False) + "\n")
 
     def loss(self, pieces):
         """Summed cross-entropy, and how many of the targets were thought likeliest."""

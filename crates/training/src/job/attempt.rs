@@ -7,9 +7,7 @@ use std::{
     time::Instant,
 };
 
-use job_contract::{
-    FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, Recipe, TrainingSettings,
-};
+use job_contract::{FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, TrainingSettings};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -211,20 +209,7 @@ impl Attempt {
                 seed: spec.seed,
                 precision: place.precision,
                 memory: place.memory,
-                torchrun: match spec.recipe {
-                    Recipe::Own => None,
-                    Recipe::Torchrun {
-                        processes,
-                        nodes,
-                        strategy,
-                    } => Some(Torchrun {
-                        python: &place.python,
-                        processes,
-                        nodes,
-                        strategy,
-                        meeting: &place.meeting,
-                    }),
-                },
+                torchrun: Torchrun::of(&spec.recipe, &place.python, &place.meeting),
                 checkpoint: &place.work_dir.join(CHECKPOINT),
                 resume: staged.resume.as_deref(),
                 run: &run,

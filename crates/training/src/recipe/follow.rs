@@ -29,9 +29,10 @@ use crate::{
 enum Line {
     Step {
         step: u32,
-        loss: f64,
+        /// None where it is no finite number, which JSON cannot say.
+        loss: Option<f64>,
         accuracy: f64,
-        gradient_norm: f64,
+        gradient_norm: Option<f64>,
         seconds: f64,
     },
     HeldOut {
@@ -240,9 +241,9 @@ impl<'a> Follower<'a> {
                 gradient_norm,
                 seconds,
             } => {
-                if !(loss.is_finite() && gradient_norm.is_finite()) {
+                let (Some(loss), Some(gradient_norm)) = (loss, gradient_norm) else {
                     return Err(crate::training_loop::TrainError::Diverged(step).into());
-                }
+                };
                 self.step = step;
                 let pace = self.pace.map_or(seconds, |pace| 0.9 * pace + 0.1 * seconds);
                 self.pace = Some(pace);

@@ -8,13 +8,14 @@ mod follow;
 mod hand_over;
 
 use std::{
-    fs, io,
-    path::{Path, PathBuf},
+    fs,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use job_contract::{LoraSettings, Strategy, TrainingSettings};
+use job_contract::{LoraSettings, Recipe, Strategy, TrainingSettings};
 use language_model::{LoraAdapter, ModelFile, export::ExportError};
 
 use self::follow::Follower;
@@ -38,11 +39,32 @@ pub struct Torchrun<'a> {
     pub meeting: &'a str,
 }
 
+impl<'a> Torchrun<'a> {
+    /// What a recipe asks for, on a machine with this Python and meeting place; none where it is our own program.
+    #[must_use]
+    pub fn of(recipe: &Recipe, python: &'a Path, meeting: &'a str) -> Option<Self> {
+        match recipe {
+            Recipe::Own => None,
+            Recipe::Torchrun {
+                processes,
+                nodes,
+                strategy,
+            } => Some(Self {
+                python,
+                processes: *processes,
+                nodes: *nodes,
+                strategy: *strategy,
+                meeting,
+            }),
+        }
+    }
+}
+
 /// Why the processes gave no adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
-    #[error("the processes of torchrun ended with {status}: {last_words}")]
-    Ended { status: String, last_words: String },
+    #[error("the processes of torchrun ended with {0}; the log of the attempt says why")]
+    Ended(String),
     #[error("the processes of torchrun cannot be started: {0}")]
     Start(#[source] io::Error),
     #[error("what the processes tell cannot be read: {0}")]
@@ -152,11 +174,12 @@ fn follow(
             return match stop {
                 Some(stop) => Err(WorkError::from(stop)),
                 None if status.success() && follower.is_done() => Ok(()),
-                None => Err(RecipeError::Ended {
-                    status: status.to_string(),
-                    last_words: last_words(&folder.join("torchrun.log")),
+                None => {
+                    // For the log alone: a stack trace with paths says nothing to whoever reads why a job failed.
+                    let log = folder.join("torchrun.log");
+                    tracing::error!(%status, last_words = last_words(&log), "torchrun failed");
+                    Err(RecipeError::Ended(status.to_string()).into())
                 }
-                .into()),
             };
         }
         if stop.is_none()
@@ -182,9 +205,22 @@ fn follow(
     }
 }
 
-/// The end of the processes' log.
-fn last_words(path: &PathBuf) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
+/// How much of the processes' log is looked at, in bytes.
+const END_OF_LOG: u64 = 65_536;
+
+fn end_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(END_OF_LOG)))?;
+    let mut text = Vec::new();
+    file.take(END_OF_LOG).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The last lines of the processes' log.
+fn last_words(path: &Path) -> String {
+    let text = end_of(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())

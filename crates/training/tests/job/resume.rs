@@ -111,7 +111,12 @@ async fn sigterm_stores_a_checkpoint_before_the_process_ends() {
     let mut step = portal.step.clone();
     step.wait_for(|step| *step >= 3).await.unwrap();
     let pid = nix::unistd::Pid::from_raw(process.id().unwrap().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    // As Slurm does it: to each process, and what its shell and `timeout` send on. Apart, since the kernel makes one of
+    // those that wait.
+    for _ in 0..3 {
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    }
     assert_eq!(process.wait().await.unwrap().code(), Some(143));
     let last = portal.world.lock().unwrap().steps().len() as u32;
     assert_eq!(portal.next_attempt(), Some(last));
