@@ -15,7 +15,7 @@ The training program has fetched, checked, tokenised and ordered everything; the
 
 and gets `events.jsonl`, one line for each step and measurement, a checkpoint, and the adapter. There is no network,
 no token, no tokenizer and no template here. `stop` in the folder ends the work after a step; `checkpoint-now` asks
-for a checkpoint.
+for a checkpoint; `epoch` holds the number of the last epoch for which the data may be read.
 """
 
 import contextlib
@@ -105,6 +105,7 @@ class Work:
             self.parameters, lr=0.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=plan["weight_decay"]
         )
         self.step = 0
+        self.each_epoch = -(-len(self.data.sequences) // plan["batch_size"])
         self.held_out_before = None
         self.events = open(folder / "events.jsonl", "a", buffering=1) if self.rank == 0 else None
 
@@ -155,8 +156,7 @@ class Work:
         """One step."""
         started = time.monotonic()
         size = self.plan["batch_size"]
-        each_epoch = -(-len(self.data.sequences) // size)
-        epoch, place = divmod(self.step, each_epoch)
+        epoch, place = divmod(self.step, self.each_epoch)
         first = epoch * len(self.data.sequences) + place * size
         last = min(first + size, (epoch + 1) * len(self.data.sequences))
         batch = self.data.order[first:last]
@@ -199,18 +199,24 @@ class Work:
         return contextlib.nullcontext() if is_last else self.model.no_sync()
 
     def wishes(self):
-        """What the files in the folder ask for, as the first process sees them."""
-        names = ("stop", "checkpoint-now")
+        """What the files in the folder ask for, as the first process sees them; waits for leave to read the epoch."""
         seen = [0.0, 0.0]
         if self.rank == 0:
-            seen = [float((self.folder / name).exists()) for name in names]
-            # Nobody listens any more when the training program is gone.
-            seen[0] = max(seen[0], float(not Path(f"/proc/{self.plan['parent']}").exists()))
+            seen = self.look()
+            while not seen[0] and self.step // self.each_epoch > int((self.folder / "epoch").read_text()):
+                time.sleep(0.05)
+                seen = self.look()
         seen = torch.tensor(seen, device=self.device)
         dist.broadcast(seen, 0)
         if self.rank == 0 and seen[1]:
             (self.folder / "checkpoint-now").unlink()
         return bool(seen[0]), bool(seen[1])
+
+    def look(self):
+        seen = [float((self.folder / name).exists()) for name in ("stop", "checkpoint-now")]
+        # Nobody listens any more when the training program is gone.
+        seen[0] = max(seen[0], float(not Path(f"/proc/{self.plan['parent']}").exists()))
+        return seen
 
     def whole(self, tensor):
         tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor

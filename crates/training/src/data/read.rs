@@ -9,6 +9,7 @@ use std::{
 use job_contract::FileFormat;
 use language_model::Message;
 
+use self::bounded::Allowance;
 use super::{
     DataError,
     jsonl::{completion_of, example, text_of},
@@ -194,18 +195,26 @@ impl Reading<'_> {
     }
 
     fn csv(&mut self, file: impl Read) {
-        let mut reader = csv::Reader::from_reader(file);
-        let fault = |error: &csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
+        // A quotation mark that is never closed would take in all the rest.
+        let allowance = Allowance::of(MOST_LINE_BYTES);
+        let mut reader = csv::Reader::from_reader(allowance.over(file));
+        let mut last_line = 1;
+        let fault = |error: &csv::Error, last_line: u64| {
+            if allowance.is_spent() {
+                let problem = "a record of more than 16 MiB begins after this line; close its quotation marks";
+                return (last_line, Fault::of_line(problem));
+            }
+            let line = error.position().map_or(last_line, csv::Position::line);
             (line, Fault::of_line(error.to_string()))
         };
         let header = match reader.headers() {
             Ok(header) => header.clone(),
             Err(error) => {
-                let (line, fault) = fault(&error);
+                let (line, fault) = fault(&error, last_line);
                 return self.fault(line, fault);
             }
         };
+        allowance.renew();
         let column = |wanted: &str| {
             let is_wanted = |field: &str| {
                 field
@@ -227,12 +236,14 @@ impl Reading<'_> {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
-                    let (line, fault) = fault(&error);
+                    let (line, fault) = fault(&error, last_line);
                     self.fault(line, fault);
                     continue;
                 }
             };
+            allowance.renew();
             let line = record.position().map_or(0, csv::Position::line);
+            last_line = line;
             let field = |column: Option<usize>| {
                 column
                     .and_then(|column| record.get(column))
@@ -291,5 +302,6 @@ fn lines(
     Ok(())
 }
 
+mod bounded;
 #[cfg(test)]
 mod tests;

@@ -181,15 +181,22 @@ impl<'a> Follower<'a> {
             .collect()
     }
 
-    /// Whether the work may go on; asks for the data once more where a new epoch begins.
-    pub(super) fn may_go_on(&mut self, observer: &mut dyn Observer) -> Result<(), Stop> {
+    /// Whether the work may go on; asks for the data once more where a new epoch begins. True where it did: the
+    /// processes wait for word of it.
+    pub(super) fn may_go_on(&mut self, observer: &mut dyn Observer) -> Result<bool, Stop> {
         observer.may_go_on()?;
         let epoch = self.step / self.steps_an_epoch();
-        if self.step < self.total_steps && epoch > self.epoch {
+        let is_new = self.step < self.total_steps && epoch > self.epoch;
+        if is_new {
             observer.epoch_starts(epoch)?;
             self.epoch = epoch;
         }
-        Ok(())
+        Ok(is_new)
+    }
+
+    /// The last epoch for which the data may be read.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// True the first time that a checkpoint is wanted until it is there.

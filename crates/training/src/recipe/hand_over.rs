@@ -46,6 +46,12 @@ pub(super) fn environment(folder: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Tells the processes in `folder` that they may read the data for `epoch`.
+pub(super) fn allow(folder: &Path, epoch: u32) -> Result<(), WorkError> {
+    let path = folder.join("epoch");
+    replace(&path, |file| write!(file, "{epoch}")).map_err(disk(&path))
+}
+
 impl HandOver<'_> {
     /// Writes everything; `ready` last, for the other nodes.
     pub(super) fn write(
@@ -104,6 +110,7 @@ impl HandOver<'_> {
         });
         self.put("plan.json", plan.to_string().as_bytes())?;
         self.numbers(data, follower)?;
+        allow(self.folder, follower.epoch())?;
         self.put("train.py", PROGRAM.as_bytes())?;
         self.put("launch.sh", LAUNCH.as_bytes())?;
         let launch = format!(

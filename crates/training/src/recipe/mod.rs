@@ -182,14 +182,18 @@ fn follow(
                 }
             };
         }
-        if stop.is_none()
-            && let Err(found) = follower.may_go_on(observer)
-        {
-            let name = folder.join("stop");
-            fs::write(&name, "").map_err(disk(&name))?;
-            follower.stops(found.may_resume());
-            stop = Some(found);
-            end = Some(Instant::now() + LAST_STEP);
+        if stop.is_none() {
+            match follower.may_go_on(observer) {
+                Ok(false) => {}
+                Ok(true) => hand_over::allow(folder, follower.epoch())?,
+                Err(found) => {
+                    let name = folder.join("stop");
+                    fs::write(&name, "").map_err(disk(&name))?;
+                    follower.stops(found.may_resume());
+                    stop = Some(found);
+                    end = Some(Instant::now() + LAST_STEP);
+                }
+            }
         }
         if observer.wants_checkpoint() && follower.asks_once() {
             let name = folder.join("checkpoint-now");

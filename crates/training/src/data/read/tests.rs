@@ -202,3 +202,19 @@ fn csv_is_read_by_its_header() {
     );
     assert_eq!(rows.len(), 2);
 }
+
+#[test]
+fn a_quotation_mark_that_is_never_closed_takes_no_memory() {
+    let mut content = b"text\neen\n\"twee\n".to_vec();
+    content.resize(content.len() + 3 * MOST_LINE_BYTES as usize, b'x');
+    let (rows, problems) = read_all(FileFormat::Csv, &content);
+    assert_eq!(rows, [(2, text("een"))]);
+    assert_eq!(
+        problems,
+        ["data.jsonl, line 2: a record of more than 16 MiB begins after this line; close its quotation marks"]
+    );
+    // Long files of short records are read to their end.
+    let many = "text\n".to_owned() + &"een twee drie\n".repeat(2_000_000);
+    let (rows, problems) = read_all(FileFormat::Csv, many.as_bytes());
+    assert_eq!((rows.len(), problems.len()), (2_000_000, 0));
+}
