@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod fine_tuning;
 pub mod ids;
 pub mod policy;
 

@@ -18,7 +18,11 @@ pub mod web;
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
-pub use self::sweep::sweep;
+pub use self::{
+    failure::Failure,
+    guard::{Caller, body, request_id},
+    sweep::sweep,
+};
 use self::upstream::Client;
 use crate::config::Config;
 
