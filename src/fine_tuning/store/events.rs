@@ -70,7 +70,7 @@ pub(in super::super) async fn place_of(
     (source, number): (Uuid, i64),
 ) -> Result<Option<Place>, StoreError> {
     let at = sqlx::query_scalar!(
-        r#"SELECT occurred_at AS "at!" FROM fine_tuning_events WHERE id = $2 AND job_id = $1 AND $3 = 0
+        r#"SELECT occurred_at AS "at!" FROM fine_tuning_events WHERE id = $2 AND job_id = $1 AND $3::bigint = 0
            UNION ALL
            SELECT occurred_at FROM job_events WHERE attempt_id = $2 AND number = $3 AND job_id = $1"#,
         job.0,
