@@ -7,7 +7,8 @@ use crate::{
     app::Ports,
     audit, complaints, datasets,
     db::Task as _,
-    disclosures, documents, fine_tuning, gateway, jobs, ledger, notices, rights_checks, uploads, withdrawals,
+    disclosures, documents, fine_tuning, gateway, jobs, ledger, notices, rights_checks, uploads,
+    withdrawals,
     worker::{Chore, Handler},
 };
 

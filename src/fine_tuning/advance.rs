@@ -99,11 +99,13 @@ async fn forward(
     job: &TuningJob,
 ) -> Result<(), AdvanceError> {
     let mut conn = db.read().await?;
-    let actor =
-        accounts::actor_in(&mut conn, job.created_by, job.institution, db.now()).await?;
+    let actor = accounts::actor_in(&mut conn, job.created_by, job.institution, db.now()).await?;
     let own = Scope::of(job.institution).requested_by(Some(job.created_by));
     if policy::check(&actor, Action::RequestJob, &own).is_err() {
-        let failed = failed("permission_denied", "Whoever asked for it may not ask for jobs any more.");
+        let failed = failed(
+            "permission_denied",
+            "Whoever asked for it may not ask for jobs any more.",
+        );
         return end(db, job, failed).await;
     }
     for (param, version) in job.versions() {
@@ -128,7 +130,11 @@ async fn forward(
             if let Some(message) = found.said() {
                 let mut failed = failed("invalid_file_format", &message);
                 failed.param = Some(param.into());
-                failed.problems = found.problems.iter().map(examine::Problem::as_json).collect();
+                failed.problems = found
+                    .problems
+                    .iter()
+                    .map(examine::Problem::as_json)
+                    .collect();
                 return end(db, job, failed).await;
             }
         }
@@ -312,12 +318,16 @@ async fn request(
             Err(error) => return Err(AdvanceError::Change(error.to_string())),
         }
     }
-    change(db, job, Change {
-        kind: "fine_tuning.job_requested",
-        facts: json!({ "resolved": resolved }),
-        events: vec![],
-        to: To::Requested(resolved),
-    })
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_requested",
+            facts: json!({ "resolved": resolved }),
+            events: vec![],
+            to: To::Requested(resolved),
+        },
+    )
     .await
 }
 
@@ -335,12 +345,16 @@ async fn wait(db: &Db, job: &TuningJob, waits_for: Vec<WaitsFor>) -> Result<(), 
             "url": waits_for.first().map(|one| one.url.clone()),
         })),
     };
-    change(db, job, Change {
-        kind: "fine_tuning.job_waits",
-        facts: json!({ "waits_for": waits_for }),
-        events: vec![event],
-        to: To::Waiting(waits_for),
-    })
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_waits",
+            facts: json!({ "waits_for": waits_for }),
+            events: vec![event],
+            to: To::Waiting(waits_for),
+        },
+    )
     .await
 }
 
@@ -352,12 +366,16 @@ async fn end(db: &Db, job: &TuningJob, failed: Failed) -> Result<(), AdvanceErro
             "code": failed.code, "param": failed.param, "problems": failed.problems,
         })),
     };
-    change(db, job, Change {
-        kind: "fine_tuning.job_failed",
-        facts: json!({ "code": failed.code, "param": failed.param }),
-        events: vec![event],
-        to: To::Ended(Phase::Failed, Some(failed)),
-    })
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_failed",
+            facts: json!({ "code": failed.code, "param": failed.param }),
+            events: vec![event],
+            to: To::Ended(Phase::Failed, Some(failed)),
+        },
+    )
     .await
 }
 
@@ -367,12 +385,16 @@ async fn withdrawn(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
         message: "The data were withdrawn; the job is cancelled.".into(),
         data: Some(json!({ "code": "data_withdrawn" })),
     };
-    change(db, job, Change {
-        kind: "fine_tuning.job_cancelled",
-        facts: json!({ "reason": "data_withdrawn" }),
-        events: vec![event],
-        to: To::Ended(Phase::Cancelled, None),
-    })
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_cancelled",
+            facts: json!({ "reason": "data_withdrawn" }),
+            events: vec![event],
+            to: To::Ended(Phase::Cancelled, None),
+        },
+    )
     .await
 }
 
@@ -390,11 +412,7 @@ enum To {
 }
 
 /// Makes a change of a job that is still as it was read.
-async fn change(
-    db: &Db,
-    job: &TuningJob,
-    change: Change,
-) -> Result<(), AdvanceError> {
+async fn change(db: &Db, job: &TuningJob, change: Change) -> Result<(), AdvanceError> {
     let system = Actor::system();
     let mut tx = db.write(&system).await?;
     let Some(now) = store::jobs::lock(&mut tx, job.id).await? else {

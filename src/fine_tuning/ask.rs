@@ -139,7 +139,10 @@ impl Wish {
 }
 
 fn wrong(field: &str, what: &str) -> ApiError {
-    ApiError::invalid_param(&format!("gptnl.{field}"), format!("'gptnl.{field}' {what}."))
+    ApiError::invalid_param(
+        &format!("gptnl.{field}"),
+        format!("'gptnl.{field}' {what}."),
+    )
 }
 
 fn word<T: std::str::FromStr>(

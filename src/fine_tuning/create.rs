@@ -102,7 +102,6 @@ pub(super) async fn create(
     let job = TuningJob {
         id,
         institution: actor.institution,
-        institution_name: String::new(),
         key: asking.holder.key,
         created_by: actor.user,
         created_at: tx.now(),
@@ -222,8 +221,7 @@ async fn named(
             is_published: found.is_published && is_approved,
             ..Scope::of(found.institution)
         };
-        let _permit =
-            policy::check(actor, Action::ViewDataset, &scope).map_err(|_| missing())?;
+        let _permit = policy::check(actor, Action::ViewDataset, &scope).map_err(|_| missing())?;
         if !is_approved {
             let message = "This version of the dataset is not approved.";
             return Err(ApiError::invalid_param(param, message));

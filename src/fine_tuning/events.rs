@@ -115,9 +115,7 @@ fn said(event: &JobEvent) -> (&'static str, String, String, Option<Value>) {
             let text = format!("Step {step}: validation loss={loss:.2}");
             ("metrics", "info".into(), text, Some(data))
         }
-        JobEvent::Checkpoint { step, .. } => {
-            message(format!("Checkpoint created at step {step}"))
-        }
+        JobEvent::Checkpoint { step, .. } => message(format!("Checkpoint created at step {step}")),
         JobEvent::DataReady {
             documents,
             target_tokens,

@@ -253,7 +253,10 @@ impl Lines {
 
 fn short(text: &str, field: &str) -> Result<(), Fault> {
     if text.len() > LONGEST_MESSAGE {
-        let problem = format!("{} bytes are more than the 1 MB a message may have.", text.len());
+        let problem = format!(
+            "{} bytes are more than the 1 MB a message may have.",
+            text.len()
+        );
         return Err(at(field, problem));
     }
     Ok(())
@@ -277,7 +280,10 @@ fn chat(messages: Option<&Value>) -> Result<(), Fault> {
 /// Whether the message is learnt from.
 fn turn(message: &Value, path: &str) -> Result<bool, Fault> {
     let Value::Object(message) = message else {
-        return Err(at(path, "Expected an object with \"role\" and \"content\"."));
+        return Err(at(
+            path,
+            "Expected an object with \"role\" and \"content\".",
+        ));
     };
     let role = message.get("role").and_then(Value::as_str);
     let is_answer = match role {

@@ -6,12 +6,7 @@ use chrono::{DateTime, Utc};
 use openai_api::{ApiError, File};
 use serde_json::{Value, json};
 
-use super::{
-    failure::refused,
-    happened::Happened,
-    ids::Of,
-    store,
-};
+use super::{failure::refused, happened::Happened, ids::Of, store};
 use crate::{
     config::Config,
     datasets::{self, EditError, Facts, FileState, Problem, PublicFacts, RawFacts},
@@ -202,7 +197,10 @@ fn wrong_field(errors: &FieldErrors) -> ApiError {
     let (field, problem) = what.map_or(("", String::new()), |(field, say)| {
         (*field, Lang::En.say(say))
     });
-    ApiError::invalid_param(&format!("gptnl.{field}"), format!("gptnl.{field}: {problem}"))
+    ApiError::invalid_param(
+        &format!("gptnl.{field}"),
+        format!("gptnl.{field}: {problem}"),
+    )
 }
 
 /// What a file is sent with.

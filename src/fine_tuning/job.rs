@@ -48,11 +48,6 @@ impl Phase {
     pub(super) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| phase.name() == text)
     }
-
-    /// Whether it can still become a job of the portal.
-    pub(super) fn is_open(self) -> bool {
-        matches!(self, Self::Validating | Self::Waiting)
-    }
 }
 
 /// Whose word a job waits for.
@@ -85,7 +80,6 @@ pub(super) struct Failed {
 pub(super) struct TuningJob {
     pub(super) id: JobId,
     pub(super) institution: InstitutionId,
-    pub(super) institution_name: String,
     pub(super) key: ApiKeyId,
     pub(super) created_by: UserId,
     pub(super) created_at: DateTime<Utc>,

@@ -73,10 +73,7 @@ fn task(wish: &Wish, method: &Method, resolved: &Hyperparameters) -> Task {
         Task::Dpo {
             lora,
             training,
-            beta: resolved
-                .beta
-                .and_then(Auto::number)
-                .unwrap_or(BETA),
+            beta: resolved.beta.and_then(Auto::number).unwrap_or(BETA),
         }
     } else {
         Task::FineTuneLora { lora, training }

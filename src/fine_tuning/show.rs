@@ -83,7 +83,9 @@ pub(super) async fn as_wire(
     }
     let (status, error, reason) = status_of(row, job.as_ref());
     let method = row.resolved.map_or(row.method, |all| row.method.with(all));
-    let has_figures = work.as_ref().is_some_and(|work| work.last_step_at.is_some());
+    let has_figures = work
+        .as_ref()
+        .is_some_and(|work| work.last_step_at.is_some());
     let is_over = job.as_ref().is_some_and(|job| job.status.is_over());
     Ok(FineTuningJob {
         id: Of::Job.id(row.id.0),
@@ -115,9 +117,10 @@ pub(super) async fn as_wire(
             .as_ref()
             .and_then(|work| work.tokens)
             .map(i64::unsigned_abs),
-        estimated_finish: work.as_ref().filter(|_| !is_over).and_then(|work| {
-            Some(work.last_step_at?.timestamp() + work.seconds_left?)
-        }),
+        estimated_finish: work
+            .as_ref()
+            .filter(|_| !is_over)
+            .and_then(|work| Some(work.last_step_at?.timestamp() + work.seconds_left?)),
         integrations: Vec::new(),
         metadata: row.metadata.clone(),
         error,
@@ -228,17 +231,13 @@ fn approvals(config: &Config, row: &TuningJob, job: Option<&Job>) -> Vec<Value> 
 }
 
 fn permission(row: &TuningJob, work: Option<&Work>) -> Value {
-    let waits: Vec<&String> = row
-        .waits_for
-        .iter()
-        .flat_map(|one| &one.rules)
-        .collect();
+    let waits: Vec<&String> = row.waits_for.iter().flat_map(|one| &one.rules).collect();
     if !waits.is_empty() {
         return json!({ "decision": "deny", "rules": waits, "policy_hash": null });
     }
-    let Some((verdict, hash)) = work.and_then(|work| {
-        Some((work.rules.as_ref()?, work.policy_sha256.as_ref()?))
-    }) else {
+    let Some((verdict, hash)) =
+        work.and_then(|work| Some((work.rules.as_ref()?, work.policy_sha256.as_ref()?)))
+    else {
         return Value::Null;
     };
     let decision = if verdict["is_allowed"] == true {

@@ -96,8 +96,7 @@ pub(super) async fn create(
     new: NewUpload,
 ) -> Result<Upload, ApiError> {
     file::check_purpose(&new.purpose)?;
-    let filename = file::check_name(&new.filename)
-        .map_err(|error| error.with_param("filename"))?;
+    let filename = file::check_name(&new.filename).map_err(|error| error.with_param("filename"))?;
     let most = config.limits.file_bytes.min(config.limits.dataset_bytes);
     if new.bytes.unsigned_abs() > most {
         return Err(ApiError::new(
@@ -353,12 +352,7 @@ fn broken(error: aws_sdk_s3::primitives::ByteStreamError) -> ApiError {
     ApiError::overloaded("The object store broke off.", 5)
 }
 
-async fn finish(
-    db: &Db,
-    actor: &Actor,
-    upload: &Upload,
-    file: FileId,
-) -> Result<Upload, ApiError> {
+async fn finish(db: &Db, actor: &Actor, upload: &Upload, file: FileId) -> Result<Upload, ApiError> {
     let own = Scope::of(actor.institution);
     let permit = policy::check(actor, Action::RegisterDataset, &own).map_err(refused)?;
     let written = async {

@@ -18,12 +18,12 @@ pub mod web;
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
+use self::upstream::Client;
 pub use self::{
     failure::Failure,
     guard::{Caller, body, request_id},
     sweep::sweep,
 };
-use self::upstream::Client;
 use crate::config::Config;
 
 /// What all requests of one process share.

@@ -18,6 +18,8 @@ mod complaints;
 mod complaints_forms;
 mod datasets;
 mod disclosures;
+mod fine_tuning;
+mod fine_tuning_sdk;
 mod gateway;
 mod gateway_cuts;
 mod gateway_kills;

@@ -34,7 +34,8 @@ pub use self::{
     },
     fine_tuning::{
         Auto, CheckpointMetrics, CheckpointPermission, CreateJob, FineTuningCheckpoint,
-        FineTuningEvent, FineTuningJob, Hyperparameters, JobProblem, MAX_METADATA, Method, Settings,
+        FineTuningEvent, FineTuningJob, Hyperparameters, JobProblem, MAX_METADATA, Method,
+        Settings,
     },
     generation::{Forward, Generation, MAX_CHOICES, MAX_STOP_BYTES, MAX_STOPS, StreamOptions},
     model::{Model, ModelList},

@@ -14,7 +14,6 @@ use crate::{
 struct Row {
     id: Uuid,
     institution_id: Uuid,
-    institution_name: String,
     api_key_id: Uuid,
     created_by: Uuid,
     created_at: DateTime<Utc>,
@@ -49,7 +48,6 @@ impl TryFrom<Row> for TuningJob {
         Ok(Self {
             id: JobId(row.id),
             institution: InstitutionId(row.institution_id),
-            institution_name: row.institution_name,
             key: ApiKeyId(row.api_key_id),
             created_by: UserId(row.created_by),
             created_at: row.created_at,
@@ -95,17 +93,14 @@ struct Filter<'a> {
     limit: i64,
 }
 
-async fn select(
-    conn: &mut PgConnection,
-    filter: Filter<'_>,
-) -> Result<Vec<TuningJob>, StoreError> {
+async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<TuningJob>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT f.id, f.institution_id, i.name AS institution_name, f.api_key_id, f.created_by, f.created_at,
+        "SELECT f.id, f.institution_id, f.api_key_id, f.created_by, f.created_at,
                 f.base_model_id, m.name AS base_name, m.family AS base_family, f.training_file, f.validation_file,
                 f.training_version_id, f.validation_version_id, f.metadata, f.method, f.resolved, f.wish, f.phase,
                 f.examined_at, f.waits_for, f.error, f.ended_at, f.told_status
-         FROM fine_tuning_jobs f JOIN institutions i ON i.id = f.institution_id JOIN models m ON m.id = f.base_model_id
+         FROM fine_tuning_jobs f JOIN models m ON m.id = f.base_model_id
          WHERE ($1::uuid IS NULL OR f.id = $1) AND ($2::uuid IS NULL OR f.institution_id = $2)
            AND ($3::uuid IS NULL OR f.id < $3) AND ($4::jsonb IS NULL OR f.metadata @> $4)
            AND (NOT $5 OR f.metadata = '{}')

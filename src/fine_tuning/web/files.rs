@@ -33,7 +33,10 @@ use crate::{
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(at("/files", vec![web::post().to(create), web::get().to(list)]))
+        .service(at(
+            "/files",
+            vec![web::post().to(create), web::get().to(list)],
+        ))
         .service(at(
             "/files/{id}",
             vec![web::get().to(show), web::delete().to(remove)],
@@ -214,11 +217,7 @@ async fn find(db: &Db, actor: &Actor, text: &str) -> Result<ApiFile, ApiError> {
 }
 
 /// The figures of a job of the caller's institution.
-async fn results(
-    db: &Db,
-    actor: &Actor,
-    text: &str,
-) -> Result<Option<(File, String)>, ApiError> {
+async fn results(db: &Db, actor: &Actor, text: &str) -> Result<Option<(File, String)>, ApiError> {
     let Some(id) = Of::Results.parse(text).map(JobId) else {
         return Ok(None);
     };

@@ -14,7 +14,8 @@ use super::{
         store,
         upload::{self, MOST_PART_BYTES, Upload},
     },
-    Answer, Tuner, at, files::piece,
+    Answer, Tuner, at,
+    files::piece,
 };
 use crate::{config::Config, db::Db, gateway, objects::ObjectStore};
 
@@ -22,10 +23,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(at("/uploads", vec![web::post().to(create)]))
         .service(at("/uploads/{id}/parts", vec![web::post().to(add_part)]))
-        .service(at(
-            "/uploads/{id}/complete",
-            vec![web::post().to(complete)],
-        ))
+        .service(at("/uploads/{id}/complete", vec![web::post().to(complete)]))
         .service(at("/uploads/{id}/cancel", vec![web::post().to(cancel)]));
 }
 
@@ -64,7 +62,9 @@ async fn add_part(
         let mut bytes = BytesMut::new();
         while let Some(piece) = piece(&mut field).await? {
             if bytes.len() + piece.len() > MOST_PART_BYTES {
-                return Err(ApiError::too_large(MOST_PART_BYTES).with_param("data").into());
+                return Err(ApiError::too_large(MOST_PART_BYTES)
+                    .with_param("data")
+                    .into());
             }
             bytes.extend_from_slice(&piece);
         }
