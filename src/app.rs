@@ -32,7 +32,7 @@ use crate::{
     signing::{self, Signer},
     tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
-    withdrawals,
+    webhooks, withdrawals,
     worker::Worker,
 };
 
@@ -155,6 +155,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
         .configure(|config| gateway::web::routes(config, fine_tuning::web::routes))
+        .configure(webhooks::web::routes)
         .configure(licensees::web::routes)
         .configure(withdrawals::web::routes)
         .configure(ledger::web::routes)

@@ -32,6 +32,7 @@ pub mod permissions;
 pub mod privacy;
 pub mod rights_checks;
 pub mod uploads;
+pub mod webhooks;
 
 // Processes over the subjects.
 pub mod audit;

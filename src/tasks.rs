@@ -8,7 +8,7 @@ use crate::{
     audit, complaints, datasets,
     db::Task as _,
     disclosures, documents, fine_tuning, gateway, jobs, ledger, notices, rights_checks, uploads,
-    withdrawals,
+    webhooks, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -221,6 +221,13 @@ pub fn chores() -> Vec<Chore<Ports>> {
         every: Duration::from_secs(60),
         run: |ports| {
             Box::pin(async { Ok(fine_tuning::sweep_uploads(&ports.db, &ports.objects).await?) })
+        },
+    });
+    chores.push(Chore {
+        name: "webhooks.deliver",
+        every: Duration::from_secs(1),
+        run: |ports| {
+            Box::pin(async { Ok(webhooks::sweep(&ports.db, &ports.fetcher, &ports.config).await?) })
         },
     });
     chores.extend(jobs::chores());

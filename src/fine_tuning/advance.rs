@@ -24,6 +24,7 @@ use crate::{
     objects::ObjectStore,
     permissions::Rule,
     policy::{self, Action, Actor, Scope},
+    webhooks,
 };
 
 /// Why a job could not be taken on; trying again later may help.
@@ -440,6 +441,15 @@ async fn change(db: &Db, job: &TuningJob, change: Change) -> Result<(), AdvanceE
         }
     }
     store::events::insert(&mut tx, job.id, &events).await?;
+    let kind = match &to {
+        To::Waiting(_) => Some(webhooks::Kind::ApprovalRequested),
+        To::Requested(_) => None,
+        To::Ended(Phase::Failed, _) => Some(webhooks::Kind::JobFailed),
+        To::Ended(..) => Some(webhooks::Kind::JobCancelled),
+    };
+    if let Some(kind) = kind {
+        webhooks::tell(&mut tx, job.institution, kind, &tell::about(job)).await?;
+    }
     let happened = Happened {
         kind,
         subject: ("job", job.id.0),

@@ -16,6 +16,7 @@ use super::{
         events::NewEvent,
         jobs::{NamedVersion, Request},
     },
+    tell,
 };
 use crate::{
     config::Config,
@@ -28,6 +29,7 @@ use crate::{
     models::{self, Kind, Model},
     permissions::{Rule, Use},
     policy::{self, Action, Actor, Scope},
+    webhooks,
 };
 
 /// How long the same request finds the job that it made.
@@ -322,6 +324,14 @@ pub(super) async fn cancel(db: &Db, actor: &Actor, id: JobId) -> Result<(), ApiE
             data: None,
         };
         store::events::insert(&mut tx, id, &[event]).await?;
+        let about = tell::about(&job);
+        webhooks::tell(
+            &mut tx,
+            job.institution,
+            webhooks::Kind::JobCancelled,
+            &about,
+        )
+        .await?;
         tx.record(&Happened {
             kind: "fine_tuning.job_cancelled",
             subject: ("job", id.0),

@@ -74,7 +74,8 @@ impl Results {
         let mut text =
             String::from("step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n");
         let cell = |number: Option<f32>| number.map_or_else(String::new, |n| n.to_string());
-        for (step, figures) in &self.steps {
+        // What was measured before the first step has no row in OpenAI's tables.
+        for (step, figures) in self.steps.iter().filter(|(step, _)| **step > 0) {
             // Writing to a text cannot fail.
             let _ = writeln!(
                 text,
@@ -152,7 +153,12 @@ mod tests {
             loss: 2.5,
             accuracy: Some(0.5),
         };
-        for (number, event) in [step(1, 3.0), held_out, step(2, 2.0), step(2, 1.5)]
+        let before = JobEvent::HeldOut {
+            step: 0,
+            loss: 4.0,
+            accuracy: None,
+        };
+        for (number, event) in [before, step(1, 3.0), held_out, step(2, 2.0), step(2, 1.5)]
             .iter()
             .enumerate()
         {

@@ -6,6 +6,7 @@ use super::{
     advance::AdvanceError,
     create::Written,
     happened::Happened,
+    ids::Of,
     job::TuningJob,
     show::{self, Shown},
     store::{self, events::NewEvent},
@@ -16,6 +17,7 @@ use crate::{
     jobs::{self, Job, JobStatus},
     models,
     policy::{self, Action, Actor, Scope},
+    webhooks,
 };
 
 /// Adds the events of a new state, once.
@@ -44,6 +46,9 @@ pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<()
         .map_err(|error| AdvanceError::Change(error.to_string()))?;
     store::jobs::set_told(&mut tx, job.id, (status, found.status.is_over())).await?;
     store::events::insert(&mut tx, job.id, &events).await?;
+    if let Some(kind) = kind_of(&found) {
+        webhooks::tell(&mut tx, job.institution, kind, &about(job)).await?;
+    }
     let happened = Happened {
         kind: "fine_tuning.job_told",
         subject: ("job", job.id.0),
@@ -53,6 +58,24 @@ pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<()
     tx.record(&happened).map_err(Written::from)?;
     tx.commit(permit).await.map_err(Written::from)?;
     Ok(())
+}
+
+/// What programs hear of a state.
+fn kind_of(job: &Job) -> Option<webhooks::Kind> {
+    match job.status {
+        JobStatus::Submitted => Some(webhooks::Kind::ApprovalRequested),
+        JobStatus::Approved | JobStatus::Running => None,
+        _ => Some(match show::shown(job) {
+            Shown::Failed(_) => webhooks::Kind::JobFailed,
+            Shown::Other("succeeded") => webhooks::Kind::JobSucceeded,
+            Shown::Withdrawn | Shown::Other(_) => webhooks::Kind::JobCancelled,
+        }),
+    }
+}
+
+/// The `data` of a message: which job; all else is to be asked for with a key.
+pub(super) fn about(job: &TuningJob) -> serde_json::Value {
+    json!({ "id": Of::Job.id(job.id.0) })
 }
 
 fn info(message: impl Into<String>) -> NewEvent {

@@ -45,6 +45,7 @@ mod support;
 mod transparency;
 mod uploads;
 mod versions;
+mod webhooks;
 mod withdrawal_copies;
 mod withdrawal_graph;
 mod withdrawal_judged;
