@@ -1,6 +1,7 @@
 //! Takes jobs on as far as they may go now: files read, data handed in, people's decisions there, the job asked for. Each
 //! step is found done where it was done before, so that a worker may end anywhere and another may go on.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
@@ -89,8 +90,31 @@ async fn one(
     match job.phase {
         Phase::Validating | Phase::Waiting => forward(db, objects, config, &job).await,
         Phase::Requested => tell::tell(db, config, &job).await,
-        Phase::Failed | Phase::Cancelled => Ok(()),
+        Phase::Cancelled => settle(db, &job).await,
+        Phase::Failed => Ok(()),
     }
+}
+
+/// A job may have been asked for at the very moment in which it was called off: then it is called off there too.
+async fn settle(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
+    let system = Actor::system();
+    let found = jobs::find_visible(db, &system, job.id).await?;
+    if let Some(found) = found.filter(|found| !found.status.is_over()) {
+        return match jobs::cancel(db, &system, found.id).await {
+            Ok(_) | Err(JobError::WrongStatus(_)) => Ok(()),
+            Err(error) => Err(AdvanceError::Change(error.to_string())),
+        };
+    }
+    // Longer than asking for one can take.
+    if job
+        .ended_at
+        .is_some_and(|at| db.now() > at + TimeDelta::minutes(2))
+    {
+        let mut tx = db.meter().await?;
+        store::jobs::set_settled(&mut tx, job.id).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 async fn forward(
@@ -139,6 +163,11 @@ async fn forward(
                 return end(db, job, failed).await;
             }
         }
+    }
+    if job.examined_at.is_none() {
+        let mut tx = db.meter().await?;
+        store::jobs::set_examined(&mut tx, job.id).await?;
+        tx.commit().await?;
     }
     let mut waits_for = Vec::new();
     let mut documents = 0;
@@ -430,9 +459,6 @@ async fn change(db: &Db, job: &TuningJob, change: Change) -> Result<(), AdvanceE
         events,
         to,
     } = change;
-    if now.examined_at.is_none() && !matches!(to, To::Ended(..)) {
-        store::jobs::set_examined(&mut tx, job.id).await?;
-    }
     match &to {
         To::Waiting(waits_for) => store::jobs::set_waiting(&mut tx, job.id, waits_for).await?,
         To::Requested(resolved) => store::jobs::set_requested(&mut tx, job.id, resolved).await?,
@@ -441,14 +467,14 @@ async fn change(db: &Db, job: &TuningJob, change: Change) -> Result<(), AdvanceE
         }
     }
     store::events::insert(&mut tx, job.id, &events).await?;
-    let kind = match &to {
+    let heard = match &to {
         To::Waiting(_) => Some(webhooks::Kind::ApprovalRequested),
         To::Requested(_) => None,
         To::Ended(Phase::Failed, _) => Some(webhooks::Kind::JobFailed),
         To::Ended(..) => Some(webhooks::Kind::JobCancelled),
     };
-    if let Some(kind) = kind {
-        webhooks::tell(&mut tx, job.institution, kind, &tell::about(job)).await?;
+    if let Some(heard) = heard {
+        webhooks::tell(&mut tx, job.institution, heard, &tell::about(job)).await?;
     }
     let happened = Happened {
         kind,

@@ -133,10 +133,18 @@ pub(super) async fn as_wire(
             "dataset_versions": manifests,
             "problems": row.error.as_ref().map(|error| error.problems.clone()).unwrap_or_default(),
             "slurm": work.as_ref().and_then(slurm),
-            "url": format!("{}/en/jobs/{}", config.origin(), row.id),
+            "url": url(config, row, job.is_some()),
             "receipt_url": model.map(|model| format!("{}/api/v1/models/{}/receipt", config.origin(), model.id)),
         }),
     })
+}
+
+/// Where people look at it: the job's page, or where they decide before there is one.
+fn url(config: &Config, row: &TuningJob, is_there: bool) -> Option<String> {
+    if is_there {
+        return Some(format!("{}/en/jobs/{}", config.origin(), row.id));
+    }
+    row.waits_for.first().map(|one| one.url.clone())
 }
 
 /// The status, why it failed, and why it was cancelled.

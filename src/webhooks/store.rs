@@ -210,8 +210,8 @@ pub(super) async fn set_tried(
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
-        "UPDATE webhook_messages SET tried_at = $2, outcome = $3, next_at = coalesce($4, next_at),
-             ended_at = CASE WHEN $4::timestamptz IS NULL THEN $2 END
+        "UPDATE webhook_messages SET tried_at = $2::timestamptz, outcome = $3, next_at = coalesce($4, next_at),
+             ended_at = CASE WHEN $4::timestamptz IS NULL THEN $2::timestamptz END
          WHERE id = $1 AND ended_at IS NULL",
         id,
         now,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::job::{Failed, Phase, TuningJob, WaitsFor};
 use crate::{
-    db::{CorruptRow, StoreError, WriteTx},
+    db::{CorruptRow, MeterTx, StoreError, WriteTx},
     ids::{ApiKeyId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
 };
 
@@ -273,10 +273,7 @@ pub(in super::super) async fn lock(
     find(tx.conn(), id).await
 }
 
-pub(in super::super) async fn set_examined(
-    tx: &mut WriteTx<'_>,
-    id: JobId,
-) -> Result<(), StoreError> {
+pub(in super::super) async fn set_examined(tx: &mut MeterTx, id: JobId) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
         "UPDATE fine_tuning_jobs SET examined_at = $2 WHERE id = $1",
@@ -332,7 +329,7 @@ pub(in super::super) async fn set_ended(
         .transpose()
         .map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query!(
-        "UPDATE fine_tuning_jobs SET phase = $2, error = $3, ended_at = $4, waits_for = '[]', is_settled = true
+        "UPDATE fine_tuning_jobs SET phase = $2, error = $3, ended_at = $4, waits_for = '[]', is_settled = ($2 = 'failed')
          WHERE id = $1",
         id.0,
         phase.name(),
@@ -462,4 +459,15 @@ pub(in super::super) async fn work(
         policy_sha256: row.policy_sha256,
         rules: row.rules,
     })
+}
+
+/// Nothing happens to it any more.
+pub(in super::super) async fn set_settled(tx: &mut MeterTx, id: JobId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE fine_tuning_jobs SET is_settled = true WHERE id = $1",
+        id.0
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
