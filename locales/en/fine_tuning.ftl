@@ -10,3 +10,5 @@ event-fine-tuning-job-waits = Fine-tuning job waits for decisions
 event-fine-tuning-job-failed = Fine-tuning job failed before it ran
 event-fine-tuning-job-requested = Fine-tuning job's data may be used; job requested
 event-fine-tuning-job-told = Program told of a job's state
+event-fine-tuning-checkpoint-permitted = Checkpoint opened for a project
+event-fine-tuning-checkpoint-closed = Checkpoint closed for a project

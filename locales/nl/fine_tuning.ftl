@@ -10,3 +10,5 @@ event-fine-tuning-job-waits = Finetunejob wacht op besluiten
 event-fine-tuning-job-failed = Finetunejob mislukt voordat hij liep
 event-fine-tuning-job-requested = Data van finetunejob mogen worden gebruikt; job aangevraagd
 event-fine-tuning-job-told = Programma heeft de stand van een job gehoord
+event-fine-tuning-checkpoint-permitted = Checkpoint geopend voor een project
+event-fine-tuning-checkpoint-closed = Checkpoint gesloten voor een project

@@ -15,6 +15,9 @@ pub(super) enum Of {
     Event,
     Checkpoint,
     Organisation,
+    /// An institution as the API's projects name it.
+    Project,
+    Permission,
 }
 
 impl Of {
@@ -28,6 +31,8 @@ impl Of {
             Self::Event => "ftevent-",
             Self::Checkpoint => "ftckpt_",
             Self::Organisation => "org-",
+            Self::Project => "proj_",
+            Self::Permission => "cp_",
         }
     }
 
@@ -52,6 +57,8 @@ impl Of {
             Self::Event => "event",
             Self::Checkpoint => "checkpoint",
             Self::Organisation => "organisation",
+            Self::Project => "project",
+            Self::Permission => "permission",
         };
         let shown: String = text.chars().take(100).collect();
         ApiError::not_found(format!(

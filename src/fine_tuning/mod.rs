@@ -14,6 +14,7 @@ mod file;
 mod happened;
 mod ids;
 mod job;
+mod permit;
 mod resolve;
 mod results;
 mod show;

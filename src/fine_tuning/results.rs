@@ -89,6 +89,11 @@ impl Results {
         text
     }
 
+    /// Whether there is one of that step.
+    pub(super) fn has_checkpoint(&self, step: u32) -> bool {
+        self.checkpoints.iter().any(|(_, there)| *there == step)
+    }
+
     /// The checkpoints, newest first.
     pub(super) fn checkpoints(&self, job: JobId, model: &str) -> Vec<FineTuningCheckpoint> {
         self.checkpoints

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ids::{InstitutionId, WebhookId};
+use crate::ids::WebhookId;
 
 /// How long the secret of before also signs, after it was renewed.
 pub(super) const OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -11,7 +11,6 @@ pub(super) const OVERLAP: TimeDelta = TimeDelta::hours(24);
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) id: WebhookId,
-    pub(super) institution: InstitutionId,
     pub(super) url: String,
     /// Of its secret, from 1.
     pub(super) generation: i32,

@@ -16,7 +16,7 @@ pub(super) async fn list(
     institution: InstitutionId,
 ) -> Result<Vec<Endpoint>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT e.id, e.institution_id, e.url, e.generation, e.rotated_at, e.created_at, u.name,
+        r#"SELECT e.id, e.url, e.generation, e.rotated_at, e.created_at, u.name,
                   (SELECT count(*) FROM webhook_messages m
                    WHERE m.endpoint_id = e.id AND m.ended_at IS NULL) AS "waiting!",
                   l.tried_at AS "tried_at?", l.outcome AS "outcome?"
@@ -33,7 +33,6 @@ pub(super) async fn list(
         .into_iter()
         .map(|row| Endpoint {
             id: WebhookId(row.id),
-            institution: InstitutionId(row.institution_id),
             url: row.url,
             generation: row.generation,
             rotated_at: row.rotated_at,

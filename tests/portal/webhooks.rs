@@ -106,7 +106,15 @@ impl Drop for Hearer {
 }
 
 async fn hear(request: HttpRequest, body: String, state: web::Data<State>) -> HttpResponse {
-    let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     state.came.lock().unwrap().push(Came {
         id: header("webhook-id"),
         timestamp: header("webhook-timestamp"),

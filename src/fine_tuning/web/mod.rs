@@ -3,6 +3,7 @@
 mod caller;
 mod files;
 mod jobs;
+mod permissions;
 mod uploads;
 
 use actix_web::{HttpResponse, web};
@@ -18,7 +19,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(files::routes)
         .configure(uploads::routes)
-        .configure(jobs::routes);
+        .configure(jobs::routes)
+        .configure(permissions::routes);
 }
 
 /// A resource of one path, that says so where the method is another.
