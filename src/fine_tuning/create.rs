@@ -81,24 +81,31 @@ pub(super) async fn create(
         key: asking.holder.key,
         body_sha256: &digest,
         idempotency_key: asking.idempotency_key,
+        is_retry: asking.is_retry,
     };
     let mut tx = db.write(actor).await.map_err(refused)?;
     store::jobs::lock_request(&mut tx, request)
         .await
         .map_err(refused)?;
-    if asking.is_retry || asking.idempotency_key.is_some() {
-        let made = store::jobs::made_by(&mut tx, request, SAME_WITHIN)
-            .await
-            .map_err(refused)?;
-        match made {
-            Some((id, true)) => return Ok(id),
-            Some((_, false)) => {
-                let message = "This Idempotency-Key was used for another request.";
-                let code = Some("idempotency_key_reused");
-                return Err(ApiError::new(400, "invalid_request_error", code, message));
+    let made = store::jobs::made_by(&mut tx, request, SAME_WITHIN)
+        .await
+        .map_err(refused)?;
+    match made {
+        Some((id, true)) => {
+            drop(tx);
+            if !asking.is_retry {
+                let mut tx = db.meter().await.map_err(refused)?;
+                store::jobs::set_first(&mut tx, id).await.map_err(refused)?;
+                tx.commit().await.map_err(refused)?;
             }
-            None => {}
+            return Ok(id);
         }
+        Some((_, false)) => {
+            let message = "This Idempotency-Key was used for another request.";
+            let code = Some("idempotency_key_reused");
+            return Err(ApiError::new(400, "invalid_request_error", code, message));
+        }
+        None => {}
     }
     let id = JobId::fresh();
     let job = TuningJob {

@@ -172,6 +172,8 @@ pub(in super::super) struct Request<'a> {
     pub(in super::super) key: ApiKeyId,
     pub(in super::super) body_sha256: &'a [u8],
     pub(in super::super) idempotency_key: Option<&'a str>,
+    /// Whether an SDK sent it again.
+    pub(in super::super) is_retry: bool,
 }
 
 /// Keeps the same request waiting until the transaction ends.
@@ -203,12 +205,14 @@ pub(in super::super) async fn made_by(
     let row = sqlx::query!(
         r#"SELECT id, body_sha256 = $2 AS "is_same!" FROM fine_tuning_jobs
            WHERE api_key_id = $1
-             AND (idempotency_key = $3 OR ($3::text IS NULL AND body_sha256 = $2 AND created_at > $4))
+             AND (idempotency_key = $3
+                  OR ($3::text IS NULL AND body_sha256 = $2 AND created_at > $4 AND ($5 OR awaits_first)))
            ORDER BY id DESC LIMIT 1"#,
         request.key.0,
         request.body_sha256,
         request.idempotency_key,
         since,
+        request.is_retry,
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -225,8 +229,8 @@ pub(in super::super) async fn insert(
     sqlx::query!(
         "INSERT INTO fine_tuning_jobs (id, institution_id, api_key_id, created_by, created_at, body_sha256,
              idempotency_key, base_model_id, training_file, validation_file, training_version_id,
-             validation_version_id, metadata, method, wish, phase)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             validation_version_id, metadata, method, wish, phase, awaits_first)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         job.id.0,
         job.institution.0,
         job.key.0,
@@ -243,6 +247,18 @@ pub(in super::super) async fn insert(
         serde_json::to_value(job.method).map_err(json)?,
         serde_json::to_value(&job.wish).map_err(json)?,
         job.phase.name(),
+        request.is_retry,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The first request of a job that a repetition made has come: the next one like it is another wish.
+pub(in super::super) async fn set_first(tx: &mut MeterTx, id: JobId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE fine_tuning_jobs SET awaits_first = false WHERE id = $1",
+        id.0
     )
     .execute(tx.conn())
     .await?;
