@@ -76,7 +76,7 @@ fn as_wire(kept: &Kept) -> FineTuningEvent {
     };
     FineTuningEvent {
         id: id_of(Of::Event, &kept.place),
-        object: "fine_tuning.job.event".into(),
+        object: FineTuningEvent::OBJECT.into(),
         created_at: kept.place.at.timestamp(),
         level,
         message,

@@ -103,7 +103,7 @@ impl Results {
                 let figures = self.steps.get(step).copied().unwrap_or_default();
                 FineTuningCheckpoint {
                     id: id_of(Of::Checkpoint, place),
-                    object: "fine_tuning.job.checkpoint".into(),
+                    object: FineTuningCheckpoint::OBJECT.into(),
                     created_at: place.at.timestamp(),
                     fine_tuning_job_id: Of::Job.id(job.0),
                     fine_tuned_model_checkpoint: format!("{model}:ckpt-step-{step}"),

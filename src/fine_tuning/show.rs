@@ -89,7 +89,7 @@ pub(super) async fn as_wire(
     let is_over = job.as_ref().is_some_and(|job| job.status.is_over());
     Ok(FineTuningJob {
         id: Of::Job.id(row.id.0),
-        object: "fine_tuning.job".into(),
+        object: FineTuningJob::OBJECT.into(),
         created_at: row.created_at.timestamp(),
         finished_at: row
             .ended_at

@@ -36,6 +36,11 @@ pub struct FineTuningJob {
     pub gptnl: Value,
 }
 
+impl FineTuningJob {
+    /// The word in `object`.
+    pub const OBJECT: &'static str = "fine_tuning.job";
+}
+
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobProblem {
@@ -61,6 +66,11 @@ pub struct FineTuningEvent {
     pub data: Option<Value>,
 }
 
+impl FineTuningEvent {
+    /// The word in `object`.
+    pub const OBJECT: &'static str = "fine_tuning.job.event";
+}
+
 /// What a job had reached at a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FineTuningCheckpoint {
@@ -73,6 +83,11 @@ pub struct FineTuningCheckpoint {
     pub fine_tuned_model_checkpoint: String,
     pub step_number: u32,
     pub metrics: CheckpointMetrics,
+}
+
+impl FineTuningCheckpoint {
+    /// The word in `object`.
+    pub const OBJECT: &'static str = "fine_tuning.job.checkpoint";
 }
 
 /// The figures of a checkpoint; those that were not measured are left out.
