@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     datasets,
     db::{Db, changeable_tables},
-    disclosures,
+    disclosures, fine_tuning,
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
@@ -32,7 +32,7 @@ use crate::{
     signing::{self, Signer},
     tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
-    withdrawals,
+    webhooks, withdrawals,
     worker::Worker,
 };
 
@@ -154,7 +154,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(agreements::web::routes)
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
-        .configure(gateway::web::routes)
+        .configure(|config| gateway::web::routes(config, fine_tuning::web::routes))
+        .configure(webhooks::web::routes)
         .configure(licensees::web::routes)
         .configure(withdrawals::web::routes)
         .configure(ledger::web::routes)

@@ -90,6 +90,8 @@ typed_id!(
     PurgeItemId,
     /// One inference key.
     ApiKeyId,
+    /// One address that is told of events.
+    WebhookId,
     /// One request through the gateway.
     RequestId,
     /// One prepared version of the documents about a model.

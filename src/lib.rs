@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod fine_tuning;
 pub mod ids;
 pub mod policy;
 
@@ -31,6 +32,7 @@ pub mod permissions;
 pub mod privacy;
 pub mod rights_checks;
 pub mod uploads;
+pub mod webhooks;
 
 // Processes over the subjects.
 pub mod audit;

@@ -214,6 +214,8 @@ pub enum Action {
     RevealKey,
     RevokeKey,
     ViewUsage,
+    /// Keep the addresses at which programs are told of events.
+    ManageWebhooks,
     /// See what was used of an institution's data, month by month.
     ViewStatements,
     ViewAudit,
@@ -238,7 +240,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -279,6 +281,7 @@ impl Action {
         Self::RevealKey,
         Self::RevokeKey,
         Self::ViewUsage,
+        Self::ManageWebhooks,
         Self::ViewStatements,
         Self::ViewAudit,
         Self::ReadNotice,
@@ -418,6 +421,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         }
         Action::RevokeKey => here(&[Developer, Researcher, Manager])
             .or_else(|denied| platform(&[Admin]).map_err(|_| denied)),
+        Action::ManageWebhooks => here(&[Manager, Developer, Researcher]),
         Action::ViewStatements => here(&[Contributor, Manager]).or_else(|denied| {
             platform(&[LegalReviewer, Admin, Auditor, System]).map_err(|_| denied)
         }),

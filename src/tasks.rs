@@ -7,7 +7,8 @@ use crate::{
     app::Ports,
     audit, complaints, datasets,
     db::Task as _,
-    disclosures, documents, gateway, jobs, ledger, notices, rights_checks, uploads, withdrawals,
+    disclosures, documents, fine_tuning, gateway, jobs, ledger, notices, rights_checks, uploads,
+    webhooks, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -204,6 +205,29 @@ pub fn chores() -> Vec<Chore<Ports>> {
                     other => Ok(other.map(|_| ())?),
                 }
             })
+        },
+    });
+    chores.push(Chore {
+        name: "fine_tuning.advance",
+        every: Duration::from_secs(1),
+        run: |ports| {
+            Box::pin(async {
+                Ok(fine_tuning::sweep(&ports.db, &ports.objects, &ports.config).await?)
+            })
+        },
+    });
+    chores.push(Chore {
+        name: "fine_tuning.uploads",
+        every: Duration::from_secs(60),
+        run: |ports| {
+            Box::pin(async { Ok(fine_tuning::sweep_uploads(&ports.db, &ports.objects).await?) })
+        },
+    });
+    chores.push(Chore {
+        name: "webhooks.deliver",
+        every: Duration::from_secs(1),
+        run: |ports| {
+            Box::pin(async { Ok(webhooks::sweep(&ports.db, &ports.fetcher, &ports.config).await?) })
         },
     });
     chores.extend(jobs::chores());

@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 22] = [
+const ORDER: [&[&str]; 24] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
@@ -26,6 +26,8 @@ const ORDER: [&[&str]; 22] = [
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
+    &["webhooks"],
+    &["fine_tuning"],
     &["licensees"],
     &["withdrawals", "audit", "complaints", "ledger", "lineage"],
     &["disclosures"],

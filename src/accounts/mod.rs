@@ -8,4 +8,5 @@ pub mod web;
 pub use self::{
     login::{LoginError, SignedIn},
     oidc::{Oidc, OidcError},
+    store::actor_in,
 };

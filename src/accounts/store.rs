@@ -1,10 +1,12 @@
 //! The SQL of people and their logins.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use crate::{
     db::{MeterTx, StoreError},
     ids::{InstitutionId, UserId},
+    policy::Actor,
 };
 
 /// A login that was begun.
@@ -105,4 +107,31 @@ pub(super) async fn institution_of(
     .fetch_optional(tx.conn())
     .await?;
     Ok(id.map(InstitutionId))
+}
+
+/// A person with the roles that they hold in an institution at that moment; none where they have left it.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn actor_in(
+    conn: &mut PgConnection,
+    user: UserId,
+    institution: InstitutionId,
+    now: DateTime<Utc>,
+) -> Result<Actor, StoreError> {
+    let roles = sqlx::query_scalar!(
+        "SELECT m.role FROM memberships m JOIN institutions i ON i.id = m.institution_id
+         WHERE m.user_id = $1 AND m.institution_id = $2 AND (m.ended_at IS NULL OR m.ended_at > $3)
+           AND i.status = 'active'",
+        user.0,
+        institution.0,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Actor {
+        user,
+        institution,
+        roles: roles.iter().filter_map(|role| role.parse().ok()).collect(),
+    })
 }

@@ -10,7 +10,7 @@ use crate::{db::StoreError, keys::quota::Standing};
 
 /// An error with where the key stands, where that is known.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub struct Failure {
     error: ApiError,
     standing: Option<Standing>,
 }

@@ -37,13 +37,15 @@ pub(super) async fn identify(
 }
 
 /// The id that [`identify`] gave.
-pub(super) fn request_id(request: &HttpRequest) -> RequestId {
+#[must_use]
+pub fn request_id(request: &HttpRequest) -> RequestId {
     let given = request.extensions().get::<RequestId>().copied();
     given.unwrap_or_else(RequestId::fresh)
 }
 
 /// The holder of the key that a request carries.
-pub(super) struct Caller(pub(super) Holder);
+#[derive(Debug, Clone)]
+pub struct Caller(pub Holder);
 
 impl FromRequest for Caller {
     type Error = Failure;
@@ -84,7 +86,7 @@ fn key_of(request: &HttpRequest) -> Option<&str> {
 ///
 /// # Errors
 /// 413 for a body over the limit, 415 for one that is declared as something else, 400 where it breaks off.
-pub(super) async fn body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Failure> {
+pub async fn body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Failure> {
     let kind = request
         .headers()
         .get(CONTENT_TYPE)

@@ -18,8 +18,12 @@ pub mod web;
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
-pub use self::sweep::sweep;
 use self::upstream::Client;
+pub use self::{
+    failure::Failure,
+    guard::{Caller, body, request_id},
+    sweep::sweep,
+};
 use crate::config::Config;
 
 /// What all requests of one process share.

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{db::Db, keys::quota};
 
-/// Registers the routes.
-pub fn routes(config: &mut web::ServiceConfig) {
+/// Registers the routes, and `more` that stand under the same path.
+pub fn routes(config: &mut web::ServiceConfig, more: fn(&mut web::ServiceConfig)) {
     let resource = |path: &str, route: actix_web::Route| {
         web::resource(path)
             .route(route)
@@ -30,6 +30,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(resource("/models/{model:.+}", web::get().to(show)))
             .service(resource("/chat/completions", web::post().to(chat)))
             .service(resource("/completions", web::post().to(text)))
+            .configure(more)
             .default_service(web::to(nowhere)),
     );
 }

@@ -42,7 +42,7 @@ pub use self::{
     draft::{Draft, RawDraft},
     error::JobError,
     job::{Attempt, Job, JobBrief},
-    request::request,
+    request::{Given, request, request_as},
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},
     verify::{Difference, Verification, verify_verdicts},

@@ -26,6 +26,36 @@ pub async fn request(
     draft: &Draft,
     location: Territory,
 ) -> Result<JobId, JobError> {
+    let given = Given {
+        id: JobId::fresh(),
+        seed: None,
+        validation: None,
+    };
+    request_as(db, actor, draft, location, given).await
+}
+
+/// What is settled before a job is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Given {
+    /// Its id: asking again under the same one fails where it is there already.
+    pub id: JobId,
+    /// Of its random numbers; one is drawn where it is left open.
+    pub seed: Option<i64>,
+    /// The one of its versions that it is measured on and does not learn from.
+    pub validation: Option<DatasetVersionId>,
+}
+
+/// As [`request`], with an id that the caller knows beforehand.
+///
+/// # Errors
+/// As [`request`].
+pub async fn request_as(
+    db: &Db,
+    actor: &Actor,
+    draft: &Draft,
+    location: Territory,
+    given: Given,
+) -> Result<JobId, JobError> {
     let own = Scope::of(actor.institution).requested_by(Some(actor.user));
     let permit = policy::check(actor, Action::RequestJob, &own)?;
     let mut tx = db.write(actor).await?;
@@ -48,7 +78,12 @@ pub async fn request(
     {
         return Err(JobError::NotPermitted(verdicts));
     }
-    let id = JobId::fresh();
+    let id = given.id;
+    // 31 bits of a fresh id: a JSON number everywhere.
+    let drawn = || {
+        let fresh = JobId::fresh();
+        i64::from(fresh.0.as_fields().1) << 15 | i64::from(fresh.0.as_fields().2 & 0x7fff)
+    };
     let job = Job {
         id,
         institution: actor.institution,
@@ -64,8 +99,7 @@ pub async fn request(
         base_name: base.name,
         model_family: base.family,
         task: draft.task.clone(),
-        // 31 bits of a fresh id: a JSON number everywhere.
-        seed: i64::from(id.0.as_fields().1) << 15 | i64::from(id.0.as_fields().2 & 0x7fff),
+        seed: given.seed.unwrap_or_else(drawn),
         status: JobStatus::Submitted,
         status_code: None,
         status_message: None,
@@ -82,6 +116,9 @@ pub async fn request(
         permissions::keep_policy(&mut tx, &decision.policy, &decision.policy_sha256).await?;
     }
     store::insert(&mut tx, &job, &draft.versions).await?;
+    if let Some(version) = given.validation {
+        store::set_validation(&mut tx, id, version).await?;
+    }
     tx.record(&Happened::to(
         &job,
         "jobs.requested",

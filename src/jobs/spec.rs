@@ -27,9 +27,15 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
     let mut conn = db.read().await?;
     let (job, attempt) = live(&mut conn, id).await?;
     let base = base_file(&mut conn, &job).await?;
-    let mut inputs = Vec::new();
+    let measured_on = store::validation_versions(&mut conn, job.id).await?;
+    let (mut inputs, mut validation) = (Vec::new(), Vec::new());
     for (version, file) in files(&mut conn, &job).await? {
-        inputs.push(InputFile {
+        let into = if measured_on.contains(&version) {
+            &mut validation
+        } else {
+            &mut inputs
+        };
+        into.push(InputFile {
             file: file.file.0,
             format: match file.format.as_str() {
                 "jsonl" => FileFormat::Jsonl,
@@ -63,7 +69,7 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
             }],
         }),
         inputs,
-        validation: Vec::new(),
+        validation,
         resume: None,
         seed: job.seed.unsigned_abs(),
         heartbeat_seconds: HEARTBEAT_SECONDS,

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::{key::Limits, secret::Secret, store};
 use crate::{
     db::{Db, StoreError},
-    ids::{ApiKeyId, InstitutionId, ModelId},
+    ids::{ApiKeyId, InstitutionId, ModelId, UserId},
 };
 
 /// Whoever holds a valid key.
@@ -13,6 +13,12 @@ use crate::{
 pub struct Holder {
     pub key: ApiKeyId,
     pub institution: InstitutionId,
+    /// Who asked for the key: what it does beside asking models is done as this person.
+    pub requested_by: UserId,
+    /// Whether it may send files and ask for jobs.
+    pub may_fine_tune: bool,
+    /// Whether what is made with it is for profit.
+    pub is_commercial: bool,
     pub limits: Limits,
     /// What the key is for.
     pub models: Vec<ModelId>,

@@ -90,6 +90,8 @@ pub struct Key {
     pub name: String,
     pub purpose: String,
     pub is_commercial: bool,
+    /// Whether it may also send files and ask for jobs, as who requested it.
+    pub may_fine_tune: bool,
     pub limits: Limits,
     pub status: Status,
     pub models: Vec<KeyModel>,

@@ -21,6 +21,8 @@ pub struct NewKey {
     pub name: String,
     pub purpose: String,
     pub is_commercial: bool,
+    /// Whether it may also send files and ask for jobs.
+    pub may_fine_tune: bool,
     /// At least one.
     pub models: Vec<ModelId>,
     pub limits: Limits,
@@ -55,6 +57,7 @@ struct Requested<'a> {
     public_id: &'a str,
     name: &'a str,
     is_commercial: bool,
+    may_fine_tune: bool,
     models: &'a [ModelId],
     tokens_per_day: i64,
     requests_per_minute: i32,
@@ -108,6 +111,7 @@ pub async fn request(db: &Db, actor: &Actor, new: NewKey) -> Result<ApiKeyId, Re
         name: new.name,
         purpose: new.purpose,
         is_commercial: new.is_commercial,
+        may_fine_tune: new.may_fine_tune,
         limits: new.limits,
         status: Status::Requested,
         models: Vec::new(),
@@ -127,6 +131,7 @@ pub async fn request(db: &Db, actor: &Actor, new: NewKey) -> Result<ApiKeyId, Re
         public_id: &key.public_id,
         name: &key.name,
         is_commercial: key.is_commercial,
+        may_fine_tune: key.may_fine_tune,
         models: &new.models,
         tokens_per_day: key.limits.tokens_per_day,
         requests_per_minute: key.limits.requests_per_minute,

@@ -22,6 +22,7 @@ struct Row {
     name: String,
     purpose: String,
     is_commercial: bool,
+    may_fine_tune: bool,
     tokens_per_day: i64,
     requests_per_minute: i32,
     status: String,
@@ -51,6 +52,7 @@ impl TryFrom<Row> for Key {
             name: row.name,
             purpose: row.purpose,
             is_commercial: row.is_commercial,
+            may_fine_tune: row.may_fine_tune,
             limits: Limits {
                 tokens_per_day: row.tokens_per_day,
                 requests_per_minute: row.requests_per_minute,
@@ -98,7 +100,7 @@ async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Key>,
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT k.id, k.public_id, k.institution_id, i.name AS institution_name, k.name, k.purpose,
-                  k.is_commercial, k.tokens_per_day, k.requests_per_minute, k.status, k.requested_by,
+                  k.is_commercial, k.may_fine_tune, k.tokens_per_day, k.requests_per_minute, k.status, k.requested_by,
                   u.name AS requester_name, k.requested_at, d.name AS "decider_name?", k.decided_at, k.reason,
                   k.expires_at, k.revoked_at, k.last_used_at,
                   ARRAY(SELECT m.id FROM api_key_models km JOIN models m ON m.id = km.model_id
@@ -181,8 +183,8 @@ pub(super) async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, tokens_per_day,
-             requests_per_minute, status, requested_by, requested_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             requests_per_minute, status, requested_by, requested_at, expires_at, may_fine_tune)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         key.id.0,
         key.public_id,
         key.institution.0,
@@ -195,6 +197,7 @@ pub(super) async fn insert(
         key.requested_by.0,
         key.requested_at,
         key.expires_at,
+        key.may_fine_tune,
     )
     .execute(tx.conn())
     .await?;
@@ -265,7 +268,7 @@ pub(super) async fn find_active(
     now: DateTime<Utc>,
 ) -> Result<Option<(Vec<u8>, Holder)>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT k.id, k.institution_id, k.tokens_per_day, k.requests_per_minute, k.secret_hmac,
+        r#"SELECT k.id, k.institution_id, k.requested_by, k.may_fine_tune, k.is_commercial, k.tokens_per_day, k.requests_per_minute, k.secret_hmac,
                   ARRAY(SELECT model_id FROM api_key_models WHERE api_key_id = k.id) AS "models!"
            FROM api_keys k JOIN institutions i ON i.id = k.institution_id
            WHERE k.public_id = $1 AND k.status = 'active' AND k.expires_at > $2 AND i.status = 'active'"#,
@@ -278,6 +281,9 @@ pub(super) async fn find_active(
         let holder = Holder {
             key: ApiKeyId(row.id),
             institution: InstitutionId(row.institution_id),
+            requested_by: UserId(row.requested_by),
+            may_fine_tune: row.may_fine_tune,
+            is_commercial: row.is_commercial,
             limits: Limits {
                 tokens_per_day: row.tokens_per_day,
                 requests_per_minute: row.requests_per_minute,

@@ -150,6 +150,28 @@ impl Fetcher {
         parse(text, self.reach)
     }
 
+    /// Sends `body` to `url` and answers the status; a redirect is not followed, and of the answer nothing is read.
+    ///
+    /// # Errors
+    /// [`FetchError`]; an answer with any status is no error.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) -> Result<u16, FetchError> {
+        check(url, self.reach)?;
+        let mut request = self.client.post(url.clone()).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.send().await.map_err(sorted)?;
+        if self.reach == Reach::Web && !answer.remote_addr().is_some_and(|at| is_public(at.ip())) {
+            return Err(Refused::Inside.into());
+        }
+        Ok(answer.status().as_u16())
+    }
+
     /// Gets `url`, following redirects, and reads at most `most` bytes of what comes.
     ///
     /// # Errors

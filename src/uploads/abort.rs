@@ -36,7 +36,7 @@ impl Task for Discard {
 
 /// Why a file was not given up.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AbortError {
+pub enum AbortError {
     #[error(transparent)]
     Find(#[from] FindError),
     #[error(transparent)]
@@ -65,7 +65,10 @@ impl From<AbortError> for AppError {
 }
 
 /// Gives a file up, wherever it stands, while its dataset can still change. Once done, again is fine.
-pub(super) async fn abort(db: &Db, actor: &Actor, id: FileId) -> Result<(), AbortError> {
+///
+/// # Errors
+/// [`AbortError::Edit`] where its version was handed in.
+pub async fn abort(db: &Db, actor: &Actor, id: FileId) -> Result<(), AbortError> {
     let upload = find(db, actor, id).await?;
     if upload.state == FileState::Aborted {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::{
 
 /// Why an upload was not found.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FindError {
+pub enum FindError {
     #[error("there is no upload {0}")]
     NotFound(FileId),
     #[error(transparent)]

@@ -11,6 +11,7 @@ mod find;
 mod form;
 mod open;
 mod parts;
+mod receive;
 mod split;
 mod store;
 mod upload;
@@ -18,8 +19,9 @@ mod verify;
 pub mod web;
 
 pub use self::{
-    abort::{Discard, DiscardError, discard, sweep},
+    abort::{AbortError, Discard, DiscardError, abort, discard, sweep},
     carry::carry,
+    receive::{ReceiveError, Receiving, receive},
     split::{Document, DocumentHash, Found, Split, text_of},
     upload::{InvalidPath, Upload, parse_path, part_size_bytes},
     verify::{Verify, VerifyError, verify},

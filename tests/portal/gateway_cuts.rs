@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use virtual_faculty::{
     gateway,
-    ids::{InstitutionId, RequestId},
+    ids::{InstitutionId, RequestId, UserId},
     keys::{
         Holder, Limits,
         quota::{self, Ask, Completion, NewReservation, Renewal},
@@ -78,6 +78,9 @@ async fn leave_behind(holder: &Keyholder) -> RequestId {
     let who = Holder {
         key: holder.id.parse().unwrap(),
         institution: InstitutionId::fresh(),
+        requested_by: UserId::fresh(),
+        may_fine_tune: false,
+        is_commercial: false,
         limits: Limits {
             tokens_per_day: 10_000,
             requests_per_minute: 100,

@@ -12,8 +12,11 @@ mod chunk;
 mod completion;
 mod error;
 mod fields;
+mod file;
+mod fine_tuning;
 mod generation;
 mod model;
+mod page;
 mod sse;
 mod usage;
 
@@ -26,8 +29,17 @@ pub use self::{
     chunk::{ChatChunk, ChatChunkChoice, CompletionChunk, CompletionChunkChoice, Delta},
     completion::{CompletionRequest, MAX_PROMPTS, Prompt},
     error::{ApiError, ErrorBody, ErrorEnvelope},
+    file::{
+        CompleteUpload, File, MAX_PARTS, MAX_UPLOAD_BYTES, NewUpload, Upload, UploadPart, no_expiry,
+    },
+    fine_tuning::{
+        Auto, CheckpointMetrics, CheckpointPermission, CreateJob, FineTuningCheckpoint,
+        FineTuningEvent, FineTuningJob, Hyperparameters, JobProblem, MAX_METADATA, Method,
+        Settings,
+    },
     generation::{Forward, Generation, MAX_CHOICES, MAX_STOP_BYTES, MAX_STOPS, StreamOptions},
     model::{Model, ModelList},
+    page::{Deleted, Page},
     sse::{DONE_EVENT, SseEvent, SseSplitter, SseTooLong, encode_event},
     usage::{ReportedUsage, RequestUsage, Usage},
 };

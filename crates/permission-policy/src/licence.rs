@@ -63,6 +63,8 @@ const NAMED_COPYLEFT: LicenceFlags = LicenceFlags {
     share_alike: true,
     ..NAMED
 };
+/// The institution's own work: it asks nothing of itself, and what its permission says, holds. Not to pass on.
+const OWN: LicenceFlags = MINING;
 /// Nothing without an agreement; what the agreement says, the permission says.
 const CONTRACT: LicenceFlags = LicenceFlags {
     allows_training: Training::Contract,
@@ -86,7 +88,7 @@ const NO_TRAINING: LicenceFlags = LicenceFlags {
 
 /// The SPDX ids that the form offers, and the labels that are found in published corpora, in small letters.
 /// Creative Commons licences are read by their elements and stand in [`creative_commons`].
-pub const TABLE: [(&str, LicenceFlags); 37] = [
+pub const TABLE: [(&str, LicenceFlags); 38] = [
     ("cc0-1.0", FREE),
     ("cc0", FREE),
     ("cc-0 1.0", FREE),
@@ -117,6 +119,7 @@ pub const TABLE: [(&str, LicenceFlags); 37] = [
     ("gpl-2.0-or-later", COPYLEFT),
     ("gpl-3.0", COPYLEFT),
     ("gpl-3.0-or-later", COPYLEFT),
+    ("licenseref-own", OWN),
     ("none", CONTRACT),
     ("all rights reserved", CONTRACT),
     ("alle rechten voorbehouden", CONTRACT),

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::super::job::Input;
 use crate::{
-    db::StoreError,
+    db::{StoreError, WriteTx},
     ids::{DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId},
 };
 
@@ -91,4 +91,34 @@ pub(in super::super) async fn owner_of(
         institution: InstitutionId(row.institution_id),
         is_published: row.status == "approved" || row.withdrawn_from.as_deref() == Some("approved"),
     }))
+}
+
+/// Says that a job is measured on a version and does not learn from it.
+pub(in super::super) async fn set_validation(
+    tx: &mut WriteTx<'_>,
+    job: JobId,
+    version: DatasetVersionId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE job_datasets SET is_validation = true WHERE job_id = $1 AND dataset_version_id = $2",
+        job.0,
+        version.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The versions that a job is measured on alone.
+pub(in super::super) async fn validation_versions(
+    conn: &mut PgConnection,
+    job: JobId,
+) -> Result<Vec<DatasetVersionId>, StoreError> {
+    let rows = sqlx::query_scalar!(
+        "SELECT dataset_version_id FROM job_datasets WHERE job_id = $1 AND is_validation",
+        job.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(DatasetVersionId).collect())
 }

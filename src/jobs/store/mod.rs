@@ -18,7 +18,7 @@ pub(super) use self::{
         KeptVerdict, bind_use, bound_verdicts, files_granted, insert_grant, insert_read,
         insert_tokens_read, keep_tokens_last_told, terms_of, verdicts_after,
     },
-    inputs::{base_of, input_versions, inputs, owner_of},
+    inputs::{base_of, input_versions, inputs, owner_of, set_validation, validation_versions},
     jobs::{claim, find, insert, lock, next_approved, save, slots_lock},
     lists::{Listing, count_by_status, list, newest_of, submitted_for},
     withdrawn::{lock_unfinished, stop_all, uses_of_versions, verdicts_of_versions},

@@ -32,6 +32,8 @@ struct NewKeyBody {
     purpose: String,
     #[serde(default)]
     is_commercial: bool,
+    #[serde(default)]
+    may_fine_tune: bool,
     models: Vec<String>,
     tokens_per_day: i64,
     #[serde(default = "default_requests")]
@@ -62,6 +64,7 @@ async fn create(db: web::Data<Db>, request: ProtectedJson<NewKeyBody>) -> ApiRes
         name: body.name,
         purpose: body.purpose,
         commercial: if body.is_commercial { "yes" } else { "no" }.into(),
+        fine_tuning: if body.may_fine_tune { "yes" } else { "" }.into(),
         models: body.models.into_iter().map(id_of).collect(),
         tokens_per_day: body.tokens_per_day.to_string(),
         requests_per_minute: body.requests_per_minute.to_string(),
@@ -91,6 +94,7 @@ fn as_json(key: &Key) -> serde_json::Value {
         "name": key.name,
         "purpose": key.purpose,
         "is_commercial": key.is_commercial,
+        "may_fine_tune": key.may_fine_tune,
         "institution": { "id": key.institution, "name": key.institution_name },
         "models": models,
         "tokens_per_day": key.limits.tokens_per_day,

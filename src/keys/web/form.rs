@@ -19,6 +19,9 @@ pub(super) struct Form {
     pub(super) purpose: String,
     #[serde(default)]
     pub(super) commercial: String,
+    /// `yes` where the box was ticked.
+    #[serde(default)]
+    pub(super) fine_tuning: String,
     #[serde(default)]
     pub(super) models: Vec<String>,
     #[serde(default)]
@@ -94,6 +97,7 @@ impl Form {
             name,
             purpose,
             is_commercial,
+            may_fine_tune: self.fine_tuning == "yes",
             models,
             limits: Limits {
                 tokens_per_day,
@@ -122,6 +126,7 @@ mod tests {
         let new = filled().parse().unwrap();
         assert_eq!(new.lifetime, TimeDelta::days(90));
         assert!(!new.is_commercial);
+        assert!(!new.may_fine_tune, "not unless it is asked for");
     }
 
     #[test]

@@ -37,6 +37,7 @@ struct IndexPage {
     keys: Vec<Row>,
     shows_institutions: bool,
     can_request: bool,
+    can_manage_webhooks: bool,
 }
 
 #[get("/{lang:nl|en}/keys")]
@@ -77,6 +78,7 @@ async fn index(page: Page, db: web::Data<Db>) -> PageResult {
         keys: rows.collect(),
         shows_institutions: visibility == policy::Visibility::All,
         can_request: policy::check(page.actor(), Action::RequestKey, &own).is_ok(),
+        can_manage_webhooks: policy::check(page.actor(), Action::ManageWebhooks, &own).is_ok(),
     })
 }
 

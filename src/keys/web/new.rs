@@ -38,6 +38,7 @@ struct NewPage {
     form: Form,
     models: Vec<Choice>,
     commercial: Vec<Choice>,
+    fine_tuning: Vec<Choice>,
     tokens_hint: String,
     errors: Vec<Problem>,
 }
@@ -83,6 +84,12 @@ fn draw(
                 is_chosen: form.commercial == word,
             })
             .collect(),
+        fine_tuning: vec![Choice {
+            value: "yes".into(),
+            label: lang.t("key-fine-tuning-yes"),
+            hint: lang.t("key-fine-tuning-hint"),
+            is_chosen: form.fine_tuning == "yes",
+        }],
         tokens_hint: lang.t_with("key-tokens-hint", &[("most", most)]),
         errors: errors
             .iter()

@@ -160,6 +160,14 @@ fn facts(page: &Page, key: &Key, now: chrono::DateTime<chrono::Utc>) -> Vec<Fact
                 "key-commercial-no"
             }),
         ),
+        fact(
+            "key-fine-tuning",
+            lang.t(if key.may_fine_tune {
+                "key-fine-tuning-may"
+            } else {
+                "key-fine-tuning-may-not"
+            }),
+        ),
         fact("key-tokens", number(lang, key.limits.tokens_per_day)),
         fact(
             "key-requests",

@@ -9,6 +9,7 @@ mod keyholder;
 pub(crate) mod pdf;
 mod programs;
 mod source;
+mod tuner;
 mod upstream;
 pub(crate) mod visitor;
 
@@ -19,5 +20,6 @@ pub(crate) use self::{
     keyholder::{Keyholder, new_key},
     programs::{Program, base_model, portal_is_up, sdk_pythons},
     source::{Answer, Source},
+    tuner::{Tuner, decide_data, form},
     upstream::{Plan, Upstream},
 };

@@ -1,0 +1,14 @@
+event-fine-tuning-file-sent = File sent through the API
+event-fine-tuning-file-deleted = File deleted through the API
+event-fine-tuning-file-read = File read through the API
+event-fine-tuning-upload-opened = Upload opened through the API
+event-fine-tuning-upload-completed = Upload completed through the API
+event-fine-tuning-upload-cancelled = Upload cancelled through the API
+event-fine-tuning-job-created = Fine-tuning job asked for through the API
+event-fine-tuning-job-cancelled = Fine-tuning job cancelled before it ran
+event-fine-tuning-job-waits = Fine-tuning job waits for decisions
+event-fine-tuning-job-failed = Fine-tuning job failed before it ran
+event-fine-tuning-job-requested = Fine-tuning job's data may be used; job requested
+event-fine-tuning-job-told = Program told of a job's state
+event-fine-tuning-checkpoint-permitted = Checkpoint opened for a project
+event-fine-tuning-checkpoint-closed = Checkpoint closed for a project

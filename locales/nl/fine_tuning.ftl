@@ -1,0 +1,14 @@
+event-fine-tuning-file-sent = Bestand gestuurd via de API
+event-fine-tuning-file-deleted = Bestand verwijderd via de API
+event-fine-tuning-file-read = Bestand gelezen via de API
+event-fine-tuning-upload-opened = Upload begonnen via de API
+event-fine-tuning-upload-completed = Upload afgerond via de API
+event-fine-tuning-upload-cancelled = Upload afgebroken via de API
+event-fine-tuning-job-created = Finetunejob aangevraagd via de API
+event-fine-tuning-job-cancelled = Finetunejob geannuleerd voordat hij liep
+event-fine-tuning-job-waits = Finetunejob wacht op besluiten
+event-fine-tuning-job-failed = Finetunejob mislukt voordat hij liep
+event-fine-tuning-job-requested = Data van finetunejob mogen worden gebruikt; job aangevraagd
+event-fine-tuning-job-told = Programma heeft de stand van een job gehoord
+event-fine-tuning-checkpoint-permitted = Checkpoint geopend voor een project
+event-fine-tuning-checkpoint-closed = Checkpoint gesloten voor een project

@@ -1,0 +1,488 @@
+//! Takes jobs on as far as they may go now: files read, data handed in, people's decisions there, the job asked for. Each
+//! step is found done where it was done before, so that a worker may end anywhere and another may go on.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{
+    create::{Written, wanted},
+    examine::{self, ExamineError},
+    file::{problems, said},
+    happened::Happened,
+    ids::Of,
+    job::{Failed, Phase, TuningJob, WaitsFor},
+    resolve,
+    store::{self, events::NewEvent, jobs::NamedVersion},
+    tell,
+};
+use crate::{
+    accounts,
+    config::Config,
+    datasets::{self, FileState, SubmitError},
+    db::{Db, StoreError},
+    ids::{DatasetVersionId, JobId},
+    jobs::{self, Given, JobError},
+    objects::ObjectStore,
+    permissions::Rule,
+    policy::{self, Action, Actor, Scope},
+    webhooks,
+};
+
+/// Why a job could not be taken on; trying again later may help.
+#[derive(Debug, thiserror::Error)]
+pub enum AdvanceError {
+    /// The database is away, or a row makes no sense.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A change could not be made.
+    #[error("{0}")]
+    Change(String),
+}
+
+impl From<sqlx::Error> for AdvanceError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Written> for AdvanceError {
+    fn from(error: Written) -> Self {
+        match error {
+            Written::Store(why) => Self::Store(why),
+            Written::Commit(why) => Self::Change(why.to_string()),
+        }
+    }
+}
+
+impl From<ExamineError> for AdvanceError {
+    fn from(error: ExamineError) -> Self {
+        Self::Change(error.to_string())
+    }
+}
+
+/// Looks at every job that something can still happen to.
+///
+/// # Errors
+/// Where the database is away. What is wrong with one job holds up no other.
+pub async fn sweep(db: &Db, objects: &ObjectStore, config: &Config) -> Result<(), AdvanceError> {
+    let mut conn = db.read().await?;
+    let open = store::jobs::open(&mut conn).await?;
+    drop(conn);
+    for id in open {
+        if let Err(error) = one(db, objects, config, id).await {
+            tracing::warn!(job = %id, %error, "a fine-tuning job could not be taken on");
+        }
+    }
+    Ok(())
+}
+
+async fn one(
+    db: &Db,
+    objects: &ObjectStore,
+    config: &Config,
+    id: JobId,
+) -> Result<(), AdvanceError> {
+    let mut conn = db.read().await?;
+    let Some(job) = store::jobs::find(&mut conn, id).await? else {
+        return Ok(());
+    };
+    drop(conn);
+    match job.phase {
+        Phase::Validating | Phase::Waiting => forward(db, objects, config, &job).await,
+        Phase::Requested => tell::tell(db, config, &job).await,
+        Phase::Cancelled => settle(db, &job).await,
+        Phase::Failed => Ok(()),
+    }
+}
+
+/// A job may have been asked for at the very moment in which it was called off: then it is called off there too.
+async fn settle(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
+    let system = Actor::system();
+    let found = jobs::find_visible(db, &system, job.id).await?;
+    if let Some(found) = found.filter(|found| !found.status.is_over()) {
+        return match jobs::cancel(db, &system, found.id).await {
+            Ok(_) | Err(JobError::WrongStatus(_)) => Ok(()),
+            Err(error) => Err(AdvanceError::Change(error.to_string())),
+        };
+    }
+    // Longer than asking for one can take.
+    if job
+        .ended_at
+        .is_some_and(|at| db.now() > at + TimeDelta::minutes(2))
+    {
+        let mut tx = db.meter().await?;
+        store::jobs::set_settled(&mut tx, job.id).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+async fn forward(
+    db: &Db,
+    objects: &ObjectStore,
+    config: &Config,
+    job: &TuningJob,
+) -> Result<(), AdvanceError> {
+    let mut conn = db.read().await?;
+    let actor = accounts::actor_in(&mut conn, job.created_by, job.institution, db.now()).await?;
+    let own = Scope::of(job.institution).requested_by(Some(job.created_by));
+    if policy::check(&actor, Action::RequestJob, &own).is_err() {
+        let failed = failed(
+            "permission_denied",
+            "Whoever asked for it may not ask for jobs any more.",
+        );
+        return end(db, job, failed).await;
+    }
+    for (param, version) in job.versions() {
+        let Some(file) = store::files::of_version(&mut conn, version).await? else {
+            continue;
+        };
+        match file.state {
+            FileState::Uploading | FileState::Verifying => return Ok(()),
+            FileState::Ready => {}
+            FileState::Rejected | FileState::Aborted => {
+                let mut failed = failed("invalid_file_format", "The file was given up.");
+                if let Some(problem) = &file.problem {
+                    failed.message = said(problem);
+                    failed.problems = problems(problem);
+                }
+                failed.param = Some(param.into());
+                return end(db, job, failed).await;
+            }
+        }
+        if job.examined_at.is_none() {
+            let found = examine::examine(objects, &file, &job.method).await?;
+            if let Some(message) = found.said() {
+                let mut failed = failed("invalid_file_format", &message);
+                failed.param = Some(param.into());
+                failed.problems = found
+                    .problems
+                    .iter()
+                    .map(examine::Problem::as_json)
+                    .collect();
+                return end(db, job, failed).await;
+            }
+        }
+    }
+    if job.examined_at.is_none() {
+        let mut tx = db.meter().await?;
+        store::jobs::set_examined(&mut tx, job.id).await?;
+        tx.commit().await?;
+    }
+    let mut waits_for = Vec::new();
+    let mut documents = 0;
+    for (param, version) in job.versions() {
+        let Some(found) = store::jobs::version(&mut conn, Some(version), (None, None)).await?
+        else {
+            continue;
+        };
+        if param == "training_file" {
+            documents = found.documents;
+        }
+        match standing(db, config, (job, &actor), (param, &found)).await? {
+            Standing::Waits(waits) => waits_for.extend(waits),
+            Standing::Later => return Ok(()),
+            Standing::Never(failed) => return end(db, job, failed).await,
+            Standing::Withdrawn => return withdrawn(db, job).await,
+        }
+    }
+    drop(conn);
+    if waits_for.is_empty() {
+        request(db, config, (job, &actor), documents).await
+    } else {
+        wait(db, job, waits_for).await
+    }
+}
+
+/// How a dataset version stands to a job.
+enum Standing {
+    /// These have to decide; none: it may be used.
+    Waits(Vec<WaitsFor>),
+    /// It is being handed in.
+    Later,
+    /// It will not be.
+    Never(Failed),
+    Withdrawn,
+}
+
+async fn standing(
+    db: &Db,
+    config: &Config,
+    (job, actor): (&TuningJob, &Actor),
+    (param, version): (&str, &NamedVersion),
+) -> Result<Standing, AdvanceError> {
+    let url = format!("{}/en/datasets/{}", config.origin(), version.dataset);
+    let waits = |role: &str, by: String| WaitsFor {
+        role: role.into(),
+        by,
+        url: url.clone(),
+        rules: Vec::new(),
+    };
+    let mut list = Vec::new();
+    match version.status.as_str() {
+        "draft" => {
+            return match datasets::submit(db, actor, version.dataset).await {
+                Ok(_) | Err(SubmitError::WrongStatus(_) | SubmitError::Unfinished(_)) => {
+                    Ok(Standing::Later)
+                }
+                Err(SubmitError::Denied(_)) => Ok(Standing::Never(Failed {
+                    param: Some(param.into()),
+                    ..failed(
+                        "permission_denied",
+                        "Whoever asked for it may not hand data in for the institution any more.",
+                    )
+                })),
+                Err(error) => Err(AdvanceError::Change(error.to_string())),
+            };
+        }
+        "changes_requested" => {
+            let why = version.reason.as_deref().unwrap_or_default();
+            let by = format!("your institution: a reviewer asks for changes ({why})");
+            list.push(waits("changes", by));
+        }
+        "submitted" => {
+            for (kind, role, by) in [
+                ("data", "data_review", "data steward"),
+                ("legal", "legal_review", "legal reviewer"),
+            ] {
+                if !version.approved.iter().any(|done| done == kind) {
+                    list.push(waits(role, by.into()));
+                }
+            }
+        }
+        "rejected" => {
+            let why = version.reason.as_deref().unwrap_or_default();
+            return Ok(Standing::Never(Failed {
+                param: Some(param.into()),
+                ..failed(
+                    "approval_rejected",
+                    &format!("The data were rejected: {why}"),
+                )
+            }));
+        }
+        "withdrawn" => return Ok(Standing::Withdrawn),
+        _ => {}
+    }
+    let rules = missing_rules(db, config, job, version.id).await?;
+    if !rules.is_empty() {
+        let by = format!("data owner ({})", version.institution_name);
+        list.push(WaitsFor {
+            rules,
+            ..waits("permission", by)
+        });
+    }
+    Ok(Standing::Waits(list))
+}
+
+/// The rules that say no, beside the review that is not done.
+async fn missing_rules(
+    db: &Db,
+    config: &Config,
+    job: &TuningJob,
+    version: DatasetVersionId,
+) -> Result<Vec<String>, AdvanceError> {
+    let mut conn = db.read().await?;
+    let wanted = wanted(&job.wish, &job.base_family, config);
+    let decision = datasets::decide_use(&mut conn, version, &wanted, db.now()).await?;
+    let Some(decision) = decision.filter(|decision| !decision.verdict.is_allowed) else {
+        return Ok(Vec::new());
+    };
+    let mut rules: Vec<String> = decision
+        .verdict
+        .reasons
+        .iter()
+        .filter(|reason| !matches!(reason.rule, Rule::Covered | Rule::NotApproved))
+        .map(|reason| reason.rule.name().to_owned())
+        .collect();
+    rules.dedup();
+    Ok(rules)
+}
+
+fn failed(code: &str, message: &str) -> Failed {
+    Failed {
+        code: code.into(),
+        message: message.into(),
+        param: None,
+        problems: Vec::new(),
+    }
+}
+
+/// Asks the portal for the job, in the name of who asked for it here.
+async fn request(
+    db: &Db,
+    config: &Config,
+    (job, actor): (&TuningJob, &Actor),
+    documents: i64,
+) -> Result<(), AdvanceError> {
+    let resolved = resolve::resolve(&job.method, documents);
+    let is_there = jobs::find_visible(db, &Actor::system(), job.id)
+        .await?
+        .is_some();
+    if !is_there {
+        let draft = resolve::draft(job, &resolved);
+        let given = Given {
+            id: job.id,
+            seed: job.wish.seed,
+            validation: job.validation_version,
+        };
+        match jobs::request_as(db, actor, &draft, config.training.location, given).await {
+            Ok(_) => {}
+            // Something fell between looking and asking: the next look says what.
+            Err(JobError::NotPermitted(_)) => return Ok(()),
+            Err(JobError::UnknownBase) => {
+                let mut failed = failed(
+                    "model_not_available",
+                    "The base model may not be tuned any more.",
+                );
+                failed.param = Some("model".into());
+                return end(db, job, failed).await;
+            }
+            Err(JobError::Superseded(_)) => {
+                let mut failed = failed(
+                    "data_superseded",
+                    "Documents had to go from the data; name the next version of the dataset.",
+                );
+                failed.param = Some("training_file".into());
+                return end(db, job, failed).await;
+            }
+            Err(error) => return Err(AdvanceError::Change(error.to_string())),
+        }
+    }
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_requested",
+            facts: json!({ "resolved": resolved }),
+            events: vec![],
+            to: To::Requested(resolved),
+        },
+    )
+    .await
+}
+
+async fn wait(db: &Db, job: &TuningJob, waits_for: Vec<WaitsFor>) -> Result<(), AdvanceError> {
+    if job.phase == Phase::Waiting && job.waits_for == waits_for {
+        return Ok(());
+    }
+    let who: Vec<&str> = waits_for.iter().map(|one| one.by.as_str()).collect();
+    let event = NewEvent {
+        level: "info",
+        message: format!("Waiting for approval by: {}", who.join(", ")),
+        data: Some(json!({
+            "code": "approval.requested",
+            "approvers": waits_for,
+            "url": waits_for.first().map(|one| one.url.clone()),
+        })),
+    };
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_waits",
+            facts: json!({ "waits_for": waits_for }),
+            events: vec![event],
+            to: To::Waiting(waits_for),
+        },
+    )
+    .await
+}
+
+async fn end(db: &Db, job: &TuningJob, failed: Failed) -> Result<(), AdvanceError> {
+    let event = NewEvent {
+        level: "error",
+        message: failed.message.clone(),
+        data: Some(json!({
+            "code": failed.code, "param": failed.param, "problems": failed.problems,
+        })),
+    };
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_failed",
+            facts: json!({ "code": failed.code, "param": failed.param }),
+            events: vec![event],
+            to: To::Ended(Phase::Failed, Some(failed)),
+        },
+    )
+    .await
+}
+
+async fn withdrawn(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
+    let event = NewEvent {
+        level: "warn",
+        message: "The data were withdrawn; the job is cancelled.".into(),
+        data: Some(json!({ "code": "data_withdrawn" })),
+    };
+    change(
+        db,
+        job,
+        Change {
+            kind: "fine_tuning.job_cancelled",
+            facts: json!({ "reason": "data_withdrawn" }),
+            events: vec![event],
+            to: To::Ended(Phase::Cancelled, None),
+        },
+    )
+    .await
+}
+
+struct Change {
+    kind: &'static str,
+    facts: serde_json::Value,
+    events: Vec<NewEvent>,
+    to: To,
+}
+
+enum To {
+    Waiting(Vec<WaitsFor>),
+    Requested(openai_api::Hyperparameters),
+    Ended(Phase, Option<Failed>),
+}
+
+/// Makes a change of a job that is still as it was read.
+async fn change(db: &Db, job: &TuningJob, change: Change) -> Result<(), AdvanceError> {
+    let system = Actor::system();
+    let mut tx = db.write(&system).await?;
+    let Some(now) = store::jobs::lock(&mut tx, job.id).await? else {
+        return Ok(());
+    };
+    if now.phase != job.phase || now.waits_for != job.waits_for {
+        return Ok(());
+    }
+    let permit = policy::check(&system, Action::RunSystem, &Scope::of(job.institution))
+        .map_err(|error| AdvanceError::Change(error.to_string()))?;
+    let Change {
+        kind,
+        facts,
+        events,
+        to,
+    } = change;
+    match &to {
+        To::Waiting(waits_for) => store::jobs::set_waiting(&mut tx, job.id, waits_for).await?,
+        To::Requested(resolved) => store::jobs::set_requested(&mut tx, job.id, resolved).await?,
+        To::Ended(phase, error) => {
+            store::jobs::set_ended(&mut tx, job.id, (*phase, error.as_ref())).await?;
+        }
+    }
+    store::events::insert(&mut tx, job.id, &events).await?;
+    let heard = match &to {
+        To::Waiting(_) => Some(webhooks::Kind::ApprovalRequested),
+        To::Requested(_) => None,
+        To::Ended(Phase::Failed, _) => Some(webhooks::Kind::JobFailed),
+        To::Ended(..) => Some(webhooks::Kind::JobCancelled),
+    };
+    if let Some(heard) = heard {
+        webhooks::tell(&mut tx, job.institution, heard, &tell::about(job)).await?;
+    }
+    let happened = Happened {
+        kind,
+        subject: ("job", job.id.0),
+        institution: job.institution,
+        facts: json!({ "job": job.id, "id": Of::Job.id(job.id.0), "more": facts }),
+    };
+    tx.record(&happened).map_err(Written::from)?;
+    tx.commit(permit).await.map_err(Written::from)?;
+    Ok(())
+}

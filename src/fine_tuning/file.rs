@@ -1,0 +1,317 @@
+//! A file that came through the API, and the dataset that it is.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use openai_api::{ApiError, File};
+use serde_json::{Value, json};
+
+use super::{failure::refused, happened::Happened, ids::Of, store};
+use crate::{
+    config::Config,
+    datasets::{self, EditError, Facts, FileState, Problem, PublicFacts, RawFacts},
+    db::Db,
+    ids::{ApiKeyId, DatasetId, DatasetVersionId, FileId, InstitutionId},
+    institutions,
+    objects::ObjectStore,
+    policy::Actor,
+    uploads::{self, AbortError, Receiving},
+    web::{FieldErrors, Lang},
+};
+
+/// What files may be for here.
+pub(super) const PURPOSE: &str = "fine-tune";
+const PURPOSE_OF_RESULTS: &str = "fine-tune-results";
+/// Of one file in one request; larger ones go in parts.
+pub(super) const MOST_BYTES: u64 = 512 * 1024 * 1024;
+const LONGEST_NAME: usize = 255;
+
+/// A file with where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct ApiFile {
+    pub(super) id: FileId,
+    pub(super) institution: InstitutionId,
+    pub(super) dataset: DatasetId,
+    pub(super) version: DatasetVersionId,
+    pub(super) filename: String,
+    pub(super) size_bytes: i64,
+    pub(super) state: FileState,
+    pub(super) documents: Option<i64>,
+    pub(super) problem: Option<Problem>,
+    pub(super) object_key: String,
+    pub(super) object_version: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+impl ApiFile {
+    /// As the SDKs read it.
+    pub(super) fn as_wire(&self, origin: &str) -> File {
+        let status = match self.state {
+            FileState::Uploading | FileState::Verifying => "uploaded",
+            FileState::Ready => "processed",
+            FileState::Rejected | FileState::Aborted => "error",
+        };
+        File {
+            id: Of::File.id(self.id.0),
+            object: "file".into(),
+            bytes: self.size_bytes,
+            created_at: self.created_at.timestamp(),
+            expires_at: None,
+            filename: self.filename.clone(),
+            purpose: PURPOSE.into(),
+            status: status.into(),
+            status_details: self.details(),
+            gptnl: Some(json!({
+                "dataset": self.dataset,
+                "dataset_version": self.version,
+                "documents": self.documents,
+                "url": format!("{origin}/en/datasets/{}", self.dataset),
+                "problems": self.problem.as_ref().map(problems).unwrap_or_default(),
+            })),
+        }
+    }
+
+    /// What is wrong with it, every line that is kept.
+    pub(super) fn details(&self) -> Option<String> {
+        match (&self.problem, self.state) {
+            (Some(problem), _) => Some(said(problem)),
+            (None, FileState::Aborted) => Some("The file was given up.".into()),
+            (None, _) => None,
+        }
+    }
+}
+
+/// The whole of a problem in one text.
+pub(super) fn said(problem: &Problem) -> String {
+    let mut text = Lang::En.say(&problem.say());
+    for bad in &problem.lines {
+        text.push_str(&format!(
+            "\nLine {}: {}",
+            bad.line,
+            Lang::En.say(&bad.problem.say())
+        ));
+    }
+    text
+}
+
+/// The lines of a problem, for programs.
+pub(super) fn problems(problem: &Problem) -> Vec<Value> {
+    problem
+        .lines
+        .iter()
+        .map(|bad| {
+            json!({
+                "line": bad.line,
+                "problem": Lang::En.say(&bad.problem.say()),
+                "detail": bad.problem,
+            })
+        })
+        .collect()
+}
+
+/// The figures of a job as a file.
+pub(super) fn results_file(job: uuid::Uuid, ended_at: DateTime<Utc>, bytes: i64) -> File {
+    File {
+        id: Of::Results.id(job),
+        object: "file".into(),
+        bytes,
+        created_at: ended_at.timestamp(),
+        expires_at: None,
+        filename: "step_metrics.csv".into(),
+        purpose: PURPOSE_OF_RESULTS.into(),
+        status: "processed".into(),
+        status_details: None,
+        gptnl: None,
+    }
+}
+
+/// 400 for a purpose that files cannot have here.
+pub(super) fn check_purpose(purpose: &str) -> Result<(), ApiError> {
+    if purpose == PURPOSE {
+        return Ok(());
+    }
+    let message = "Only files with the purpose 'fine-tune' can be sent here.";
+    Err(ApiError::invalid_param("purpose", message))
+}
+
+/// The name of a file, where it is one that is taken.
+pub(super) fn check_name(name: &str) -> Result<String, ApiError> {
+    let wrong = |message: &str| {
+        let mut error = ApiError::invalid_param("file", message);
+        error.body.code = Some("invalid_file_format".into());
+        Err(error)
+    };
+    // Some clients send a path.
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME {
+        return wrong("The file needs a name of at most 255 characters.");
+    }
+    if !name.to_ascii_lowercase().ends_with(".jsonl") || uploads::parse_path(name).is_err() {
+        return wrong("Training files are JSON Lines, and their name ends in .jsonl.");
+    }
+    Ok(name.to_owned())
+}
+
+/// What the sender may say of the data beside the file.
+pub(super) type Said = BTreeMap<String, String>;
+
+/// The fields of [`Said`].
+pub(super) const SAID: [&str; 8] = [
+    "title",
+    "description",
+    "language",
+    "license",
+    "right_holder",
+    "personal_data",
+    "personal_data_basis",
+    "confidentiality",
+];
+
+/// The facts of the dataset that a file becomes: what the sender said, else what nothing can go wrong with. Reviewers read
+/// them before the data are used.
+fn facts(said: &Said, filename: &str, institution: &str) -> Result<Facts, ApiError> {
+    let or = |name: &str, default: &str| said.get(name).cloned().unwrap_or_else(|| default.into());
+    let title: String = filename.chars().take(200).collect();
+    let description = if said.contains_key("personal_data") {
+        "Sent through the fine-tuning API."
+    } else {
+        "Sent through the fine-tuning API. The sender did not say whether there are personal data in it."
+    };
+    let raw = RawFacts {
+        title: or("title", &title),
+        description: or("description", description),
+        language: or("language", "nl"),
+        license: or("license", "LicenseRef-own"),
+        source: "api".into(),
+        right_holder: or("right_holder", institution),
+        personal_data: or("personal_data", "no"),
+        personal_data_basis: or("personal_data_basis", ""),
+        confidentiality: or("confidentiality", "confidential"),
+        ..RawFacts::default()
+    };
+    Facts::parse(&raw).map_err(|errors| wrong_field(&errors))
+}
+
+fn wrong_field(errors: &FieldErrors) -> ApiError {
+    let what = errors.iter().next();
+    let (field, problem) = what.map_or(("", String::new()), |(field, say)| {
+        (*field, Lang::En.say(say))
+    });
+    ApiError::invalid_param(
+        &format!("gptnl.{field}"),
+        format!("gptnl.{field}: {problem}"),
+    )
+}
+
+/// What a file is sent with.
+pub(super) struct NewFile<'a> {
+    pub(super) key: ApiKeyId,
+    pub(super) filename: &'a str,
+    pub(super) said: &'a Said,
+    pub(super) most_bytes: u64,
+}
+
+/// Registers a dataset and opens its one file. What was known to be wrong was refused before.
+pub(super) async fn begin(
+    db: &Db,
+    objects: &ObjectStore,
+    config: &Config,
+    actor: &Actor,
+    new: &NewFile<'_>,
+) -> Result<Receiving, ApiError> {
+    let institution = institutions::find(db, actor.institution)
+        .await
+        .map_err(refused)?
+        .map_or_else(String::new, |one| one.name);
+    let facts = facts(new.said, new.filename, &institution)?;
+    let dataset = datasets::register(db, actor, &facts, &PublicFacts::default())
+        .await
+        .map_err(not_a_contributor)?;
+    let wanted = (dataset, new.filename, new.most_bytes);
+    let receiving = uploads::receive(db, objects, &config.limits, actor, wanted)
+        .await
+        .map_err(not_received)?;
+    let id = receiving.id();
+    let registered = async {
+        let mut tx = db.write(actor).await?;
+        let (found, permit) = datasets::lock_editable(&mut tx, dataset).await?;
+        store::files::insert(&mut tx, id, &found, (new.key, new.filename)).await?;
+        tx.record(&Happened {
+            kind: "fine_tuning.file_sent",
+            subject: ("dataset", dataset.0),
+            institution: actor.institution,
+            facts: json!({ "file": id, "api_key": new.key, "filename": new.filename }),
+        })?;
+        tx.commit(permit).await?;
+        Ok::<_, EditError>(())
+    };
+    registered.await.map_err(refused)?;
+    Ok(receiving)
+}
+
+fn not_a_contributor(error: EditError) -> ApiError {
+    match error {
+        EditError::Denied(crate::policy::Denied::Role) => ApiError::permission_denied(
+            "role_missing",
+            "Whoever requested this key may not register data for the institution: that takes the role of contributor or \
+             manager. A training file can also be named as dataset:{id}@{version}.",
+        ),
+        error => refused(error),
+    }
+}
+
+/// Why a file was not received, in the API's words.
+pub(super) fn not_received(error: uploads::ReceiveError) -> ApiError {
+    match error {
+        uploads::ReceiveError::Refused(error) => super::failure::refusal(error),
+        uploads::ReceiveError::TooLarge(most) => too_large(most),
+        uploads::ReceiveError::Empty => empty(),
+    }
+}
+
+pub(super) fn empty() -> ApiError {
+    let mut error = ApiError::invalid_param("file", "The file is empty.");
+    error.body.code = Some("empty_file".into());
+    error
+}
+
+/// 413 that says how a larger file is sent.
+pub(super) fn too_large(most: u64) -> ApiError {
+    let message = format!(
+        "A file sent at once has at most {most} bytes. Larger files go in parts: client.uploads.upload_file_chunked(\
+         file=\"{{name}}.jsonl\", mime_type=\"application/jsonl\", purpose=\"fine-tune\")."
+    );
+    ApiError::new(413, "invalid_request_error", Some("use_uploads"), message).with_param("file")
+}
+
+/// Deletes a file that no version that was handed in stands on.
+pub(super) async fn delete(db: &Db, actor: &Actor, file: &ApiFile) -> Result<(), ApiError> {
+    match uploads::abort(db, actor, file.id).await {
+        Ok(()) => {}
+        Err(AbortError::Edit(EditError::Frozen(_))) => {
+            let message =
+                "The file was handed in as a dataset. Withdraw the dataset on its page instead.";
+            return Err(ApiError::new(
+                400,
+                "invalid_request_error",
+                Some("file_in_use"),
+                message,
+            ));
+        }
+        Err(error) => return Err(refused(error)),
+    }
+    let deleted = async {
+        let mut tx = db.write(actor).await?;
+        let (_, permit) = datasets::lock_editable(&mut tx, file.dataset).await?;
+        store::files::set_deleted(&mut tx, file.id).await?;
+        tx.record(&Happened {
+            kind: "fine_tuning.file_deleted",
+            subject: ("dataset", file.dataset.0),
+            institution: file.institution,
+            facts: json!({ "file": file.id }),
+        })?;
+        tx.commit(permit).await?;
+        Ok::<_, EditError>(())
+    };
+    deleted.await.map_err(refused)
+}

@@ -1,0 +1,272 @@
+//! A job as the SDKs read it.
+
+use openai_api::{FineTuningJob, JobProblem};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::{
+    ids::Of,
+    job::{Phase, TuningJob},
+    store::{self, jobs::Work},
+};
+use crate::{
+    config::Config,
+    db::{Db, StoreError},
+    jobs::{self, Job, JobStatus},
+    models,
+    policy::Actor,
+};
+
+/// What of a portal's job is shown as its status.
+pub(super) enum Shown {
+    Failed(JobProblem),
+    /// Data under it were withdrawn.
+    Withdrawn,
+    /// One of the words that typed clients know.
+    Other(&'static str),
+}
+
+/// How the portal's job reads in OpenAI's six words.
+pub(super) fn shown(job: &Job) -> Shown {
+    let problem = |code: &str, fallback: &str, param: Option<&str>| {
+        let message = job.status_message.clone().filter(|text| !text.is_empty());
+        Shown::Failed(JobProblem {
+            code: code.to_owned(),
+            message: message.unwrap_or_else(|| fallback.to_owned()),
+            param: param.map(str::to_owned),
+        })
+    };
+    let code = job.status_code.as_deref().unwrap_or("failed");
+    match job.status {
+        JobStatus::Submitted | JobStatus::Approved => Shown::Other("queued"),
+        JobStatus::Running => Shown::Other("running"),
+        JobStatus::Succeeded => Shown::Other("succeeded"),
+        JobStatus::Cancelled => Shown::Other("cancelled"),
+        JobStatus::Failed => problem(code, "The job failed.", None),
+        JobStatus::Rejected => problem(
+            "approval_rejected",
+            "An operator did not allow the job.",
+            None,
+        ),
+        JobStatus::Blocked if code == jobs::WITHDRAWN => Shown::Withdrawn,
+        JobStatus::Blocked => problem(
+            "permission_denied",
+            "The data may not be used for this any more.",
+            Some("training_file"),
+        ),
+    }
+}
+
+/// One job with all that is known of it.
+pub(super) async fn as_wire(
+    db: &Db,
+    conn: &mut PgConnection,
+    config: &Config,
+    row: &TuningJob,
+) -> Result<FineTuningJob, StoreError> {
+    let job = match row.phase {
+        Phase::Requested => jobs::find_visible(db, &Actor::system(), row.id).await?,
+        Phase::Validating | Phase::Waiting | Phase::Failed | Phase::Cancelled => None,
+    };
+    let model = match &job {
+        Some(job) if job.status == JobStatus::Succeeded => models::of_job(conn, row.id).await?,
+        _ => None,
+    };
+    let work = match &job {
+        Some(_) => Some(store::jobs::work(conn, row.id, row.training_version).await?),
+        None => None,
+    };
+    let mut manifests = Vec::new();
+    for (_, version) in row.versions() {
+        let found = store::jobs::version(conn, Some(version), (None, None)).await?;
+        manifests.extend(found.and_then(|one| one.manifest_sha256));
+    }
+    let (status, error, reason) = status_of(row, job.as_ref());
+    let method = row.resolved.map_or(row.method, |all| row.method.with(all));
+    let has_figures = work
+        .as_ref()
+        .is_some_and(|work| work.last_step_at.is_some());
+    let is_over = job.as_ref().is_some_and(|job| job.status.is_over());
+    Ok(FineTuningJob {
+        id: Of::Job.id(row.id.0),
+        object: FineTuningJob::OBJECT.into(),
+        created_at: row.created_at.timestamp(),
+        finished_at: row
+            .ended_at
+            .or(job.as_ref().and_then(|job| job.ended_at))
+            .map(|at| at.timestamp()),
+        model: row.base_name.clone(),
+        fine_tuned_model: model.as_ref().map(|model| model.name.clone()),
+        organization_id: Of::Organisation.id(row.institution.0),
+        status: status.into(),
+        training_file: row.training_file.clone(),
+        validation_file: row.validation_file.clone(),
+        result_files: if has_figures && is_over {
+            vec![Of::Results.id(row.id.0)]
+        } else {
+            Vec::new()
+        },
+        hyperparameters: *method.hyperparameters(),
+        method,
+        seed: job
+            .as_ref()
+            .map(|job| job.seed)
+            .or(row.wish.seed)
+            .unwrap_or(0),
+        trained_tokens: work
+            .as_ref()
+            .and_then(|work| work.tokens)
+            .map(i64::unsigned_abs),
+        estimated_finish: work
+            .as_ref()
+            .filter(|_| !is_over)
+            .and_then(|work| Some(work.last_step_at?.timestamp() + work.seconds_left?)),
+        integrations: Vec::new(),
+        metadata: row.metadata.clone(),
+        error,
+        gptnl: json!({
+            "phase": phase_of(row, job.as_ref(), work.as_ref()),
+            "reason": reason,
+            "cancel_requested": job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some()),
+            "approvals": approvals(config, row, job.as_ref()),
+            "permission": permission(row, work.as_ref()),
+            "dataset_versions": manifests,
+            "problems": row.error.as_ref().map(|error| error.problems.clone()).unwrap_or_default(),
+            "slurm": work.as_ref().and_then(slurm),
+            "url": url(config, row, job.is_some()),
+            "receipt_url": model.map(|model| format!("{}/api/v1/models/{}/receipt", config.origin(), model.id)),
+        }),
+    })
+}
+
+/// Where people look at it: the job's page, or where they decide before there is one.
+fn url(config: &Config, row: &TuningJob, is_there: bool) -> Option<String> {
+    if is_there {
+        return Some(format!("{}/en/jobs/{}", config.origin(), row.id));
+    }
+    row.waits_for.first().map(|one| one.url.clone())
+}
+
+/// The status, why it failed, and why it was cancelled.
+fn status_of(
+    row: &TuningJob,
+    job: Option<&Job>,
+) -> (&'static str, Option<JobProblem>, Option<&'static str>) {
+    match (row.phase, job) {
+        (Phase::Validating, _) => ("validating_files", None, None),
+        (Phase::Waiting, _) | (Phase::Requested, None) => ("queued", None, None),
+        (Phase::Cancelled, _) => ("cancelled", None, None),
+        (Phase::Failed, _) => {
+            let error = row.error.as_ref().map(|error| JobProblem {
+                code: error.code.clone(),
+                message: error.message.clone(),
+                param: error.param.clone(),
+            });
+            ("failed", error, None)
+        }
+        (Phase::Requested, Some(job)) => match shown(job) {
+            Shown::Failed(error) => ("failed", Some(error), None),
+            Shown::Withdrawn => ("cancelled", None, Some("data_withdrawn")),
+            Shown::Other(word) => (word, None, None),
+        },
+    }
+}
+
+/// Where a job stands, in more words than OpenAI has.
+fn phase_of(row: &TuningJob, job: Option<&Job>, work: Option<&Work>) -> &'static str {
+    let Some(job) = job else {
+        return match row.phase {
+            Phase::Validating => "validating",
+            Phase::Waiting | Phase::Requested => "awaiting_approval",
+            Phase::Failed => match row.error.as_ref().map(|error| error.code.as_str()) {
+                Some("approval_rejected") => "rejected",
+                Some("permission_denied") => "permission_denied",
+                _ => "failed",
+            },
+            Phase::Cancelled => "cancelled",
+        };
+    };
+    match job.status {
+        JobStatus::Submitted => "awaiting_approval",
+        JobStatus::Approved => "approved",
+        JobStatus::Running => match work.and_then(|work| work.phase.as_deref()) {
+            Some("training") => "training",
+            Some("evaluating") => "evaluating",
+            Some("exporting") => "exporting",
+            _ => "staging",
+        },
+        JobStatus::Succeeded => "done",
+        JobStatus::Failed => "failed",
+        JobStatus::Cancelled => "cancelled",
+        JobStatus::Rejected => "rejected",
+        JobStatus::Blocked if job.status_code.as_deref() == Some(jobs::WITHDRAWN) => "withdrawn",
+        JobStatus::Blocked => "permission_denied",
+    }
+}
+
+fn approvals(config: &Config, row: &TuningJob, job: Option<&Job>) -> Vec<Value> {
+    let mut approvals: Vec<Value> = row
+        .waits_for
+        .iter()
+        .map(|one| {
+            json!({
+                "role": one.role, "by": one.by, "decision": null, "reason": null, "at": null, "url": one.url,
+                "rules": one.rules,
+            })
+        })
+        .collect();
+    if let Some(job) = job {
+        let decision = match job.status {
+            JobStatus::Submitted => None,
+            JobStatus::Rejected => Some("rejected"),
+            _ => job.approved_at.map(|_| "approved"),
+        };
+        let at = if job.status == JobStatus::Rejected {
+            job.ended_at
+        } else {
+            job.approved_at
+        };
+        approvals.push(json!({
+            "role": "compute",
+            "by": job.approved_by_name.as_deref().unwrap_or("operator"),
+            "decision": decision,
+            "reason": job.status_message.as_ref().filter(|_| job.status == JobStatus::Rejected),
+            "at": at.map(|at| at.timestamp()),
+            "url": format!("{}/en/jobs/{}", config.origin(), job.id),
+        }));
+    }
+    approvals
+}
+
+fn permission(row: &TuningJob, work: Option<&Work>) -> Value {
+    let waits: Vec<&String> = row.waits_for.iter().flat_map(|one| &one.rules).collect();
+    if !waits.is_empty() {
+        return json!({ "decision": "deny", "rules": waits, "policy_hash": null });
+    }
+    let Some((verdict, hash)) =
+        work.and_then(|work| Some((work.rules.as_ref()?, work.policy_sha256.as_ref()?)))
+    else {
+        return Value::Null;
+    };
+    let decision = if verdict["is_allowed"] == true {
+        "permit"
+    } else {
+        "deny"
+    };
+    let rules: Vec<&Value> = verdict["reasons"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|reason| &reason["rule"])
+        .collect();
+    json!({ "decision": decision, "rules": rules, "policy_hash": hash })
+}
+
+/// The cluster's own number, where a cluster has it.
+fn slurm(work: &Work) -> Option<Value> {
+    let backend = work.backend.as_deref()?;
+    let handle = work.handle.as_deref()?;
+    backend
+        .starts_with("slurm")
+        .then(|| json!({ "job_id": handle, "partition": null, "queue_position": null }))
+}

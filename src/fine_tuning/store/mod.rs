@@ -1,0 +1,7 @@
+//! The SQL of the API.
+
+pub(super) mod events;
+pub(super) mod files;
+pub(super) mod jobs;
+pub(super) mod permissions;
+pub(super) mod uploads;

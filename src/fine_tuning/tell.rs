@@ -1,0 +1,142 @@
+//! Tells of what happened to the portal's job since it was last looked at.
+
+use serde_json::json;
+
+use super::{
+    advance::AdvanceError,
+    create::Written,
+    happened::Happened,
+    ids::Of,
+    job::TuningJob,
+    show::{self, Shown},
+    store::{self, events::NewEvent},
+};
+use crate::{
+    config::Config,
+    db::Db,
+    jobs::{self, Job, JobStatus},
+    models,
+    policy::{self, Action, Actor, Scope},
+    webhooks,
+};
+
+/// Adds the events of a new state, once.
+pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<(), AdvanceError> {
+    let system = Actor::system();
+    let Some(found) = jobs::find_visible(db, &system, job.id).await? else {
+        return Ok(());
+    };
+    let status = found.status.name();
+    if job.told_status.as_deref() == Some(status) {
+        return Ok(());
+    }
+    let mut conn = db.read().await?;
+    let model = models::of_job(&mut conn, job.id).await?;
+    drop(conn);
+    let name = model.as_ref().map(|model| model.name.as_str());
+    let events = events(config, job, &found, name);
+    let mut tx = db.write(&system).await?;
+    let Some(now) = store::jobs::lock(&mut tx, job.id).await? else {
+        return Ok(());
+    };
+    if now.told_status != job.told_status {
+        return Ok(());
+    }
+    let permit = policy::check(&system, Action::RunSystem, &Scope::of(job.institution))
+        .map_err(|error| AdvanceError::Change(error.to_string()))?;
+    store::jobs::set_told(&mut tx, job.id, (status, found.status.is_over())).await?;
+    store::events::insert(&mut tx, job.id, &events).await?;
+    if let Some(kind) = kind_of(&found) {
+        webhooks::tell(&mut tx, job.institution, kind, &about(job)).await?;
+    }
+    let happened = Happened {
+        kind: "fine_tuning.job_told",
+        subject: ("job", job.id.0),
+        institution: job.institution,
+        facts: json!({ "job": job.id, "status": status }),
+    };
+    tx.record(&happened).map_err(Written::from)?;
+    tx.commit(permit).await.map_err(Written::from)?;
+    Ok(())
+}
+
+/// What programs hear of a state.
+fn kind_of(job: &Job) -> Option<webhooks::Kind> {
+    match job.status {
+        JobStatus::Submitted => Some(webhooks::Kind::ApprovalRequested),
+        JobStatus::Approved | JobStatus::Running => None,
+        _ => Some(match show::shown(job) {
+            Shown::Failed(_) => webhooks::Kind::JobFailed,
+            Shown::Other("succeeded") => webhooks::Kind::JobSucceeded,
+            Shown::Withdrawn | Shown::Other(_) => webhooks::Kind::JobCancelled,
+        }),
+    }
+}
+
+/// The `data` of a message: which job; all else is to be asked for with a key.
+pub(super) fn about(job: &TuningJob) -> serde_json::Value {
+    json!({ "id": Of::Job.id(job.id.0) })
+}
+
+fn info(message: impl Into<String>) -> NewEvent {
+    NewEvent {
+        level: "info",
+        message: message.into(),
+        data: None,
+    }
+}
+
+fn events(config: &Config, job: &TuningJob, found: &Job, model: Option<&str>) -> Vec<NewEvent> {
+    let approved = found
+        .approved_by_name
+        .as_ref()
+        .map(|who| info(format!("Approved by {who}")));
+    let was_told = job.told_status.as_deref();
+    match found.status {
+        JobStatus::Submitted => {
+            let url = format!("{}/en/jobs/{}", config.origin(), job.id);
+            vec![NewEvent {
+                data: Some(json!({
+                    "code": "approval.requested",
+                    "approvers": [{ "role": "compute", "by": "operator", "url": url }],
+                    "url": url,
+                })),
+                ..info("Waiting for approval by: compute (operator)")
+            }]
+        }
+        JobStatus::Approved if was_told == Some("running") => {
+            vec![info("The job was interrupted and is queued again")]
+        }
+        JobStatus::Approved => approved.into_iter().collect(),
+        JobStatus::Running => {
+            // Approved and begun between two looks.
+            let first = approved.filter(|_| was_told != Some("approved"));
+            first
+                .into_iter()
+                .chain([info("Fine-tuning job started")])
+                .collect()
+        }
+        JobStatus::Succeeded => {
+            let name = model.unwrap_or_default();
+            vec![
+                info(format!("New fine-tuned model created: {name}")),
+                info("The job has successfully completed"),
+            ]
+        }
+        JobStatus::Failed | JobStatus::Rejected | JobStatus::Cancelled | JobStatus::Blocked => {
+            match show::shown(found) {
+                Shown::Failed(error) => vec![NewEvent {
+                    level: "error",
+                    message: error.message,
+                    data: Some(json!({ "code": error.code, "param": error.param })),
+                }],
+                Shown::Withdrawn => vec![NewEvent {
+                    level: "warn",
+                    message: "The data were withdrawn; the job is cancelled.".into(),
+                    data: Some(json!({ "code": "data_withdrawn" })),
+                }],
+                Shown::Other(_) => vec![info("The job was cancelled.")],
+            }
+        }
+    }
+}

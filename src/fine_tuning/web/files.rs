@@ -1,0 +1,356 @@
+//! `/v1/files`.
+
+use std::time::Duration;
+
+use actix_multipart::{Field, Multipart};
+use actix_web::{HttpResponse, http::header, web};
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use openai_api::{ApiError, Deleted, File, Page, no_expiry};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{
+    super::{
+        failure::refused,
+        file::{self, ApiFile, MOST_BYTES, NewFile, PURPOSE, SAID, Said},
+        happened::Happened,
+        ids::Of,
+        results::Results,
+        store,
+    },
+    Answer, Tuner, at, limit,
+};
+use crate::{
+    config::Config,
+    datasets,
+    db::Db,
+    ids::{FileId, JobId},
+    objects::ObjectStore,
+    policy::Actor,
+};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(at(
+            "/files",
+            vec![web::post().to(create), web::get().to(list)],
+        ))
+        .service(at(
+            "/files/{id}",
+            vec![web::get().to(show), web::delete().to(remove)],
+        ))
+        .service(at("/files/{id}/content", vec![web::get().to(content)]));
+}
+
+/// Files that come in at the same time; each holds a part of 16 MiB at most.
+static COMING_IN: Semaphore = Semaphore::const_new(16);
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_FIELD: usize = 5000;
+/// How long an address to read from holds.
+const ADDRESS: Duration = Duration::from_secs(300);
+/// Below this nothing is registered before all of it is there: whoever breaks off leaves nothing.
+const FIRST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Takes a file. What is known to be wrong with it is refused before its bytes are read: the SDKs send the file last.
+async fn create(
+    tuner: Tuner,
+    (db, objects, config): (web::Data<Db>, web::Data<ObjectStore>, web::Data<Config>),
+    mut form: Multipart,
+) -> Answer {
+    let mut said = Said::new();
+    let mut purpose: Option<String> = None;
+    while let Some(field) = next(&mut form).await? {
+        let mut field = field;
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "purpose" => {
+                let text = text(&mut field).await?;
+                file::check_purpose(&text)?;
+                purpose = Some(text);
+            }
+            "file" => {
+                if purpose.is_none() {
+                    let message = "'purpose' must stand before the file, and be 'fine-tune'.";
+                    return Err(ApiError::invalid_param("purpose", message).into());
+                }
+                let given = field
+                    .content_disposition()
+                    .and_then(|disposition| disposition.get_filename())
+                    .unwrap_or_default();
+                let filename = file::check_name(given)?;
+                let new = NewFile {
+                    key: tuner.holder.key,
+                    filename: &filename,
+                    said: &said,
+                    most_bytes: MOST_BYTES,
+                };
+                let _room = COMING_IN.acquire().await.map_err(|_| busy())?;
+                let id = receive(&db, &objects, &config, &tuner.actor, (&new, &mut field)).await?;
+                let found = find(&db, &tuner.actor, &Of::File.id(id.0)).await?;
+                return Ok(HttpResponse::Ok().json(found.as_wire(&config.origin())));
+            }
+            name if name.starts_with("expires_after") => {
+                no_expiry(true)?;
+            }
+            name => {
+                let text = text(&mut field).await?;
+                let ours = name
+                    .strip_prefix("gptnl[")
+                    .and_then(|rest| rest.strip_suffix(']'));
+                match ours {
+                    Some(key) if SAID.contains(&key) => {
+                        said.insert(key.to_owned(), text);
+                    }
+                    Some(key) => {
+                        let shown: String = key.chars().take(50).collect();
+                        let message = format!("There is no field gptnl[{shown}].");
+                        return Err(ApiError::invalid_param("gptnl", message).into());
+                    }
+                    // SDKs add fields of their own.
+                    None => {}
+                }
+            }
+        }
+    }
+    Err(ApiError::invalid_param("file", "There is no file in the form.").into())
+}
+
+fn busy() -> ApiError {
+    ApiError::overloaded("Many files are coming in; please try again.", 5)
+}
+
+fn broken_off() -> ApiError {
+    ApiError::invalid_body("The form broke off or cannot be read.")
+}
+
+async fn next(form: &mut Multipart) -> Result<Option<Field>, ApiError> {
+    let next = timeout(LONGEST_SILENCE, form.next())
+        .await
+        .map_err(|_| broken_off())?;
+    next.transpose().map_err(|_| broken_off())
+}
+
+pub(super) async fn piece(field: &mut Field) -> Result<Option<bytes::Bytes>, ApiError> {
+    let next = timeout(LONGEST_SILENCE, field.next())
+        .await
+        .map_err(|_| broken_off())?;
+    next.transpose().map_err(|_| broken_off())
+}
+
+async fn text(field: &mut Field) -> Result<String, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = piece(field).await? {
+        if bytes.len() + piece.len() > LONGEST_FIELD {
+            let name = field.name().unwrap_or_default().to_owned();
+            return Err(ApiError::invalid_param(&name, "The field is too long."));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    String::from_utf8(bytes.to_vec()).map_err(|_| broken_off())
+}
+
+/// Streams a file into the store.
+async fn receive(
+    db: &Db,
+    objects: &ObjectStore,
+    config: &Config,
+    actor: &Actor,
+    (new, field): (&NewFile<'_>, &mut Field),
+) -> Result<FileId, ApiError> {
+    let mut first = BytesMut::new();
+    let mut receiving = None;
+    while let Some(piece) = piece(field).await? {
+        let receiving = match &mut receiving {
+            Some(receiving) => receiving,
+            None if first.len() + piece.len() < FIRST_BYTES => {
+                first.extend_from_slice(&piece);
+                continue;
+            }
+            none => {
+                let mut begun = file::begin(db, objects, config, actor, new).await?;
+                begun
+                    .feed(objects, &first.split())
+                    .await
+                    .map_err(file::not_received)?;
+                none.insert(begun)
+            }
+        };
+        receiving
+            .feed(objects, &piece)
+            .await
+            .map_err(file::not_received)?;
+    }
+    let receiving = match receiving {
+        Some(receiving) => receiving,
+        None if first.is_empty() => return Err(file::empty()),
+        None => {
+            let mut begun = file::begin(db, objects, config, actor, new).await?;
+            begun
+                .feed(objects, &first)
+                .await
+                .map_err(file::not_received)?;
+            begun
+        }
+    };
+    receiving
+        .finish(db, objects, actor)
+        .await
+        .map_err(file::not_received)
+}
+
+/// One file of the caller's institution.
+async fn find(db: &Db, actor: &Actor, text: &str) -> Result<ApiFile, ApiError> {
+    let missing = || Of::File.missing(text);
+    let id = Of::File.parse(text).map(FileId).ok_or_else(missing)?;
+    let mut conn = db.read().await.map_err(refused)?;
+    let file = store::files::find(&mut conn, actor.institution, id)
+        .await
+        .map_err(refused)?
+        .ok_or_else(missing)?;
+    drop(conn);
+    let dataset = datasets::find_visible(db, actor, file.dataset)
+        .await
+        .map_err(refused)?;
+    dataset.map(|_| file).ok_or_else(missing)
+}
+
+/// The figures of a job of the caller's institution.
+async fn results(db: &Db, actor: &Actor, text: &str) -> Result<Option<(File, String)>, ApiError> {
+    let Some(id) = Of::Results.parse(text).map(JobId) else {
+        return Ok(None);
+    };
+    let missing = || Of::Results.missing(text);
+    let job = crate::jobs::find_visible(db, actor, id)
+        .await
+        .map_err(refused)?
+        .ok_or_else(missing)?;
+    let mut conn = db.read().await.map_err(refused)?;
+    store::jobs::find_of(&mut conn, actor.institution, id)
+        .await
+        .map_err(refused)?
+        .ok_or_else(missing)?;
+    let ended_at = job.ended_at.ok_or_else(missing)?;
+    let csv = Results::read(&mut conn, id).await.map_err(refused)?.csv();
+    let bytes = i64::try_from(csv.len()).unwrap_or(i64::MAX);
+    Ok(Some((file::results_file(id.0, ended_at, bytes), csv)))
+}
+
+async fn show(
+    tuner: Tuner,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    id: web::Path<String>,
+) -> Answer {
+    if let Some((file, _)) = results(&db, &tuner.actor, &id).await? {
+        return Ok(HttpResponse::Ok().json(file));
+    }
+    let found = find(&db, &tuner.actor, &id).await?;
+    Ok(HttpResponse::Ok().json(found.as_wire(&config.origin())))
+}
+
+#[derive(Deserialize)]
+struct Query {
+    after: Option<String>,
+    limit: Option<String>,
+    order: Option<String>,
+    purpose: Option<String>,
+}
+
+async fn list(
+    tuner: Tuner,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    query: web::Query<Query>,
+) -> Answer {
+    let limit = limit(query.limit.as_deref(), 10_000, 10_000)?;
+    let is_ascending = match query.order.as_deref() {
+        None | Some("desc") => false,
+        Some("asc") => true,
+        Some(_) => {
+            let message = "'order' is 'asc' or 'desc'.";
+            return Err(ApiError::invalid_param("order", message).into());
+        }
+    };
+    let after = match query.after.as_deref() {
+        None => None,
+        Some(text) => Some(find(&db, &tuner.actor, text).await?.id.0),
+    };
+    let is_ours = query
+        .purpose
+        .as_deref()
+        .is_none_or(|purpose| purpose == PURPOSE);
+    let mut files = Vec::new();
+    if is_ours {
+        let mut conn = db.read().await?;
+        let order = (limit + 1, is_ascending);
+        files = store::files::list(&mut conn, tuner.actor.institution, after, order).await?;
+    }
+    let size = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = files.len() > size;
+    files.truncate(size);
+    let origin = config.origin();
+    let data: Vec<File> = files.iter().map(|file| file.as_wire(&origin)).collect();
+    let page = Page::new(data, has_more, |file: &File| file.id.clone());
+    Ok(HttpResponse::Ok().json(page))
+}
+
+async fn remove(tuner: Tuner, db: web::Data<Db>, id: web::Path<String>) -> Answer {
+    if Of::Results.parse(&id).is_some() {
+        let message = "The figures of a job stay with the job.";
+        return Err(ApiError::invalid_param("id", message).into());
+    }
+    let found = find(&db, &tuner.actor, &id).await?;
+    file::delete(&db, &tuner.actor, &found).await?;
+    Ok(HttpResponse::Ok().json(Deleted {
+        id: id.into_inner(),
+        object: "file".into(),
+        deleted: true,
+    }))
+}
+
+/// The bytes: of a file by an address in the object store that holds for minutes, of figures at once.
+async fn content(
+    tuner: Tuner,
+    (db, objects): (web::Data<Db>, web::Data<ObjectStore>),
+    id: web::Path<String>,
+) -> Answer {
+    if let Some((_, csv)) = results(&db, &tuner.actor, &id).await? {
+        return Ok(HttpResponse::Ok()
+            .content_type("text/csv; charset=utf-8")
+            .body(csv));
+    }
+    let found = find(&db, &tuner.actor, &id).await?;
+    let dataset = datasets::find(&db, found.dataset)
+        .await?
+        .ok_or_else(|| Of::File.missing(&id))?;
+    let permit = datasets::check_edit(&tuner.actor, &dataset).map_err(refused)?;
+    let Some(version) = found
+        .object_version
+        .as_deref()
+        .filter(|_| found.state == datasets::FileState::Ready)
+    else {
+        let message = "The file is not verified, or was found wrong.";
+        let code = Some("file_not_ready");
+        return Err(ApiError::new(400, "invalid_request_error", code, message).into());
+    };
+    let address = objects
+        .presign_get(&found.object_key, version, ADDRESS)
+        .await
+        .map_err(refused)?;
+    let recorded = async {
+        let mut tx = db.write(&tuner.actor).await?;
+        tx.record(&Happened {
+            kind: "fine_tuning.file_read",
+            subject: ("dataset", found.dataset.0),
+            institution: found.institution,
+            facts: json!({ "file": found.id, "api_key": tuner.holder.key }),
+        })?;
+        tx.commit(permit).await?;
+        Ok::<_, super::super::create::Written>(())
+    };
+    recorded.await.map_err(refused)?;
+    Ok(HttpResponse::Found()
+        .insert_header((header::LOCATION, address))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish())
+}

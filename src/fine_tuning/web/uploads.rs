@@ -1,0 +1,114 @@
+//! `/v1/uploads`.
+
+use actix_multipart::Multipart;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use openai_api::{ApiError, CompleteUpload, NewUpload, UploadPart};
+use tokio::sync::Semaphore;
+
+use super::{
+    super::{
+        failure::refused,
+        ids::Of,
+        store,
+        upload::{self, MOST_PART_BYTES, Upload},
+    },
+    Answer, Tuner, at,
+    files::piece,
+};
+use crate::{config::Config, db::Db, gateway, objects::ObjectStore};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/uploads", vec![web::post().to(create)]))
+        .service(at("/uploads/{id}/parts", vec![web::post().to(add_part)]))
+        .service(at("/uploads/{id}/complete", vec![web::post().to(complete)]))
+        .service(at("/uploads/{id}/cancel", vec![web::post().to(cancel)]));
+}
+
+/// Parts that come in at the same time: together at most 512 MiB.
+static COMING_IN: Semaphore = Semaphore::const_new(8);
+
+async fn create(
+    tuner: Tuner,
+    request: HttpRequest,
+    payload: web::Payload,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+) -> Answer {
+    let new = NewUpload::parse(&gateway::body(&request, payload).await?)?;
+    let opened = upload::create(&db, &config, &tuner.actor, tuner.holder.key, new).await?;
+    Ok(HttpResponse::Ok().json(opened.as_wire(None, &config.origin())))
+}
+
+async fn add_part(
+    tuner: Tuner,
+    (db, objects): (web::Data<Db>, web::Data<ObjectStore>),
+    id: web::Path<String>,
+    mut form: Multipart,
+) -> Answer {
+    let found = upload::find(&db, &tuner.actor, &id).await?;
+    let _room = COMING_IN
+        .acquire()
+        .await
+        .map_err(|_| ApiError::overloaded("Many parts are coming in; please try again.", 5))?;
+    let broken = || ApiError::invalid_body("The form broke off or cannot be read.");
+    while let Some(field) = form.next().await {
+        let mut field = field.map_err(|_| broken())?;
+        if field.name() != Some("data") {
+            while piece(&mut field).await?.is_some() {}
+            continue;
+        }
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = piece(&mut field).await? {
+            if bytes.len() + piece.len() > MOST_PART_BYTES {
+                return Err(ApiError::too_large(MOST_PART_BYTES)
+                    .with_param("data")
+                    .into());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        let part = upload::add_part(&db, &objects, &found, bytes.freeze()).await?;
+        return Ok(HttpResponse::Ok().json(UploadPart {
+            id: Of::Part.id(part.id),
+            object: "upload.part".into(),
+            created_at: part.created_at.timestamp(),
+            upload_id: Of::Upload.id(found.id),
+        }));
+    }
+    Err(ApiError::invalid_param("data", "There is no part in the form.").into())
+}
+
+async fn complete(
+    tuner: Tuner,
+    request: HttpRequest,
+    payload: web::Payload,
+    (db, objects, config): (web::Data<Db>, web::Data<ObjectStore>, web::Data<Config>),
+    id: web::Path<String>,
+) -> Answer {
+    let asked = CompleteUpload::parse(&gateway::body(&request, payload).await?)?;
+    let found = upload::find(&db, &tuner.actor, &id).await?;
+    let done = upload::complete(&db, &objects, &config, &tuner.actor, (&found, &asked)).await?;
+    respond(&db, &config, &tuner, &done).await
+}
+
+async fn cancel(
+    tuner: Tuner,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    id: web::Path<String>,
+) -> Answer {
+    let found = upload::find(&db, &tuner.actor, &id).await?;
+    let done = upload::cancel(&db, &tuner.actor, &found).await?;
+    respond(&db, &config, &tuner, &done).await
+}
+
+async fn respond(db: &Db, config: &Config, tuner: &Tuner, upload: &Upload) -> Answer {
+    let mut conn = db.read().await?;
+    let file = match upload.file {
+        Some(id) => store::files::find(&mut conn, tuner.actor.institution, id)
+            .await
+            .map_err(refused)?,
+        None => None,
+    };
+    Ok(HttpResponse::Ok().json(upload.as_wire(file.as_ref(), &config.origin())))
+}
