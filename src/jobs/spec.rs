@@ -10,6 +10,7 @@ use super::{
     store,
 };
 use crate::{
+    config::Config,
     datasets::{self, ReadyFile},
     db::{CorruptRow, Db},
     ids::{AttemptId, DatasetVersionId},
@@ -23,9 +24,12 @@ const HEARTBEAT_SECONDS: u32 = 2;
 const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The spec of a live attempt.
-pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
+pub(super) async fn spec(db: &Db, config: &Config, id: AttemptId) -> Result<JobSpec, CallError> {
     let mut conn = db.read().await?;
     let (job, attempt) = live(&mut conn, id).await?;
+    let default_limit = config.compute.default_time_limit_seconds;
+    let time_limit = store::time_limit_of(&mut conn, id, default_limit).await?;
+    let time_limit = u32::try_from(time_limit.as_secs()).unwrap_or(u32::MAX);
     let base = base_file(&mut conn, &job).await?;
     let mut inputs = Vec::new();
     for (version, file) in files(&mut conn, &job).await? {
@@ -68,7 +72,7 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
         seed: job.seed.unsigned_abs(),
         heartbeat_seconds: HEARTBEAT_SECONDS,
         checkpoint_every_seconds: CHECKPOINT_SECONDS,
-        time_limit_seconds: None,
+        time_limit_seconds: Some(time_limit),
         recipe: Recipe::Own,
     })
 }

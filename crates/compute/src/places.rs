@@ -114,6 +114,12 @@ impl Place {
         if settings.slots == 0 {
             return Err(vec!["slots: needs at least 1".to_owned()]);
         }
+        // A program runs once. On several machines each would take itself for the attempt.
+        if settings.resources.nodes != 1 || settings.resources.cores == 0 {
+            return Err(vec![
+                "resources: one node and at least one core".to_owned(),
+            ]);
+        }
         let mut settings = settings.clone();
         let local_program = settings
             .program
@@ -321,8 +327,11 @@ mod tests {
             name: "Half".to_owned(),
             ..local()
         };
+        let mut wide = local();
+        wide.name = "wide".to_owned();
+        wide.resources.nodes = 2;
         let error = Places::open(
-            &[local(), local(), no_program, two_ways, half],
+            &[local(), local(), no_program, two_ways, half, wide],
             &surroundings(),
         );
         let problems = error.err().unwrap().problems;
@@ -334,6 +343,7 @@ mod tests {
                 "cluster: slurm.ssh: belongs to transport = \"ssh\", which needs it",
                 "cluster: slurm: partition, account, qos, gpu_kind and modules are plain words",
                 "Half: name: small letters, digits and - only",
+                "wide: resources: one node and at least one core",
             ]
         );
         assert!(Places::open(&[], &surroundings()).is_err());

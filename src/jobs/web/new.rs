@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::{
     super::{
-        Draft, JobError, RawDraft,
+        Compute, Draft, JobError, RawDraft,
         draft::{territory, yes_no},
         request::{self, decide_now},
     },
@@ -94,6 +94,8 @@ async fn blank(
         learning_rate: or(given.learning_rate, fresh.learning_rate),
         sequence_length: or(given.sequence_length, fresh.sequence_length),
         batch_size: or(given.batch_size, fresh.batch_size),
+        place: given.place,
+        time_limit_seconds: given.time_limit_seconds,
     };
     let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
     page.show(&shown)
@@ -123,6 +125,8 @@ fn draft_of(fields: &Fields) -> RawDraft {
         learning_rate: one("learning_rate"),
         sequence_length: one("sequence_length"),
         batch_size: one("batch_size"),
+        place: one("place"),
+        time_limit_seconds: one("time_limit_seconds"),
     }
 }
 
@@ -131,6 +135,7 @@ async fn send(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
+    compute: web::Data<Compute>,
     ProtectedForm(fields): ProtectedForm<Fields>,
 ) -> PageResult {
     may_request(&page)?;
@@ -150,7 +155,7 @@ async fn send(
             return page.show_invalid(&shown);
         }
     };
-    match request::request(&db, page.actor(), &draft, location).await {
+    match request::request(&db, page.actor(), &draft, &compute).await {
         Ok(id) => {
             let path = page.path(&format!("/jobs/{id}"));
             Ok(back_with(&path, "good", "flash-job-requested"))
