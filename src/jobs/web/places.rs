@@ -47,13 +47,13 @@ async fn index(page: Page, db: web::Data<Db>) -> PageResult {
     let (lang, now) = (page.lang(), db.now());
     let row = |place: PlaceState| {
         let (badge, state) = match &place.trouble {
-            None => ("good", lang.t("places-works")),
+            None => ("granted", lang.t("places-works")),
             Some((true, _, since)) => (
-                "bad",
+                "refused",
                 lang.t_with("places-locked", &[("since", moment(lang, now, *since))]),
             ),
             Some((false, _, since)) => (
-                "warn",
+                "waiting-for-you",
                 lang.t_with("places-unreachable", &[("since", moment(lang, now, *since))]),
             ),
         };

@@ -30,7 +30,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 pub(super) struct PriorityChoice {
     pub(super) value: &'static str,
     pub(super) label: String,
-    pub(super) hint: String,
     pub(super) is_chosen: bool,
 }
 
@@ -144,7 +143,6 @@ fn choices(lang: Lang, actor: &Actor, view: &View, now: Priority) -> Vec<Priorit
         .map(|priority| PriorityChoice {
             value: priority.name(),
             label: lang.t(&format!("jobs-priority-{}", priority.name())),
-            hint: String::new(),
             is_chosen: priority == now,
         })
         .collect();
