@@ -413,12 +413,12 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::CancelJob => here(&[Researcher, Manager])
             .or_else(|denied| platform(&[Operator, Admin, System]).map_err(|_| denied)),
         Action::RaiseJob => platform(&[Operator]),
-        Action::LowerJob => here(&[Researcher, Manager])
-            .or_else(|denied| platform(&[Operator]).map_err(|_| denied)),
+        Action::LowerJob => {
+            here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::ViewPlaces => platform(&[Operator, Admin, Auditor, System]),
-        Action::ViewBudget => here(&[Manager, Researcher]).or_else(|denied| {
-            platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)
-        }),
+        Action::ViewBudget => here(&[Manager, Researcher])
+            .or_else(|denied| platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)),
         Action::SetBudget => platform(&[Admin]),
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),

@@ -47,13 +47,24 @@ impl Budget {
     pub fn has_room_for(&self, cost: &Cost) -> bool {
         let fits = |limit: Option<i64>, reserved: i64, used: i64, more: u64| {
             let more = i64::try_from(more).unwrap_or(i64::MAX);
-            limit.is_none_or(|limit| {
-                used.saturating_add(reserved).saturating_add(more) <= limit
-            })
+            limit.is_none_or(|limit| used.saturating_add(reserved).saturating_add(more) <= limit)
         };
         let (held, used) = (&self.reserved, &self.used);
-        fits(self.milli_sbu, held.milli_sbu, used.milli_sbu, cost.milli_sbu)
-            && fits(self.gpu_seconds, held.gpu_seconds, used.gpu_seconds, cost.gpu_seconds)
-            && fits(self.core_seconds, held.core_seconds, used.core_seconds, cost.core_seconds)
+        fits(
+            self.milli_sbu,
+            held.milli_sbu,
+            used.milli_sbu,
+            cost.milli_sbu,
+        ) && fits(
+            self.gpu_seconds,
+            held.gpu_seconds,
+            used.gpu_seconds,
+            cost.gpu_seconds,
+        ) && fits(
+            self.core_seconds,
+            held.core_seconds,
+            used.core_seconds,
+            cost.core_seconds,
+        )
     }
 }

@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn cores_beside_a_gpu_cost_nothing_more_and_still_draw_power() {
         let cost = CLUSTER.cost(3600);
-        assert_eq!((cost.milli_sbu, cost.gpu_seconds, cost.core_seconds), (128_000, 3600, 0));
+        assert_eq!(
+            (cost.milli_sbu, cost.gpu_seconds, cost.core_seconds),
+            (128_000, 3600, 0)
+        );
         assert_eq!(cost.joules, 3600 * (400 + 90));
         let without = Rates { gpus: 0, ..CLUSTER };
         assert_eq!(without.cost(3600).milli_sbu, 18_000);

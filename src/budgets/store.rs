@@ -127,10 +127,7 @@ pub(super) async fn put(tx: &mut WriteTx<'_>, draft: &Draft) -> Result<BudgetId,
 }
 
 /// Whether another budget of the institution holds on one of the days.
-pub(super) async fn overlaps(
-    conn: &mut PgConnection,
-    draft: &Draft,
-) -> Result<bool, StoreError> {
+pub(super) async fn overlaps(conn: &mut PgConnection, draft: &Draft) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM budgets WHERE institution_id = $1 AND begins_on <> $2 AND begins_on < $3
                AND ends_on > $2) AS "found!""#,
@@ -318,9 +315,9 @@ pub(super) async fn recent_use(
     let half_life = f64::from(half_life_hours) * 3600.0;
     let rows = sqlx::query!(
         r#"SELECT e.institution_id,
-                  sum((e.core_seconds + $1 * e.gpu_seconds)
+                  sum((e.core_seconds + $1::float8 * e.gpu_seconds)
                       * CASE WHEN e.kind = 'reserve' THEN 1
-                             ELSE power(0.5::float8, greatest(extract(epoch FROM $2 - e.written_at)::float8, 0) / $3) END
+                             ELSE power(0.5::float8, greatest(extract(epoch FROM $2::timestamptz - e.written_at)::float8, 0) / $3::float8) END
                   )::float8 AS "used!"
            FROM budget_entries e
            WHERE (e.kind = 'settle' AND e.written_at > $4)

@@ -127,7 +127,7 @@ struct Problem {
 #[template(path = "budgets/index.html")]
 struct IndexPage {
     chrome: Chrome,
-    rows: Vec<Row>,
+    listed: Vec<Row>,
     /// Said where the institution that looks has no budget now.
     has_none_now: bool,
     may_set: bool,
@@ -169,7 +169,12 @@ fn row(lang: Lang, budget: &Budget) -> Row {
         period: format!("{} – {last}", budget.begins_on),
         sbu: amount(budget.milli_sbu, used.milli_sbu, held.milli_sbu, 1000),
         gpu_hours: amount(budget.gpu_seconds, used.gpu_seconds, held.gpu_seconds, 3600),
-        core_hours: amount(budget.core_seconds, used.core_seconds, held.core_seconds, 3600),
+        core_hours: amount(
+            budget.core_seconds,
+            used.core_seconds,
+            held.core_seconds,
+            3600,
+        ),
     }
 }
 
@@ -195,7 +200,7 @@ async fn draw(
     };
     Ok(IndexPage {
         chrome: page.chrome(),
-        rows: budgets.iter().map(|budget| row(lang, budget)).collect(),
+        listed: budgets.iter().map(|budget| row(lang, budget)).collect(),
         has_none_now,
         may_set,
         institutions: institutions

@@ -201,7 +201,10 @@ fn time_limit(errors: &mut FieldErrors, raw: &str) -> Option<u32> {
     if raw.trim().is_empty() {
         return None;
     }
-    let (least, most) = (i64::from(*TIME_LIMITS.start()), i64::from(*TIME_LIMITS.end()));
+    let (least, most) = (
+        i64::from(*TIME_LIMITS.start()),
+        i64::from(*TIME_LIMITS.end()),
+    );
     u32::try_from(errors.number("time_limit_seconds", raw, least, most)).ok()
 }
 

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     budgets::{Cost, Rates},
-    config::Config,
     datasets,
     ids::{DatasetVersionId, ModelId},
     models,
@@ -149,11 +148,6 @@ pub(super) fn rates(site: &Site) -> Rates {
         watts_per_gpu: settings.watts_per_gpu,
         watts_per_core: settings.watts_per_core,
     }
-}
-
-/// The time limit of a job that may ask for its own.
-pub(super) fn time_limit(config: &Config, asked: Option<u32>) -> u32 {
-    asked.unwrap_or(config.compute.default_time_limit_seconds)
 }
 
 /// Tokens that a task reads, measuring left out.

@@ -93,7 +93,11 @@ async fn ask(
     match told {
         Ok(reports) => asked.iter().map(|(id, _)| *id).zip(reports).collect(),
         Err(error) => {
-            tracing::warn!(place = site.id(), ?error, "a place cannot tell how its attempts stand");
+            tracing::warn!(
+                place = site.id(),
+                ?error,
+                "a place cannot tell how its attempts stand"
+            );
             Vec::new()
         }
     }

@@ -2,13 +2,7 @@
 
 use serde_json::json;
 
-use super::{
-    error::JobError,
-    happened::Happened,
-    queue::Priority,
-    status::WrongStatus,
-    store,
-};
+use super::{error::JobError, happened::Happened, queue::Priority, status::WrongStatus, store};
 use crate::{
     db::Db,
     ids::JobId,

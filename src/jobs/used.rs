@@ -72,11 +72,20 @@ mod tests {
             now: at(100),
         };
         assert_eq!(clock.seconds(), 90);
-        let lost = Clock { was_lost: true, ..clock };
+        let lost = Clock {
+            was_lost: true,
+            ..clock
+        };
         assert_eq!(lost.seconds(), 30);
-        let ended = Clock { ended_at: Some(at(25)), ..lost };
+        let ended = Clock {
+            ended_at: Some(at(25)),
+            ..lost
+        };
         assert_eq!(ended.seconds(), 15);
-        let never = Clock { started_at: None, ..ended };
+        let never = Clock {
+            started_at: None,
+            ..ended
+        };
         assert_eq!(never.seconds(), 0);
     }
 }

@@ -111,7 +111,9 @@ async fn the_urgent_go_first_and_institutions_take_turns() {
         jobs.insert(job, format!("h{n}"));
     }
     for n in 0..3 {
-        let job = people.approved("waterland", short(base, data.version)).await;
+        let job = people
+            .approved("waterland", short(base, data.version))
+            .await;
         jobs.insert(job, format!("w{n}"));
     }
     let named = |name: &str| *jobs.iter().find(|(_, it)| *it == name).unwrap().0;
@@ -175,7 +177,10 @@ async fn the_urgent_go_first_and_institutions_take_turns() {
     assert_eq!(order.last().unwrap(), "h0", "{order:?}");
     let first_six: Vec<bool> = order[..6].iter().map(|it| it.starts_with('w')).collect();
     assert_eq!(
-        first_six.iter().filter(|is_waterland| **is_waterland).count(),
+        first_six
+            .iter()
+            .filter(|is_waterland| **is_waterland)
+            .count(),
         3,
         "{order:?}"
     );
@@ -205,12 +210,18 @@ async fn what_a_budget_has_not_left_waits_and_each_attempt_is_settled_once() {
     let waits = people
         .approved("harderwijk", short(base, data.version))
         .await;
-    let goes = people.approved("waterland", short(base, data.version)).await;
+    let goes = people
+        .approved("waterland", short(base, data.version))
+        .await;
     let state = given::job_until(&app, goes, given::is_over).await;
     assert_eq!(state["status"], "succeeded", "{state:#}");
-    let state = given::job_until(&app, waits, |state| state["queue"]["waits_for"] == "budget").await;
+    let state =
+        given::job_until(&app, waits, |state| state["queue"]["waits_for"] == "budget").await;
     assert_eq!(state["status"], "approved", "{state:#}");
-    assert!(state["estimate"]["seconds"].as_u64().unwrap() > 1, "{state:#}");
+    assert!(
+        state["estimate"]["seconds"].as_u64().unwrap() > 1,
+        "{state:#}"
+    );
     let page = people
         .harderwijk
         .get(&format!("/en/jobs/{waits}"))
@@ -264,11 +275,9 @@ async fn what_a_budget_has_not_left_waits_and_each_attempt_is_settled_once() {
     .execute(&app.pool().await)
     .await;
     assert!(again.is_err(), "settled twice");
-    let too_much = sqlx::query(
-        "UPDATE budgets SET core_seconds = used_core_seconds; ",
-    )
-    .execute(&app.pool().await)
-    .await;
+    let too_much = sqlx::query("UPDATE budgets SET core_seconds = used_core_seconds; ")
+        .execute(&app.pool().await)
+        .await;
     assert!(too_much.is_ok(), "limits may be lowered: {too_much:?}");
 }
 
@@ -329,9 +338,16 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
         if waiting == 0 && live == 0 {
             break;
         }
-        assert!(std::time::Instant::now() < until, "{waiting} wait, {live} run");
+        assert!(
+            std::time::Instant::now() < until,
+            "{waiting} wait, {live} run"
+        );
         // Between two looks of the dispatcher a slot may stand free; not longer while a worker lives.
-        idle = if waiting > 0 && live == 0 { idle + 1 } else { 0 };
+        idle = if waiting > 0 && live == 0 {
+            idle + 1
+        } else {
+            0
+        };
         assert!(idle < 8, "jobs wait while nothing runs");
         if kills < count / 2 {
             kills += 1;
@@ -409,7 +425,11 @@ async fn a_job_goes_to_the_place_that_has_room_and_may_have_the_data() {
         .call(Method::POST, "/api/v1/jobs", Some(nowhere))
         .await
         .unwrap();
-    assert!(unknown.text.contains("jobs-unknown-place"), "{}", unknown.text);
+    assert!(
+        unknown.text.contains("jobs-unknown-place"),
+        "{}",
+        unknown.text
+    );
     let kept = people
         .approved("harderwijk", short(base, restricted.version))
         .await;

@@ -116,9 +116,7 @@ impl Place {
         }
         // A program runs once. On several machines each would take itself for the attempt.
         if settings.resources.nodes != 1 || settings.resources.cores == 0 {
-            return Err(vec![
-                "resources: one node and at least one core".to_owned(),
-            ]);
+            return Err(vec!["resources: one node and at least one core".to_owned()]);
         }
         let mut settings = settings.clone();
         let local_program = settings

@@ -27,8 +27,7 @@ pub(super) use self::{
     lists::{Listing, count_by_status, list, newest_of, submitted_for},
     places::{live_among, places, put_place, put_report, reports},
     queue::{
-        asked_of_queue, first_sign, set_asked, set_priority, set_waits_for, time_limit_of,
-        waiting,
+        asked_of_queue, first_sign, set_asked, set_priority, set_waits_for, time_limit_of, waiting,
     },
     withdrawn::{lock_unfinished, stop_all, uses_of_versions, verdicts_of_versions},
 };

@@ -4,7 +4,7 @@ use actix_web::{post, web};
 use serde::Deserialize;
 
 use super::{
-    super::{approve, cancel, find_visible, reject},
+    super::{Compute, approve, cancel, find_visible, reject},
     show::draw,
 };
 use crate::{

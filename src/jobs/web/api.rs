@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Compute, Draft, JobError, RawDraft, approve, cancel, find_visible, job::Job, progress::Progress,
-        reject, request, status::AttemptStatus, store,
+        Compute, Draft, JobError, RawDraft, approve, cancel, find_visible, job::Job,
+        progress::Progress, reject, request, status::AttemptStatus, store,
     },
     queue,
     view::View,

@@ -33,7 +33,7 @@ struct Row {
 #[template(path = "jobs/places.html")]
 struct PlacesPage {
     chrome: Chrome,
-    rows: Vec<Row>,
+    listed: Vec<Row>,
 }
 
 fn may_view(actor: &Actor) -> Result<(), AppError> {
@@ -54,7 +54,10 @@ async fn index(page: Page, db: web::Data<Db>) -> PageResult {
             ),
             Some((false, _, since)) => (
                 "waiting-for-you",
-                lang.t_with("places-unreachable", &[("since", moment(lang, now, *since))]),
+                lang.t_with(
+                    "places-unreachable",
+                    &[("since", moment(lang, now, *since))],
+                ),
             ),
         };
         Row {
@@ -72,7 +75,7 @@ async fn index(page: Page, db: web::Data<Db>) -> PageResult {
     let rows = places(&db).await?.into_iter().map(row).collect();
     page.show(&PlacesPage {
         chrome: page.chrome(),
-        rows,
+        listed: rows,
     })
 }
 

@@ -146,7 +146,11 @@ fn choices(lang: Lang, actor: &Actor, view: &View, now: Priority) -> Vec<Priorit
             is_chosen: priority == now,
         })
         .collect();
-    if choices.len() > 1 { choices } else { Vec::new() }
+    if choices.len() > 1 {
+        choices
+    } else {
+        Vec::new()
+    }
 }
 
 /// The estimate of a job beside what its attempts used; none for a job of before estimates were kept.
@@ -167,8 +171,11 @@ pub(super) fn compared(lang: Lang, estimate: &Estimate, used: Option<Cost>) -> C
         expected: say(&estimate.cost),
         used: used.as_ref().map(say).unwrap_or_default(),
     };
-    let mut amounts = vec![amount("jobs-estimate-time", &|cost| time(lang, cost.seconds))];
-    let is_any = |of: fn(&Cost) -> u64| of(&estimate.cost) > 0 || used.as_ref().is_some_and(|it| of(it) > 0);
+    let mut amounts = vec![amount("jobs-estimate-time", &|cost| {
+        time(lang, cost.seconds)
+    })];
+    let is_any =
+        |of: fn(&Cost) -> u64| of(&estimate.cost) > 0 || used.as_ref().is_some_and(|it| of(it) > 0);
     if is_any(|cost| cost.milli_sbu) {
         amounts.push(amount("jobs-estimate-sbu", &|cost| {
             decimal(lang, cost.milli_sbu as f64 / 1000.0, 3)
@@ -177,7 +184,10 @@ pub(super) fn compared(lang: Lang, estimate: &Estimate, used: Option<Cost>) -> C
     if is_any(|cost| cost.joules) {
         amounts.push(amount("jobs-estimate-energy", &|cost| {
             let watt_hours = cost.joules as f64 / 3600.0;
-            lang.t_with("jobs-watt-hours", &[("amount", decimal(lang, watt_hours, 1))])
+            lang.t_with(
+                "jobs-watt-hours",
+                &[("amount", decimal(lang, watt_hours, 1))],
+            )
         }));
     }
     let basis = if estimate.is_measured {
@@ -255,7 +265,11 @@ pub(super) async fn add_json(
     let estimate = estimate.map(|estimate| {
         let mut shown = cost_json(&estimate.cost);
         shown["place"] = json!(estimate.place);
-        shown["basis"] = json!(if estimate.is_measured { "measured" } else { "default" });
+        shown["basis"] = json!(if estimate.is_measured {
+            "measured"
+        } else {
+            "default"
+        });
         shown["tokens"] = json!(estimate.tokens);
         shown["flop"] = json!(estimate.flop);
         shown

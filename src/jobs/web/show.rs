@@ -13,8 +13,8 @@ use super::{
     Fact, VerdictLine,
     chart::{Chart, chart},
     live::happenings,
-    queue::{self, Compared, Queued},
     parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
+    queue::{self, Compared, Queued},
     view::View,
     words::{self, badge, clock, count, why},
 };
@@ -135,7 +135,13 @@ pub(super) async fn draw(
             .collect()
     } else {
         let location = queue::location(db, compute, &view).await?;
-        standing(db, page, &view, location.unwrap_or(config.training.location)).await?
+        standing(
+            db,
+            page,
+            &view,
+            location.unwrap_or(config.training.location),
+        )
+        .await?
     };
     let facts_then = facts_then(db, page, &view).await?;
     let queued = queue::queued(db, page, (config, compute), &view).await?;
