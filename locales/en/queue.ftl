@@ -3,6 +3,7 @@ jobs-queue = In the queue
 jobs-queue-position = Number { $at } of { $of } that wait.
 jobs-queue-there = Handed to the cluster, number { $at } in its queue.
 jobs-queue-there-unknown = Handed to the cluster, and waiting there.
+jobs-queue-on-its-way = On its way to its place. Where that does not answer, it waits until it does.
 jobs-queue-reason = The cluster says: { $reason }.
 jobs-waits-for-room = It starts as soon as a place is free.
 jobs-waits-for-budget = The institution's budget does not have this much left. It starts when a running job leaves room, or when the budget is raised.

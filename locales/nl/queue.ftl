@@ -3,6 +3,7 @@ jobs-queue = In de wachtrij
 jobs-queue-position = Nummer { $at } van { $of } die wachten.
 jobs-queue-there = Overgedragen aan het cluster, nummer { $at } in de rij daar.
 jobs-queue-there-unknown = Overgedragen aan het cluster, en wacht daar.
+jobs-queue-on-its-way = Onderweg naar zijn plaats. Als die niet antwoordt, wacht de opdracht daarop.
 jobs-queue-reason = Het cluster zegt: { $reason }.
 jobs-waits-for-room = De opdracht start zodra er plaats is.
 jobs-waits-for-budget = Het budget van de instelling heeft niet zo veel over. De opdracht start als een lopende opdracht ruimte laat, of als het budget wordt verhoogd.

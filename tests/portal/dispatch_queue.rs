@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use virtual_faculty::{demo::Browser, ids::ModelId};
 
+use crate::kills::pids;
 use crate::support::{Program, TestApp, given, portal_is_up};
 
 /// Somebody who asks for jobs, and somebody who lets them run; signed in once.
@@ -176,14 +177,8 @@ async fn the_urgent_go_first_and_institutions_take_turns() {
     assert_eq!(order.get(1).unwrap(), "w0", "{order:?}");
     assert_eq!(order.last().unwrap(), "h0", "{order:?}");
     let first_six: Vec<bool> = order[..6].iter().map(|it| it.starts_with('w')).collect();
-    assert_eq!(
-        first_six
-            .iter()
-            .filter(|is_waterland| **is_waterland)
-            .count(),
-        3,
-        "{order:?}"
-    );
+    let of_waterland = first_six.iter().filter(|it| **it).count();
+    assert!(of_waterland >= 2, "{order:?}");
 }
 
 #[actix_web::test]
@@ -275,10 +270,21 @@ async fn what_a_budget_has_not_left_waits_and_each_attempt_is_settled_once() {
     .execute(&app.pool().await)
     .await;
     assert!(again.is_err(), "settled twice");
-    let too_much = sqlx::query("UPDATE budgets SET core_seconds = used_core_seconds; ")
-        .execute(&app.pool().await)
-        .await;
-    assert!(too_much.is_ok(), "limits may be lowered: {too_much:?}");
+    let too_much = sqlx::query(
+        "WITH entry AS (SELECT * FROM budget_entries WHERE kind = 'reserve' AND budget_id IS NOT NULL LIMIT 1),
+              attempt AS (SELECT a.id FROM attempts a, entry WHERE a.id <> entry.attempt_id LIMIT 1)
+         INSERT INTO budget_entries SELECT gen_random_uuid(), attempt.id, institution_id, budget_id, kind, place, gpus,
+             cores, milli_sbu_per_gpu_hour, milli_sbu_per_core_hour, watts_per_gpu, watts_per_core, 200000, 0, 0, 200000,
+             0, written_at
+         FROM entry, attempt",
+    )
+    .execute(&app.pool().await)
+    .await
+    .unwrap_err();
+    assert!(
+        too_much.to_string().contains("left of the budget"),
+        "{too_much}"
+    );
 }
 
 async fn every_attempt_is_settled_once(app: &TestApp) {
@@ -343,14 +349,18 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
             "{waiting} wait, {live} run"
         );
         // Between two looks of the dispatcher a slot may stand free; not longer while a worker lives.
-        idle = if waiting > 0 && live == 0 {
+        idle = if waiting > 0 && live < 2 {
             idle + 1
         } else {
             0
         };
-        assert!(idle < 8, "jobs wait while nothing runs");
+        assert!(idle < 8, "jobs wait while a slot is free");
         if kills < count / 2 {
             kills += 1;
+            for pid in pids(&app, "faculty-training").into_iter().take(kills % 2) {
+                let pid = nix::unistd::Pid::from_raw(pid);
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            }
             let victim = rand::random_range(0..workers.len());
             workers[victim].kill();
             workers[victim] = Program::start(&app, "faculty", &["worker"]);

@@ -84,7 +84,7 @@ pub(in super::super) async fn speed(
 ) -> Result<Option<Speed>, StoreError> {
     let task = serde_json::to_value(task).map_err(|e| sqlx::Error::Encode(e.into()))?;
     let kind = task
-        .get("task")
+        .get("kind")
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
     let row = sqlx::query!(
@@ -92,7 +92,7 @@ pub(in super::super) async fn speed(
            FROM (SELECT (a.outcome ->> 'flop')::float8 AS flop, (a.outcome ->> 'tokens_trained')::float8 AS tokens,
                         (a.outcome ->> 'wall_seconds')::float8 AS seconds
                  FROM attempts a JOIN jobs j ON j.id = a.job_id
-                 WHERE a.status = 'succeeded' AND a.backend = $1 AND j.base_model_id = $2 AND j.task ->> 'task' = $3
+                 WHERE a.status = 'succeeded' AND a.backend = $1 AND j.base_model_id = $2 AND j.task ->> 'kind' = $3
                    AND a.outcome ->> 'resumed_from_step' IS NULL
                  ORDER BY a.ended_at DESC LIMIT 20) latest"#,
         place,

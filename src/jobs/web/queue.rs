@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Compute, Estimate, Priority, dispatch, estimate, prioritise, status::JobStatus, store,
+        Compute, Estimate, Priority, dispatch, estimate, prioritise, status::{AttemptStatus, JobStatus},
+        store,
     },
     view::View,
     words::{count, decimal},
@@ -115,6 +116,13 @@ pub(super) async fn queued(
         if let Some(reason) = told.reason {
             lines.1 = lang.t_with("jobs-queue-reason", &[("reason", reason)]);
         }
+    } else if view
+        .attempts
+        .last()
+        .is_some_and(|attempt| attempt.status == AttemptStatus::Dispatching)
+    {
+        // Started here, and not taken by its place yet.
+        lines.0 = lang.t("jobs-queue-on-its-way");
     } else if view.job.status != JobStatus::Submitted {
         return Ok(None);
     }
