@@ -363,6 +363,19 @@ impl Config {
         }]
     }
 
+    /// Where jobs may be processed, in the order of the places.
+    #[must_use]
+    pub fn locations(&self) -> Vec<Territory> {
+        let mut locations = Vec::new();
+        for place in self.places() {
+            let location = self.location_of(&place);
+            if !locations.contains(&location) {
+                locations.push(location);
+            }
+        }
+        locations
+    }
+
     /// Where the machines of `place` stand.
     #[must_use]
     pub fn location_of(&self, place: &ComputePlace) -> Territory {

@@ -253,7 +253,7 @@ async fn interleave(stage: &Stage, seed: u64) {
             target: Target {
                 dataset: DatasetId(dataset),
                 extent,
-                location: stage.ports().config.training.location,
+                locations: stage.ports().config.locations(),
             },
             reason: "proef".into(),
             seen: None,

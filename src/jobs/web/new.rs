@@ -10,6 +10,7 @@ use super::{
         request::{self, decide_now},
     },
     FormProblem, VerdictLine,
+    queue::{Compared, expected},
     words::{rules, verdict_line},
 };
 use crate::{
@@ -49,6 +50,8 @@ struct NewPage {
     versions: Vec<Choice>,
     /// What the rules say to the chosen datasets.
     verdicts: Vec<VerdictLine>,
+    /// What it would need.
+    estimate: Option<Compared>,
     /// What the approver will read.
     statement: String,
     errors: Vec<FormProblem>,
@@ -69,6 +72,7 @@ async fn blank(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
+    compute: web::Data<Compute>,
     request: actix_web::HttpRequest,
 ) -> PageResult {
     may_request(&page)?;
@@ -97,7 +101,7 @@ async fn blank(
         place: given.place,
         time_limit_seconds: given.time_limit_seconds,
     };
-    let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
+    let shown = draw(&db, &page, raw, &FieldErrors::default(), (location, &compute)).await?;
     page.show(&shown)
 }
 
@@ -145,13 +149,13 @@ async fn send(
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
     {
-        let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
+        let shown = draw(&db, &page, raw, &FieldErrors::default(), (location, &compute)).await?;
         return page.show(&shown);
     }
     let draft = match Draft::parse(&raw) {
         Ok(draft) => draft,
         Err(errors) => {
-            let shown = draw(&db, &page, raw, &errors, location).await?;
+            let shown = draw(&db, &page, raw, &errors, (location, &compute)).await?;
             return page.show_invalid(&shown);
         }
     };
@@ -166,7 +170,7 @@ async fn send(
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),
             }
-            let shown = draw(&db, &page, raw, &errors, location).await?;
+            let shown = draw(&db, &page, raw, &errors, (location, &compute)).await?;
             page.show_invalid(&shown)
         }
         Err(error) => Err(AppError::from(error).into()),
@@ -184,7 +188,7 @@ async fn draw(
     page: &Page,
     mut raw: RawDraft,
     errors: &FieldErrors,
-    location: Territory,
+    (location, compute): (Territory, &Compute),
 ) -> Result<NewPage, AppError> {
     let lang = page.lang();
     let bases = models::base_models(db).await?;
@@ -196,8 +200,10 @@ async fn draw(
     let published = datasets::published(db).await?;
     let wanted = wanted(&raw, &bases, location);
     let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
+    let estimate = expected(db, lang, compute, (&raw, &published)).await?;
     Ok(NewPage {
         chrome: page.chrome(),
+        estimate,
         purposes: vec![Choice {
             value: Purpose::FineTuning.name().into(),
             label: lang.t("jobs-purpose-fine-tuning"),

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Compute, Estimate, Priority, dispatch, estimate, prioritise, status::{AttemptStatus, JobStatus},
+        Compute, Draft, Estimate, Priority, RawDraft, dispatch,
+        estimate::{estimate, of_job},
+        prioritise, status::{AttemptStatus, JobStatus},
         store,
     },
     view::View,
@@ -15,6 +17,7 @@ use super::{
 use crate::{
     budgets::{self, Cost},
     config::Config,
+    datasets::PublishedVersion,
     db::Db,
     error::AppError,
     ids::{AttemptId, JobId},
@@ -172,6 +175,32 @@ pub(super) async fn estimated(
     Ok(estimate.map(|estimate| compared(lang, &estimate, used)))
 }
 
+/// What a request would need, as far as it is filled in; none without a base and datasets that all may see.
+pub(super) async fn expected(
+    db: &Db,
+    lang: Lang,
+    compute: &Compute,
+    (raw, published): (&RawDraft, &[PublishedVersion]),
+) -> Result<Option<Compared>, AppError> {
+    // What it needs does not hang on what it is called and for.
+    let raw = RawDraft {
+        title: "-".to_owned(),
+        motivation: "-".to_owned(),
+        ..raw.clone()
+    };
+    let Ok(draft) = Draft::parse(&raw) else {
+        return Ok(None);
+    };
+    let is_known = |version| published.iter().any(|one| one.version == version);
+    if !draft.versions.iter().all(|version| is_known(*version)) {
+        return Ok(None);
+    }
+    let mut conn = db.read().await?;
+    let of = (&draft.task, draft.base, draft.versions.as_slice());
+    let estimate = estimate(&mut conn, compute, of, draft.place.as_deref()).await?;
+    Ok(estimate.map(|estimate| compared(lang, &estimate, None)))
+}
+
 /// In words; what was used is left out where nothing ended yet.
 pub(super) fn compared(lang: Lang, estimate: &Estimate, used: Option<Cost>) -> Compared {
     let amount = |name: &str, say: &dyn Fn(&Cost) -> String| Amount {
@@ -223,7 +252,7 @@ fn time(lang: Lang, seconds: u64) -> String {
 
 async fn figures(db: &Db, view: &View) -> Result<(Option<Estimate>, Option<Cost>), AppError> {
     let mut conn = db.read().await?;
-    let estimate = estimate::of_job(&mut conn, &view.job).await?;
+    let estimate = of_job(&mut conn, &view.job).await?;
     let attempts: Vec<AttemptId> = view.attempts.iter().map(|attempt| attempt.id).collect();
     let (_, used) = budgets::of_attempts(&mut conn, &attempts).await?;
     Ok((estimate, used))
