@@ -318,6 +318,14 @@ impl Config {
             "compute.default_time_limit_seconds: is from 60 to 2678400",
         );
         must(
+            self.compute.places.iter().all(|place| {
+                place
+                    .longest_seconds
+                    .is_none_or(|longest| TIME_LIMITS.contains(&longest))
+            }),
+            "compute.places: longest_seconds is from 60 to 2678400",
+        );
+        must(
             self.compute
                 .places
                 .iter()
@@ -353,6 +361,7 @@ impl Config {
             program: (!program.as_os_str().is_empty()).then(|| program.clone()),
             portal_url: None,
             slots: self.training.slots,
+            longest_seconds: None,
             location: None,
             resources: Resources::default(),
             milli_sbu_per_gpu_hour: 0,

@@ -1,4 +1,4 @@
-jobs-unknown-place = There is no place of this name where jobs run.
+jobs-unknown-place = There is no place of this name where jobs run, or none where one may run that long.
 jobs-queue = In the queue
 jobs-queue-position = Number { $at } of { $of } that wait.
 jobs-queue-there = Handed to the cluster, number { $at } in its queue.

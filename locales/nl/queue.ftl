@@ -1,4 +1,4 @@
-jobs-unknown-place = Er is geen plaats met deze naam waar opdrachten draaien.
+jobs-unknown-place = Er is geen plaats met deze naam waar opdrachten draaien, of geen waar een opdracht zo lang mag duren.
 jobs-queue = In de wachtrij
 jobs-queue-position = Nummer { $at } van { $of } die wachten.
 jobs-queue-there = Overgedragen aan het cluster, nummer { $at } in de rij daar.

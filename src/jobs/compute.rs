@@ -103,13 +103,16 @@ impl Compute {
         self.sites.iter().find(|site| site.id() == id)
     }
 
-    /// Where a job may be processed that asks for this place or for any, in the order of the settings.
+    /// Where a job may be processed that asks for this place or for any, and for this time, in the order of the settings.
     #[must_use]
-    pub fn locations(&self, place: Option<&str>) -> Vec<Territory> {
+    pub fn locations(
+        &self,
+        place: Option<&str>,
+        time_limit_seconds: Option<u32>,
+    ) -> Vec<Territory> {
         let mut locations: Vec<Territory> = Vec::new();
         for site in &self.sites {
-            if place.is_none_or(|place| site.name() == place) && !locations.contains(&site.location)
-            {
+            if site.fits(place, time_limit_seconds) && !locations.contains(&site.location) {
                 locations.push(site.location);
             }
         }
@@ -187,6 +190,21 @@ impl Site {
 
     pub(super) fn name(&self) -> &str {
         &self.place.settings.name
+    }
+
+    /// Whether a job may go there that asks for this place and this time.
+    pub(super) fn fits(&self, place: Option<&str>, time_limit_seconds: Option<u32>) -> bool {
+        let longest = self.place.settings.longest_seconds.unwrap_or(u32::MAX);
+        place.is_none_or(|place| self.name() == place)
+            && time_limit_seconds.is_none_or(|asked| asked <= longest)
+    }
+
+    /// The time limit of a job that asked for this one, or for none.
+    pub(super) fn time_limit(&self, config: &Config, asked: Option<u32>) -> u32 {
+        let longest = self.place.settings.longest_seconds.unwrap_or(u32::MAX);
+        asked
+            .unwrap_or(config.compute.default_time_limit_seconds)
+            .min(longest)
     }
 
     pub(super) fn slots(&self) -> i64 {

@@ -136,11 +136,7 @@ fn fitting<'a>(compute: &'a Compute, job: &Waiting) -> Vec<&'a Site> {
     compute
         .sites()
         .iter()
-        .filter(|site| {
-            job.place
-                .as_deref()
-                .is_none_or(|place| site.name() == place)
-        })
+        .filter(|site| site.fits(job.place.as_deref(), job.time_limit_seconds))
         .collect()
 }
 
@@ -223,7 +219,8 @@ async fn dispatch(
             return Ok(Outcome::NoRoom);
         }
         Some((site, decisions)) => {
-            if !start(&mut tx, (&mut job, waiting), site, &decisions).await? {
+            let limit = site.time_limit(&ports.config, waiting.time_limit_seconds);
+            if !start(&mut tx, (&mut job, limit), site, &decisions).await? {
                 return Ok(Outcome::NoBudget);
             }
             Outcome::Started(site.id().to_owned())
@@ -251,7 +248,7 @@ async fn dispatch(
 /// Writes the attempt down and reserves for it; false where its institution has not that much left.
 async fn start(
     tx: &mut WriteTx<'_>,
-    (job, waiting): (&mut Job, &Waiting),
+    (job, time_limit): (&mut Job, u32),
     site: &Site,
     decisions: &Decisions,
 ) -> Result<bool, JobError> {
@@ -262,10 +259,7 @@ async fn start(
         versions: &versions,
     };
     let estimate = estimate::at(tx.conn(), site, &asked).await?;
-    let seconds = estimate
-        .cost
-        .seconds
-        .min(u64::from(waiting.time_limit_seconds));
+    let seconds = estimate.cost.seconds.min(u64::from(time_limit));
     let attempt = AttemptId::fresh();
     let reserving = Reserving {
         institution: job.institution,

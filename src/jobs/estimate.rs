@@ -51,7 +51,7 @@ pub(super) struct Asked<'a> {
     pub(super) versions: &'a [DatasetVersionId],
 }
 
-/// What a job would need: at the place it names, or at the first.
+/// What a job would need at the first place that fits what it asks for; none where none does.
 ///
 /// # Errors
 /// Where the database is away.
@@ -59,12 +59,12 @@ pub async fn estimate(
     conn: &mut PgConnection,
     compute: &Compute,
     (task, base, versions): (&Task, ModelId, &[DatasetVersionId]),
-    place: Option<&str>,
+    (place, time_limit_seconds): (Option<&str>, Option<u32>),
 ) -> Result<Option<Estimate>, JobError> {
     let site = compute
         .sites()
         .iter()
-        .find(|site| place.is_none_or(|place| site.name() == place));
+        .find(|site| site.fits(place, time_limit_seconds));
     let asked = Asked {
         task,
         base,

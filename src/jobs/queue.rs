@@ -55,7 +55,8 @@ pub(super) struct Waiting {
     pub(super) weight: f64,
     /// The name of the place it asks for.
     pub(super) place: Option<String>,
-    pub(super) time_limit_seconds: u32,
+    /// What it asks for.
+    pub(super) time_limit_seconds: Option<u32>,
     /// What was last said of why it waits.
     pub(super) waits_for: Option<String>,
 }
@@ -117,7 +118,7 @@ mod tests {
             since: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
             weight,
             place: None,
-            time_limit_seconds: 3600,
+            time_limit_seconds: None,
             waits_for: None,
         }
     }

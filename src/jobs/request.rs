@@ -43,7 +43,8 @@ pub async fn request(
     let now = tx.now();
     let (wanted, verdicts) = permitted(tx.conn(), actor, (draft, &base), compute, now).await?;
     let of = (&draft.task, base.id, draft.versions.as_slice());
-    let estimate = estimate(tx.conn(), compute, of, draft.place.as_deref()).await?;
+    let where_to = (draft.place.as_deref(), draft.time_limit_seconds);
+    let estimate = estimate(tx.conn(), compute, of, where_to).await?;
     let id = JobId::fresh();
     let job = Job {
         id,
@@ -114,7 +115,7 @@ async fn permitted(
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(Use, Vec<(DatasetVersionId, Decision)>), JobError> {
     let mut first = None;
-    for location in compute.locations(draft.place.as_deref()) {
+    for location in compute.locations(draft.place.as_deref(), draft.time_limit_seconds) {
         let wanted = wanted(draft, base, location);
         let verdicts = verdicts(conn, actor, &draft.versions, &wanted, at).await?;
         if verdicts

@@ -10,9 +10,9 @@ use super::{
     store,
 };
 use crate::{
-    config::Config,
+    app::Ports,
     datasets::{self, ReadyFile},
-    db::{CorruptRow, Db},
+    db::CorruptRow,
     ids::{AttemptId, DatasetVersionId},
     models::{self, ModelFile},
 };
@@ -24,12 +24,16 @@ const HEARTBEAT_SECONDS: u32 = 2;
 const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The spec of a live attempt.
-pub(super) async fn spec(db: &Db, config: &Config, id: AttemptId) -> Result<JobSpec, CallError> {
-    let mut conn = db.read().await?;
+pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallError> {
+    let mut conn = ports.db.read().await?;
     let (job, attempt) = live(&mut conn, id).await?;
-    let default_limit = config.compute.default_time_limit_seconds;
-    let time_limit = store::time_limit_of(&mut conn, id, default_limit).await?;
-    let time_limit = u32::try_from(time_limit.as_secs()).unwrap_or(u32::MAX);
+    let asked = store::time_limit_of(&mut conn, id).await?;
+    // Where this machine does not know the place, its worker keeps the limit all the same.
+    let time_limit = ports
+        .compute
+        .site(&attempt.backend)
+        .map(|site| site.time_limit(&ports.config, asked))
+        .or(asked);
     let base = base_file(&mut conn, &job).await?;
     let mut inputs = Vec::new();
     for (version, file) in files(&mut conn, &job).await? {
@@ -72,7 +76,7 @@ pub(super) async fn spec(db: &Db, config: &Config, id: AttemptId) -> Result<JobS
         seed: job.seed.unsigned_abs(),
         heartbeat_seconds: HEARTBEAT_SECONDS,
         checkpoint_every_seconds: CHECKPOINT_SECONDS,
-        time_limit_seconds: Some(time_limit),
+        time_limit_seconds: time_limit,
         recipe: Recipe::Own,
     })
 }

@@ -1,5 +1,7 @@
 //! Places are told of the attempts that they may not have yet.
 
+use std::time::Duration;
+
 use compute::ComputeError;
 
 use super::{
@@ -33,11 +35,12 @@ pub(super) async fn submit_all(ports: &Ports) -> Result<(), JobError> {
 
 /// False where the place cannot be told of anything now.
 async fn submit(ports: &Ports, site: &Site, attempt: AttemptId) -> Result<bool, JobError> {
-    let default_limit = ports.config.compute.default_time_limit_seconds;
-    let time_limit = {
+    let asked = {
         let mut conn = ports.db.read().await?;
-        store::time_limit_of(&mut conn, attempt, default_limit).await?
+        store::time_limit_of(&mut conn, attempt).await?
     };
+    let time_limit = site.time_limit(&ports.config, asked);
+    let time_limit = Duration::from_secs(u64::from(time_limit));
     let launch = site.launch(&ports.config, attempt, time_limit);
     let outcome = site.place.backend.submit(&launch).await;
     site.note(&outcome, ports.db.now());

@@ -190,7 +190,7 @@ async fn what_a_budget_has_not_left_waits_and_each_attempt_is_settled_once() {
     let data = given::approved_dataset(&app).await;
     let mut admin = app.browser("admin").await;
     let mut budget = json!({
-        "institution": "harderwijk", "begins_on": "2020-01-01", "ends_on": "2099-12-31", "core_seconds": 1,
+        "institution": "harderwijk", "begins_on": "2020-01-01", "ends_on": "2099-12-31", "core_seconds": 0,
     });
     let denied = people
         .operator
@@ -330,7 +330,8 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
         .map(|_| Program::start(&app, "faculty", &["worker"]))
         .collect();
     let (mut kills, mut idle) = (0, 0);
-    let until = std::time::Instant::now() + Duration::from_secs(if count > 12 { 2400 } else { 240 });
+    let until =
+        std::time::Instant::now() + Duration::from_secs(if count > 12 { 2400 } else { 240 });
     loop {
         tokio::time::sleep(Duration::from_millis(rand::random_range(500..2500))).await;
         let (waiting, live): (i64, i64) = sqlx::query_as(
@@ -349,11 +350,7 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
             "{waiting} wait, {live} run"
         );
         // Between two looks of the dispatcher a slot may stand free; not longer while a worker lives.
-        idle = if waiting > 0 && live < 2 {
-            idle + 1
-        } else {
-            0
-        };
+        idle = if waiting > 0 && live < 2 { idle + 1 } else { 0 };
         assert!(idle < 8, "jobs wait while a slot is free");
         if kills < count / 2 {
             kills += 1;

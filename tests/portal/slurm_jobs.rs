@@ -78,7 +78,7 @@ impl Cluster {
     fn settings(&self, partition: &str) -> PathBuf {
         let file = self.path(&format!("{partition}.toml"));
         let text = format!(
-            "[[compute.places]]\nname = \"cluster\"\nkind = \"slurm\"\nslots = 4\nstate_dir = {:?}\nprogram = {:?}\n\
+            "[[compute.places]]\nname = \"cluster\"\nkind = \"slurm\"\nslots = 4\nlongest_seconds = 3000\nstate_dir = {:?}\nprogram = {:?}\n\
              milli_sbu_per_core_hour = 1000\n\
              [compute.places.slurm]\ntransport = \"cli\"\npartition = \"{partition}\"\nslurm_conf = {:?}\n",
             self.path("shared"),

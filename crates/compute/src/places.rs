@@ -29,6 +29,9 @@ pub struct ComputePlace {
     /// Attempts that may be there at the same time, those that wait in its queue among them.
     #[serde(default = "one")]
     pub slots: usize,
+    /// The longest that a job may run there, as a partition of a cluster has it; none: as long as a job may ask for.
+    #[serde(default)]
+    pub longest_seconds: Option<u32>,
     /// Where the machines stand: a country, `EU`, `EEA` or `world`. Without it where `training.location` says.
     #[serde(default)]
     pub location: Option<String>,

@@ -1,7 +1,5 @@
 //! The queue: what waits, in which line, for what.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -30,9 +28,8 @@ pub(in super::super) async fn waiting(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let limit = row
-                .time_limit_seconds
-                .map_or(default_limit, i32::unsigned_abs);
+            let asked = row.time_limit_seconds.map(i32::unsigned_abs);
+            let limit = asked.unwrap_or(default_limit);
             let seconds = row
                 .seconds
                 .map_or(u64::from(limit), i64::unsigned_abs)
@@ -48,7 +45,7 @@ pub(in super::super) async fn waiting(
                 since: row.since,
                 weight: seconds as f64,
                 place: row.place,
-                time_limit_seconds: limit,
+                time_limit_seconds: asked,
                 waits_for: row.waits_for,
             })
         })
@@ -140,12 +137,11 @@ pub(in super::super) async fn set_waits_for(
     Ok(())
 }
 
-/// The time limit of the job of an attempt.
+/// The time limit that the job of an attempt asked for.
 pub(in super::super) async fn time_limit_of(
     conn: &mut PgConnection,
     attempt: AttemptId,
-    default_limit: u32,
-) -> Result<Duration, StoreError> {
+) -> Result<Option<u32>, StoreError> {
     let asked = sqlx::query_scalar!(
         "SELECT j.time_limit_seconds FROM attempts a JOIN jobs j ON j.id = a.job_id WHERE a.id = $1",
         attempt.0,
@@ -153,8 +149,7 @@ pub(in super::super) async fn time_limit_of(
     .fetch_optional(conn)
     .await?
     .flatten();
-    let seconds = asked.map_or(default_limit, i32::unsigned_abs);
-    Ok(Duration::from_secs(u64::from(seconds)))
+    Ok(asked.map(i32::unsigned_abs))
 }
 
 /// When the first sign of an attempt's program came.

@@ -101,7 +101,14 @@ async fn blank(
         place: given.place,
         time_limit_seconds: given.time_limit_seconds,
     };
-    let shown = draw(&db, &page, raw, &FieldErrors::default(), (location, &compute)).await?;
+    let shown = draw(
+        &db,
+        &page,
+        raw,
+        &FieldErrors::default(),
+        (location, &compute),
+    )
+    .await?;
     page.show(&shown)
 }
 
@@ -149,7 +156,14 @@ async fn send(
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
     {
-        let shown = draw(&db, &page, raw, &FieldErrors::default(), (location, &compute)).await?;
+        let shown = draw(
+            &db,
+            &page,
+            raw,
+            &FieldErrors::default(),
+            (location, &compute),
+        )
+        .await?;
         return page.show(&shown);
     }
     let draft = match Draft::parse(&raw) {

@@ -8,7 +8,8 @@ use super::{
     super::{
         Compute, Draft, Estimate, Priority, RawDraft, dispatch,
         estimate::{estimate, of_job},
-        prioritise, status::{AttemptStatus, JobStatus},
+        prioritise,
+        status::{AttemptStatus, JobStatus},
         store,
     },
     view::View,
@@ -67,8 +68,10 @@ pub(super) async fn location(
 ) -> Result<Option<Territory>, AppError> {
     let mut conn = db.read().await?;
     let asked = store::asked_of_queue(&mut conn, view.job.id).await?;
-    let place = asked.and_then(|asked| asked.place);
-    Ok(compute.locations(place.as_deref()).first().copied())
+    let (place, limit) = asked.map_or((None, None), |asked| {
+        (asked.place, asked.time_limit_seconds)
+    });
+    Ok(compute.locations(place.as_deref(), limit).first().copied())
 }
 
 /// The place in the line, from 1, and how many wait; none where the job does not wait.
@@ -197,7 +200,13 @@ pub(super) async fn expected(
     }
     let mut conn = db.read().await?;
     let of = (&draft.task, draft.base, draft.versions.as_slice());
-    let estimate = estimate(&mut conn, compute, of, draft.place.as_deref()).await?;
+    let estimate = estimate(
+        &mut conn,
+        compute,
+        of,
+        (draft.place.as_deref(), draft.time_limit_seconds),
+    )
+    .await?;
     Ok(estimate.map(|estimate| compared(lang, &estimate, None)))
 }
 

@@ -151,18 +151,28 @@ async fn a_partition_that_is_closed_says_why_a_job_waits_and_takes_no_other() {
     let mut cluster = Cluster::start();
     for transport in transports() {
         let backend = cluster.backend(transport);
-        cluster.slurm("scontrol", &["update", "partitionname=normal", "state=down"]);
+        cluster.slurm(
+            "scontrol",
+            &["update", "partitionname=normal", "state=down"],
+        );
         let handle = backend.submit(&shell("exit 4")).await.unwrap();
         let report = loop {
             let report = backend.status(&handle).await.unwrap();
-            if report.reason.as_deref().is_some_and(|it| it.starts_with("Partition")) {
+            if report
+                .reason
+                .as_deref()
+                .is_some_and(|it| it.starts_with("Partition"))
+            {
                 break report;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         };
         assert_eq!(report.state, State::Pending, "{transport:?}: {report:?}");
         assert_eq!(report.reason.as_deref(), Some("PartitionDown"));
-        cluster.slurm("scontrol", &["update", "partitionname=normal", "state=drain"]);
+        cluster.slurm(
+            "scontrol",
+            &["update", "partitionname=normal", "state=drain"],
+        );
         let error = backend.submit(&shell("true")).await.unwrap_err();
         assert!(
             matches!(&error, ComputeError::Unreachable(why) if why.to_string().contains("drain")),
