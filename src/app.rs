@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     accounts::{self, Oidc},
-    agreements, audit,
+    agreements, audit, budgets,
     clock::{Clock, SystemClock},
     complaints,
     config::Config,
@@ -53,7 +53,7 @@ pub struct Ports {
     /// Looks at the sources of datasets.
     pub fetcher: Data<Fetcher>,
     /// Runs the programs of jobs.
-    pub compute: Compute,
+    pub compute: Data<Compute>,
     /// Sends mail.
     pub mailer: Mailer,
 }
@@ -84,7 +84,7 @@ impl Ports {
                 Fetcher::new(config.rights_checks.allow_private, &config.public_url)
                     .context("rights_checks")?,
             ),
-            compute: Compute::local(&config).context("training")?,
+            compute: Data::new(Compute::open(&config).context("compute.places")?),
             mailer: Mailer::new(&config).context("mail")?,
             db,
             config: Data::new(config),
@@ -122,6 +122,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(Data::new(TaskCounter(home::count)))
             .app_data(ports.gateway.clone())
             .app_data(ports.fetcher.clone())
+            .app_data(ports.compute.clone())
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
@@ -150,6 +151,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(rights_checks::web::routes)
         .configure(models::web::routes)
         .configure(jobs::web::routes)
+        .configure(budgets::web::routes)
         .configure(datasets::web::routes)
         .configure(agreements::web::routes)
         .configure(uploads::web::routes)
@@ -201,7 +203,11 @@ async fn ready(ports: Data<Ports>) -> impl Responder {
         missing.push("object store");
     }
     if missing.is_empty() {
-        actix_web::HttpResponse::Ok().body(format!("ready\n{}", warning(&ports).await))
+        actix_web::HttpResponse::Ok().body(format!(
+            "ready\n{}{}",
+            warning(&ports).await,
+            jobs::place_warnings(&ports.db).await
+        ))
     } else {
         actix_web::HttpResponse::ServiceUnavailable()
             .insert_header(("retry-after", "5"))

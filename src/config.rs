@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::PathBuf};
 
+use compute::{ComputePlace, PlaceKind, Resources};
 use config::{File, FileFormat};
+use permission_policy::Territory;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
@@ -25,6 +27,9 @@ const OTHERS: [&str; 8] = [
     "FACULTY_LOG",
 ];
 
+/// Seconds that a job may be given: a minute to 31 days.
+pub const TIME_LIMITS: std::ops::RangeInclusive<u32> = 60..=2_678_400;
+
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +49,7 @@ pub struct Config {
     pub complaints: Complaints,
     pub serving: Serving,
     pub training: Training,
+    pub compute: Compute,
     pub rights_checks: RightsChecks,
     pub mail: Mail,
     pub audit: Audit,
@@ -128,7 +134,18 @@ pub struct Training {
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
     /// Where this installation computes; permissions may limit it.
-    pub location: permission_policy::Territory,
+    pub location: Territory,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compute {
+    /// Where jobs run; without any, on this machine as `training` says.
+    pub places: Vec<ComputePlace>,
+    /// After so many hours what an institution used counts half in its share.
+    pub share_half_life_hours: u32,
+    /// The time limit of a job that asks for none.
+    pub default_time_limit_seconds: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -293,6 +310,29 @@ impl Config {
         );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
+            (1..=8760).contains(&self.compute.share_half_life_hours),
+            "compute.share_half_life_hours: is from 1 to 8760",
+        );
+        must(
+            TIME_LIMITS.contains(&self.compute.default_time_limit_seconds),
+            "compute.default_time_limit_seconds: is from 60 to 2678400",
+        );
+        must(
+            self.compute.places.iter().all(|place| {
+                place
+                    .longest_seconds
+                    .is_none_or(|longest| TIME_LIMITS.contains(&longest))
+            }),
+            "compute.places: longest_seconds is from 60 to 2678400",
+        );
+        must(
+            self.compute
+                .places
+                .iter()
+                .all(|place| location(place).is_none_or(|found| found.is_ok())),
+            "compute.places: location is a country, EU, EEA or world",
+        );
+        must(
             self.public_url.scheme() == "https" || is_loopback(&self.public_url),
             "public_url: needs https, except on a loopback address",
         );
@@ -305,6 +345,52 @@ impl Config {
             "demo: the demonstration runs on a loopback address only",
         );
         problems
+    }
+
+    /// The places where jobs run, as set; one on this machine where none are.
+    #[must_use]
+    pub fn places(&self) -> Vec<ComputePlace> {
+        if !self.compute.places.is_empty() {
+            return self.compute.places.clone();
+        }
+        let program = &self.training.program;
+        vec![ComputePlace {
+            name: "local".to_owned(),
+            kind: PlaceKind::Local,
+            state_dir: self.training.state_dir.clone(),
+            program: (!program.as_os_str().is_empty()).then(|| program.clone()),
+            portal_url: None,
+            slots: self.training.slots,
+            longest_seconds: None,
+            location: None,
+            resources: Resources::default(),
+            milli_sbu_per_gpu_hour: 0,
+            milli_sbu_per_core_hour: 0,
+            watts_per_gpu: 0,
+            watts_per_core: 0,
+            slurm: None,
+        }]
+    }
+
+    /// Where jobs may be processed, in the order of the places.
+    #[must_use]
+    pub fn locations(&self) -> Vec<Territory> {
+        let mut locations = Vec::new();
+        for place in self.places() {
+            let location = self.location_of(&place);
+            if !locations.contains(&location) {
+                locations.push(location);
+            }
+        }
+        locations
+    }
+
+    /// Where the machines of `place` stand.
+    #[must_use]
+    pub fn location_of(&self, place: &ComputePlace) -> Territory {
+        location(place)
+            .and_then(Result::ok)
+            .unwrap_or(self.training.location)
     }
 
     /// What works but should not stay so, a sentence each.
@@ -404,6 +490,14 @@ impl Config {
         }
         text
     }
+}
+
+/// What a place says of where it stands; none where it says nothing.
+fn location(place: &ComputePlace) -> Option<Result<Territory, ()>> {
+    place
+        .location
+        .as_ref()
+        .map(|text| text.parse().map_err(|_| ()))
 }
 
 fn is_loopback(url: &Url) -> bool {

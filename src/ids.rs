@@ -76,6 +76,8 @@ typed_id!(
     DeploymentId,
     /// One fine-tuning job.
     JobId,
+    /// What an institution may use in a period.
+    BudgetId,
     /// One try at a job.
     AttemptId,
     /// One leave to read one file.

@@ -20,6 +20,7 @@ pub mod worker;
 // The subjects, one folder each.
 pub mod accounts;
 pub mod agreements;
+pub mod budgets;
 pub mod datasets;
 pub mod documents;
 pub mod institutions;

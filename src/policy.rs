@@ -195,6 +195,14 @@ pub enum Action {
     ViewJob,
     ApproveJob,
     CancelJob,
+    /// Let a job go before others.
+    RaiseJob,
+    /// Let a job go after others.
+    LowerJob,
+    /// See how the places stand where jobs run.
+    ViewPlaces,
+    ViewBudget,
+    SetBudget,
     ViewModel,
     ReleaseModel,
     DeployModel,
@@ -240,7 +248,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 57] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -267,6 +275,11 @@ impl Action {
         Self::ViewJob,
         Self::ApproveJob,
         Self::CancelJob,
+        Self::RaiseJob,
+        Self::LowerJob,
+        Self::ViewPlaces,
+        Self::ViewBudget,
+        Self::SetBudget,
         Self::ViewModel,
         Self::ReleaseModel,
         Self::DeployModel,
@@ -402,6 +415,14 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ApproveJob => platform(&[Operator]).and_then(|()| not_own(actor, scope)),
         Action::CancelJob => here(&[Researcher, Manager])
             .or_else(|denied| platform(&[Operator, Admin, System]).map_err(|_| denied)),
+        Action::RaiseJob => platform(&[Operator]),
+        Action::LowerJob => {
+            here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
+        Action::ViewPlaces => platform(&[Operator, Admin, Auditor, System]),
+        Action::ViewBudget => here(&[Manager, Researcher])
+            .or_else(|denied| platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)),
+        Action::SetBudget => platform(&[Admin]),
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
         Action::DescribeProvider => platform(&[Admin]),

@@ -23,7 +23,7 @@ const ORDER: [&[&str]; 24] = [
     &["agreements"],
     &["uploads"],
     &["documents"],
-    &["models"],
+    &["models", "budgets"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
     &["webhooks"],

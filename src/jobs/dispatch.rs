@@ -1,53 +1,186 @@
-//! Approved jobs start: the decision is bound and written down first, then the backend is told.
+//! Approved jobs start: the decision is bound and written down first, then the place is told ([`super::submit`]).
 
-use compute::ComputeError;
+use std::collections::{HashMap, HashSet};
+
 use serde_json::json;
 
 use super::{
-    conclude::{Ending, refused_by},
-    end::{self, Told},
+    compute::{Compute, Site},
+    conclude::refused_by,
     error::JobError,
+    estimate::{self, Asked, rates},
     happened::Happened,
+    job::Job,
+    places,
+    queue::{CORES_A_GPU, Waiting, order},
     status::Step,
     store::{self, NewAttempt},
+    submit,
 };
 use crate::{
     app::Ports,
+    budgets::{self, Budget, Reserving},
+    config::Config,
     datasets,
     db::{Db, WriteTx},
     ids::{AttemptId, DatasetVersionId, JobId},
     models,
-    permissions::{Use, Verdict},
+    permissions::{Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
 
-/// The chore: starts what waits, as long as there is room, and tells the backend.
+/// What became of a job that was looked at.
+enum Outcome {
+    /// It has an attempt there.
+    Started(String),
+    /// The places are full after all.
+    NoRoom,
+    /// Its institution has not that much left.
+    NoBudget,
+    /// It does not wait any more: blocked, cancelled, or another worker has it.
+    Gone,
+}
+
+/// The chore: starts what waits, in the order of the queue and as long as there is room, and tells the places.
 ///
 /// # Errors
 /// Where the database is away.
 pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
-    let waiting = {
-        let mut conn = ports.db.read().await?;
-        store::next_approved(&mut conn).await?
-    };
-    for job in waiting {
-        if !dispatch(ports, job).await? {
-            break;
+    places::look(ports).await?;
+    let (waiting, ordered) = queue(&ports.db, &ports.config, &ports.compute).await?;
+    let mut rooms = rooms(ports).await?;
+    for job in ordered {
+        let Some(one) = waiting.get(&job) else {
+            continue;
+        };
+        let fitting = fitting(&ports.compute, one);
+        let open: Vec<&Site> = fitting
+            .iter()
+            .copied()
+            .filter(|site| rooms.get(site.id()).is_some_and(|room| *room > 0))
+            .collect();
+        if open.is_empty() {
+            note(ports, one, why(&fitting)).await?;
+            continue;
+        }
+        match dispatch(ports, one, (&fitting, &open)).await {
+            Ok(Outcome::Started(place)) => {
+                if let Some(room) = rooms.get_mut(place.as_str()) {
+                    *room -= 1;
+                }
+            }
+            Ok(Outcome::NoRoom) => {
+                for site in open {
+                    rooms.insert(site.id().to_owned(), 0);
+                }
+                note(ports, one, "room").await?;
+            }
+            Ok(Outcome::NoBudget) => note(ports, one, "budget").await?,
+            Ok(Outcome::Gone) => {}
+            // One that cannot be started holds up no other.
+            Err(error) => tracing::warn!(%job, %error, "a job cannot be started"),
         }
     }
-    submit_all(ports).await
+    submit::submit_all(ports).await
 }
 
-/// Decides on one job and writes its attempt down; false where there is no room.
-async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
+/// What waits, and in which order it goes.
+pub(super) async fn queue(
+    db: &Db,
+    config: &Config,
+    compute: &Compute,
+) -> Result<(HashMap<JobId, Waiting>, Vec<JobId>), JobError> {
+    let settings = &config.compute;
+    let mut conn = db.read().await?;
+    let mut waiting = store::waiting(&mut conn, settings.default_time_limit_seconds).await?;
+    if waiting.is_empty() {
+        return Ok((HashMap::new(), Vec::new()));
+    }
+    let usage = budgets::recent_use(
+        &mut conn,
+        db.now(),
+        settings.share_half_life_hours,
+        CORES_A_GPU,
+    )
+    .await?;
+    for one in &mut waiting {
+        if let Some(site) = fitting(compute, one).first() {
+            let rates = rates(site);
+            one.weight *= if rates.gpus > 0 {
+                f64::from(rates.gpus) * CORES_A_GPU
+            } else {
+                f64::from(rates.cores)
+            };
+        }
+    }
+    let ordered = order(&waiting, &usage);
+    let waiting = waiting.into_iter().map(|one| (one.job, one)).collect();
+    Ok((waiting, ordered))
+}
+
+/// The free slots of each place that works, as far as is known without a lock.
+async fn rooms(ports: &Ports) -> Result<HashMap<String, i64>, JobError> {
+    let mut conn = ports.db.read().await?;
+    let mut rooms = HashMap::new();
+    for site in ports.compute.sites() {
+        if site.trouble().is_none() {
+            let live = store::live_count(&mut conn, site.id()).await?;
+            rooms.insert(site.id().to_owned(), site.slots() - live);
+        }
+    }
+    Ok(rooms)
+}
+
+/// The places where a job may go, in the order of the settings.
+fn fitting<'a>(compute: &'a Compute, job: &Waiting) -> Vec<&'a Site> {
+    compute
+        .sites()
+        .iter()
+        .filter(|site| site.fits(job.place.as_deref(), job.time_limit_seconds))
+        .collect()
+}
+
+/// Why a job waits for which no place is open.
+fn why(fitting: &[&Site]) -> &'static str {
+    if fitting.is_empty() {
+        "place"
+    } else if fitting.iter().all(|site| site.trouble().is_some()) {
+        "trouble"
+    } else {
+        "room"
+    }
+}
+
+async fn note(ports: &Ports, job: &Waiting, what: &str) -> Result<(), JobError> {
+    if job.waits_for.as_deref() == Some(what) {
+        return Ok(());
+    }
+    let mut tx = ports.db.meter().await?;
+    store::set_waits_for(&mut tx, job.job, what).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Decides on one job and writes its attempt down, at the first of the `open` places where it may be.
+async fn dispatch(
+    ports: &Ports,
+    waiting: &Waiting,
+    (fitting, open): (&[&Site], &[&Site]),
+) -> Result<Outcome, JobError> {
+    let id = waiting.job;
     let actor = Actor::system();
     let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
-    let place = &ports.compute.place;
-    let slots = i64::try_from(ports.config.training.slots).unwrap_or(i64::MAX);
     let mut tx = ports.db.write(&actor).await?;
-    store::slots_lock(&mut tx, place).await?;
-    if store::live_count(tx.conn(), place).await? >= slots {
-        return Ok(false);
+    let mut free = Vec::new();
+    // Always in the order of the settings, so that workers do not wait for each other.
+    for site in open {
+        store::slots_lock(&mut tx, site.id()).await?;
+        if store::live_count(tx.conn(), site.id()).await? < site.slots() {
+            free.push(*site);
+        }
+    }
+    if free.is_empty() {
+        return Ok(Outcome::NoRoom);
     }
     // Datasets before jobs, as withdrawals do it: nobody waits for each other.
     let versions = store::input_versions(tx.conn(), id).await?;
@@ -55,40 +188,46 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
     let Some(base) = store::base_of(tx.conn(), id).await? else {
-        return Ok(true);
+        return Ok(Outcome::Gone);
     };
     let is_base_usable = models::lock_for_use(&mut tx, base).await?;
     let Some(mut job) = store::claim(&mut tx, id).await? else {
-        return Ok(true);
+        return Ok(Outcome::Gone);
     };
-    let location = ports.config.training.location;
-    let wanted = job.wanted(location);
-    match decide(&mut tx, &wanted, &versions, is_base_usable).await? {
-        Ok(decisions) => {
-            let attempt = AttemptId::fresh();
-            let new = NewAttempt {
-                id: attempt,
-                job: id,
-                place,
-                processing_location: location,
-            };
-            let number = store::insert_attempt(&mut tx, &new).await?;
-            for (version, decision) in &decisions {
-                store::bind_use(&mut tx, attempt, *version, decision).await?;
-            }
-            job.status = job.status.after(Step::Dispatch)?;
-            store::save(&mut tx, &job, None).await?;
-            let policies: Vec<_> = decisions
-                .iter()
-                .map(|(version, decision)| json!({ "version": version, "policy_sha256": decision.policy_sha256 }))
-                .collect();
-            tx.record(&Happened::to(
-                &job,
-                "jobs.dispatched",
-                json!({ "attempt": attempt, "number": number, "place": place, "policies": policies }),
-            ))?;
+    let mut rules = Vec::new();
+    let mut judged: HashSet<Territory> = HashSet::new();
+    let mut allowed = None;
+    // Those that have room first; whether the others would do decides between waiting and no.
+    let full = fitting
+        .iter()
+        .filter(|site| !free.iter().any(|other| other.id() == site.id()));
+    for site in free.iter().chain(full) {
+        if !judged.insert(site.location) {
+            continue;
         }
-        Err(rules) => {
+        let wanted = job.wanted(site.location);
+        match decide(&mut tx, &wanted, &versions, is_base_usable).await? {
+            Ok(decisions) => {
+                allowed = Some((*site, decisions));
+                break;
+            }
+            Err(found) => rules.extend(found),
+        }
+    }
+    let outcome = match allowed {
+        Some((site, _)) if !free.iter().any(|other| other.id() == site.id()) => {
+            return Ok(Outcome::NoRoom);
+        }
+        Some((site, decisions)) => {
+            let limit = site.time_limit(&ports.config, waiting.time_limit_seconds);
+            if !start(&mut tx, (&mut job, limit), site, &decisions).await? {
+                return Ok(Outcome::NoBudget);
+            }
+            Outcome::Started(site.id().to_owned())
+        }
+        None => {
+            rules.sort_unstable();
+            rules.dedup();
             job.status = job.status.after(Step::Block)?;
             job.status_code = Some(refused_by(&rules).to_owned());
             job.status_message = Some(rules.join(", "));
@@ -99,9 +238,71 @@ async fn dispatch(ports: &Ports, id: JobId) -> Result<bool, JobError> {
                 "jobs.blocked",
                 json!({ "rules": rules }),
             ))?;
+            Outcome::Gone
         }
-    }
+    };
     tx.commit(permit).await?;
+    Ok(outcome)
+}
+
+/// Writes the attempt down and reserves for it; false where its institution has not that much left.
+async fn start(
+    tx: &mut WriteTx<'_>,
+    (job, time_limit): (&mut Job, u32),
+    site: &Site,
+    decisions: &Decisions,
+) -> Result<bool, JobError> {
+    let versions: Vec<DatasetVersionId> = decisions.iter().map(|(version, _)| *version).collect();
+    let asked = Asked {
+        task: &job.task,
+        base: job.base,
+        versions: &versions,
+    };
+    let estimate = estimate::at(tx.conn(), site, &asked).await?;
+    let seconds = estimate.cost.seconds.min(u64::from(time_limit));
+    let attempt = AttemptId::fresh();
+    let reserving = Reserving {
+        institution: job.institution,
+        attempt,
+        place: site.name(),
+        rates: rates(site),
+        seconds,
+    };
+    let budget = budgets::lock_current(tx, job.institution).await?;
+    let cost = reserving.rates.cost(seconds);
+    if !budget
+        .as_ref()
+        .is_none_or(|budget: &Budget| budget.has_room_for(&cost))
+    {
+        return Ok(false);
+    }
+    let new = NewAttempt {
+        id: attempt,
+        job: job.id,
+        place: site.id(),
+        processing_location: site.location,
+    };
+    let number = store::insert_attempt(tx, &new).await?;
+    budgets::reserve(tx, &reserving, budget.as_ref()).await?;
+    for (version, decision) in decisions {
+        store::bind_use(tx, attempt, *version, decision).await?;
+    }
+    job.status = job.status.after(Step::Dispatch)?;
+    store::save(tx, job, None).await?;
+    let policies: Vec<_> = decisions
+        .iter()
+        .map(|(version, decision)| {
+            json!({ "version": version, "policy_sha256": decision.policy_sha256 })
+        })
+        .collect();
+    tx.record(&Happened::to(
+        job,
+        "jobs.dispatched",
+        json!({
+            "attempt": attempt, "number": number, "place": site.id(), "policies": policies,
+            "reserved": { "seconds": cost.seconds, "milli_sbu": cost.milli_sbu },
+        }),
+    ))?;
     Ok(true)
 }
 
@@ -129,8 +330,6 @@ async fn decide(
         }
         decisions.push((*version, decision));
     }
-    rules.sort_unstable();
-    rules.dedup();
     Ok(if rules.is_empty() {
         Ok(decisions)
     } else {
@@ -144,38 +343,4 @@ pub(super) fn rules_of(verdict: &Verdict) -> Vec<String> {
         .iter()
         .map(|reason| reason.rule.name().to_owned())
         .collect()
-}
-
-/// Hands the backend every attempt that it may not have; also those of a worker that died in between.
-async fn submit_all(ports: &Ports) -> Result<(), JobError> {
-    let attempts = {
-        let mut conn = ports.db.read().await?;
-        store::attempts_at(&mut conn, &ports.compute.place).await?
-    };
-    for attempt in attempts {
-        let launch = ports.compute.launch(&ports.config, attempt.id);
-        match ports.compute.backend.submit(&launch).await {
-            Ok(handle) => keep_handle(&ports.db, attempt.id, &handle.0).await?,
-            Err(error @ (ComputeError::Unreachable(_) | ComputeError::Locked(_))) => {
-                tracing::warn!(attempt = %attempt.id, error = ?error, "the backend is away");
-            }
-            Err(ComputeError::Refused(refusal)) => {
-                tracing::error!(attempt = %attempt.id, %refusal, "the backend refuses an attempt");
-                let told = Told {
-                    code: Some("not_started".into()),
-                    message: Some(refusal.to_string()),
-                    outcome: None,
-                };
-                end::end(ports, attempt.id, Ending::NotStarted, told).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn keep_handle(db: &Db, attempt: AttemptId, handle: &str) -> Result<(), JobError> {
-    let mut tx = db.meter().await?;
-    store::set_handle(&mut tx, attempt, handle).await?;
-    tx.commit().await?;
-    Ok(())
 }

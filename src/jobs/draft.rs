@@ -6,6 +6,7 @@ use job_contract::{LoraSettings, Task, TrainingSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    config::TIME_LIMITS,
     error::Say,
     ids::{DatasetVersionId, ModelId},
     permissions::{Purpose, Recipients, Territory},
@@ -45,6 +46,10 @@ pub struct RawDraft {
     pub learning_rate: String,
     pub sequence_length: String,
     pub batch_size: String,
+    /// The name of a place; empty: any.
+    pub place: String,
+    /// Empty: what the settings say.
+    pub time_limit_seconds: String,
 }
 
 impl RawDraft {
@@ -79,6 +84,10 @@ pub struct Draft {
     /// Sorted, without doubles; at least one.
     pub versions: Vec<DatasetVersionId>,
     pub task: Task,
+    /// The name of a place; none: any.
+    pub place: Option<String>,
+    /// None: what the settings say.
+    pub time_limit_seconds: Option<u32>,
 }
 
 impl Draft {
@@ -108,6 +117,8 @@ impl Draft {
         let base = errors.choice("base_model", raw.base_model.parse().ok());
         let versions = versions(&mut errors, &raw.dataset_versions);
         let task = task(&mut errors, raw);
+        let place = place(&mut errors, &raw.place);
+        let time_limit_seconds = time_limit(&mut errors, &raw.time_limit_seconds);
         let (Some(purpose), Some(is_commercial), Some(recipients), Some(territory), Some(base)) =
             (purpose, is_commercial, recipients, territory, base)
         else {
@@ -123,6 +134,8 @@ impl Draft {
             base,
             versions,
             task,
+            place,
+            time_limit_seconds,
         })
     }
 }
@@ -169,6 +182,30 @@ fn versions(errors: &mut FieldErrors, raw: &[String]) -> Vec<DatasetVersionId> {
     versions.sort_unstable();
     versions.dedup();
     versions
+}
+
+/// A name such as settings give; whether there is such a place is seen when the job is asked for.
+fn place(errors: &mut FieldErrors, raw: &str) -> Option<String> {
+    let name = raw.trim();
+    let is_name = name.len() <= 100
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !is_name {
+        errors.add("place", Say::new("jobs-unknown-place"));
+    }
+    (!name.is_empty() && is_name).then(|| name.to_owned())
+}
+
+fn time_limit(errors: &mut FieldErrors, raw: &str) -> Option<u32> {
+    if raw.trim().is_empty() {
+        return None;
+    }
+    let (least, most) = (
+        i64::from(*TIME_LIMITS.start()),
+        i64::from(*TIME_LIMITS.end()),
+    );
+    u32::try_from(errors.number("time_limit_seconds", raw, least, most)).ok()
 }
 
 fn task(errors: &mut FieldErrors, raw: &RawDraft) -> Task {
@@ -298,6 +335,13 @@ mod tests {
             ["sequence_length"]
         );
         assert_eq!(wrong(|raw| raw.batch_size = "1.5".into()), ["batch_size"]);
+        assert_eq!(wrong(|raw| raw.place = "../etc".into()), ["place"]);
+        for limit in ["59", "2678401", "x"] {
+            assert_eq!(
+                wrong(|raw| raw.time_limit_seconds = limit.into()),
+                ["time_limit_seconds"]
+            );
+        }
         for rate in ["0", "1", "NaN", "x"] {
             assert_eq!(
                 wrong(|raw| raw.learning_rate = rate.into()),

@@ -8,7 +8,7 @@ use super::{
     happened::Happened,
     job::{Attempt, Job},
     status::{JobEnd, Step},
-    store,
+    store, used,
 };
 use crate::{
     app::Ports,
@@ -89,6 +89,7 @@ pub(super) async fn conclude_in(
     attempt.failure_message = told.message.clone();
     store::end_attempt(tx, attempt).await?;
     store::keep_tokens_last_told(tx, attempt.id).await?;
+    used::settle(tx, attempt).await?;
     job.status = job.status.after(Step::Conclude(conclusion.job))?;
     if conclusion.job == JobEnd::Again {
         job.status_code = None;

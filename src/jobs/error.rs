@@ -23,6 +23,8 @@ pub enum JobError {
     Superseded(DatasetVersionId),
     #[error("the base model is not known or not released")]
     UnknownBase,
+    #[error("there is no compute place of that name")]
+    UnknownPlace,
     /// What the rules say to each dataset version; at least one of them no.
     #[error("a dataset may not be used for this")]
     NotPermitted(Vec<(DatasetVersionId, Decision)>),
@@ -58,6 +60,7 @@ impl From<JobError> for AppError {
             JobError::NotFound(_) | JobError::UnknownVersion(_) => Self::NotFound,
             JobError::Superseded(_) => Self::conflict("jobs-version-superseded"),
             JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
+            JobError::UnknownPlace => Self::invalid("jobs-unknown-place"),
             JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
             JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),
             JobError::Denied(why) => why.into(),

@@ -1,17 +1,20 @@
-//! Running attempts are looked after: what the backend sees is joined with what the program told.
+//! Running attempts are looked after: what their place sees is joined with what the program told.
+
+use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use compute::{Handle, State as Seen};
+use compute::{Handle, Report, State as Seen};
 use futures_util::future::join_all;
 
 use super::{
+    compute::Site,
     conclude::{Ending, Life, Move, look},
     end::{self, Told},
     error::JobError,
     job::{Attempt, Job},
     store,
 };
-use crate::app::Ports;
+use crate::{app::Ports, ids::AttemptId};
 
 /// The chore: looks at every live attempt.
 ///
@@ -31,18 +34,101 @@ pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
     ports
         .compute
         .forget(|id| live.iter().any(|(_, attempt)| attempt.id == id));
+    let seen = see(ports, &live).await;
     // Stopping one takes seconds; the others do not wait for it.
-    join_all(live.iter().map(|(job, attempt)| async move {
-        if let Err(error) = follow(ports, job, attempt).await {
-            tracing::warn!(attempt = %attempt.id, %error, "an attempt cannot be followed");
+    join_all(live.iter().map(|(job, attempt)| {
+        let seen = seen.get(&attempt.id).copied();
+        async move {
+            if let Err(error) = follow(ports, job, attempt, seen).await {
+                tracing::warn!(attempt = %attempt.id, %error, "an attempt cannot be followed");
+            }
         }
     }))
     .await;
     Ok(())
 }
 
-async fn follow(ports: &Ports, job: &Job, attempt: &Attempt) -> Result<(), JobError> {
-    let Some(seen) = seen(ports, attempt).await else {
+/// What places see of attempts; nothing of those that they cannot tell of now, or were not told of yet.
+async fn see(ports: &Ports, live: &[(Job, Attempt)]) -> HashMap<AttemptId, Seen> {
+    let at_place = |site: &Site| -> Vec<(AttemptId, Handle)> {
+        live.iter()
+            .filter(|(_, attempt)| attempt.backend == site.id())
+            .filter_map(|(_, attempt)| Some((attempt.id, Handle(attempt.handle.clone()?))))
+            .collect()
+    };
+    // A place that takes long to answer holds up no other.
+    let told = join_all(ports.compute.sites().iter().map(|site| async move {
+        let asked = at_place(site);
+        let reports = ask(ports, site, &asked).await;
+        keep(ports, site, &reports).await;
+        reports
+    }))
+    .await;
+    let mut seen: HashMap<_, _> = told
+        .into_iter()
+        .flatten()
+        .map(|(attempt, report)| (attempt, report.state))
+        .collect();
+    for (_, attempt) in live {
+        // Another machine looks after it. Where that one is gone, the heartbeats stop.
+        if ports.compute.site(&attempt.backend).is_none() {
+            seen.insert(attempt.id, Seen::Unknown);
+        }
+    }
+    seen
+}
+
+async fn ask(
+    ports: &Ports,
+    site: &Site,
+    asked: &[(AttemptId, Handle)],
+) -> Vec<(AttemptId, Report)> {
+    // One that a person has to mend is looked at again by `places::look`.
+    if asked.is_empty() || site.trouble().is_some_and(|trouble| trouble.is_locked) {
+        return Vec::new();
+    }
+    let handles: Vec<Handle> = asked.iter().map(|(_, handle)| handle.clone()).collect();
+    let told = site.place.backend.statuses(&handles).await;
+    site.note(&told, ports.db.now());
+    match told {
+        Ok(reports) => asked.iter().map(|(id, _)| *id).zip(reports).collect(),
+        Err(error) => {
+            tracing::warn!(
+                place = site.id(),
+                ?error,
+                "a place cannot tell how its attempts stand"
+            );
+            Vec::new()
+        }
+    }
+}
+
+/// Writes down what is new.
+async fn keep(ports: &Ports, site: &Site, reports: &[(AttemptId, Report)]) {
+    for (attempt, report) in reports {
+        if !site.is_news(*attempt, report) {
+            continue;
+        }
+        let kept = async {
+            let mut tx = ports.db.meter().await?;
+            store::put_report(&mut tx, *attempt, report).await?;
+            tx.commit().await?;
+            Ok::<_, JobError>(())
+        };
+        if let Err(error) = kept.await {
+            site.untold(*attempt);
+            tracing::warn!(%attempt, %error, "what a place told of an attempt cannot be kept");
+        }
+    }
+}
+
+async fn follow(
+    ports: &Ports,
+    job: &Job,
+    attempt: &Attempt,
+    seen: Option<Seen>,
+) -> Result<(), JobError> {
+    let Some(seen) = seen else {
         return Ok(());
     };
     let now = ports.db.now();
@@ -56,8 +142,9 @@ async fn follow(ports: &Ports, job: &Job, attempt: &Attempt) -> Result<(), JobEr
     match look(seen, &life, now, lost_after) {
         Move::Wait => {}
         Move::Stop => {
-            if let Some(handle) = &attempt.handle
-                && let Err(error) = ports.compute.backend.cancel(&Handle(handle.clone())).await
+            if let (Some(handle), Some(site)) =
+                (&attempt.handle, ports.compute.site(&attempt.backend))
+                && let Err(error) = site.place.backend.cancel(&Handle(handle.clone())).await
             {
                 tracing::warn!(attempt = %attempt.id, ?error, "an attempt cannot be stopped");
             }
@@ -72,20 +159,4 @@ async fn follow(ports: &Ports, job: &Job, attempt: &Attempt) -> Result<(), JobEr
         }
     }
     Ok(())
-}
-
-/// What the backend sees; none where it cannot tell now, or was not told of the attempt yet.
-async fn seen(ports: &Ports, attempt: &Attempt) -> Option<Seen> {
-    if attempt.backend != ports.compute.place {
-        // Another machine looks after it. Where that one is gone, the heartbeats stop.
-        return Some(Seen::Unknown);
-    }
-    let handle = Handle(attempt.handle.clone()?);
-    match ports.compute.backend.status(&handle).await {
-        Ok(report) => Some(report.state),
-        Err(error) => {
-            tracing::warn!(attempt = %attempt.id, ?error, "the backend cannot tell how an attempt stands");
-            None
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod dispatch;
 mod draft;
 mod end;
 mod error;
+mod estimate;
 mod finish;
 mod follow;
 mod grant;
@@ -21,15 +22,20 @@ mod happened;
 mod internal_error;
 mod job;
 mod made;
+mod places;
+mod prioritise;
 mod progress;
+mod queue;
 mod reads;
 mod request;
 mod spec;
 mod status;
 mod stop;
 mod store;
+mod submit;
 mod tell;
 mod token;
+mod used;
 mod verify;
 pub mod web;
 
@@ -37,11 +43,15 @@ use std::time::Duration;
 
 pub use self::{
     approve::{approve, reject},
-    compute::Compute,
+    compute::{Compute, OpenError},
     conclude::WITHDRAWN,
     draft::{Draft, RawDraft},
     error::JobError,
+    estimate::{Estimate, estimate},
     job::{Attempt, Job, JobBrief},
+    places::{PlaceState, place_warnings, places},
+    prioritise::prioritise,
+    queue::Priority,
     request::{Given, request, request_as},
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},
@@ -57,7 +67,7 @@ use crate::{
 
 /// What recurs for jobs.
 #[must_use]
-pub fn chores() -> [Chore<Ports>; 2] {
+pub fn chores() -> [Chore<Ports>; 3] {
     [
         Chore {
             name: "jobs.dispatch",
@@ -68,6 +78,11 @@ pub fn chores() -> [Chore<Ports>; 2] {
             name: "jobs.follow",
             every: Duration::from_secs(1),
             run: |ports| Box::pin(async move { Ok(follow::sweep(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.strays",
+            every: Duration::from_secs(600),
+            run: |ports| Box::pin(async move { Ok(places::strays(ports).await?) }),
         },
     ]
 }

@@ -4,7 +4,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{
-    draft::Draft, error::JobError, happened::Happened, job::Job, status::JobStatus, store,
+    compute::Compute, draft::Draft, error::JobError, estimate::estimate, happened::Happened,
+    job::Job, status::JobStatus, store,
 };
 use crate::{
     datasets::{self, Decision},
@@ -15,7 +16,7 @@ use crate::{
     policy::{self, Action, Actor, Scope},
 };
 
-/// Asks for a job that will run in `location`; it waits for an operator then.
+/// Asks for a job that will run at one of the places; it waits for an operator then.
 ///
 /// # Errors
 /// [`JobError::NotPermitted`] where a dataset may not be used for this now; `UnknownVersion` also for one that
@@ -24,14 +25,14 @@ pub async fn request(
     db: &Db,
     actor: &Actor,
     draft: &Draft,
-    location: Territory,
+    compute: &Compute,
 ) -> Result<JobId, JobError> {
     let given = Given {
         id: JobId::fresh(),
         seed: None,
         validation: None,
     };
-    request_as(db, actor, draft, location, given).await
+    request_as(db, actor, draft, compute, given).await
 }
 
 /// What is settled before a job is asked for.
@@ -53,7 +54,7 @@ pub async fn request_as(
     db: &Db,
     actor: &Actor,
     draft: &Draft,
-    location: Territory,
+    compute: &Compute,
     given: Given,
 ) -> Result<JobId, JobError> {
     let own = Scope::of(actor.institution).requested_by(Some(actor.user));
@@ -70,14 +71,10 @@ pub async fn request_as(
     }
     let base = base(tx.conn(), draft).await?;
     let now = tx.now();
-    let wanted = wanted(draft, &base, location);
-    let verdicts = verdicts(tx.conn(), actor, &draft.versions, &wanted, now).await?;
-    if verdicts
-        .iter()
-        .any(|(_, decision)| !decision.verdict.is_allowed)
-    {
-        return Err(JobError::NotPermitted(verdicts));
-    }
+    let (wanted, verdicts) = permitted(tx.conn(), actor, (draft, &base), compute, now).await?;
+    let of = (&draft.task, base.id, draft.versions.as_slice());
+    let where_to = (draft.place.as_deref(), draft.time_limit_seconds);
+    let estimate = estimate(tx.conn(), compute, of, where_to).await?;
     let id = given.id;
     // 31 bits of a fresh id: a JSON number everywhere.
     let drawn = || {
@@ -119,6 +116,11 @@ pub async fn request_as(
     if let Some(version) = given.validation {
         store::set_validation(&mut tx, id, version).await?;
     }
+    let asked = (draft.place.as_deref(), draft.time_limit_seconds);
+    store::set_asked(&mut tx, id, asked).await?;
+    if let Some(estimate) = &estimate {
+        store::insert_estimate(&mut tx, id, estimate).await?;
+    }
     tx.record(&Happened::to(
         &job,
         "jobs.requested",
@@ -139,6 +141,29 @@ async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError>
         .await?
         .filter(|model| model.kind == Kind::Base && model.is_usable())
         .ok_or(JobError::UnknownBase)
+}
+
+/// What the rules say, for the first place that fits where they say yes.
+async fn permitted(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    (draft, base): (&Draft, &Model),
+    compute: &Compute,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<(Use, Vec<(DatasetVersionId, Decision)>), JobError> {
+    let mut first = None;
+    for location in compute.locations(draft.place.as_deref(), draft.time_limit_seconds) {
+        let wanted = wanted(draft, base, location);
+        let verdicts = verdicts(conn, actor, &draft.versions, &wanted, at).await?;
+        if verdicts
+            .iter()
+            .all(|(_, decision)| decision.verdict.is_allowed)
+        {
+            return Ok((wanted, verdicts));
+        }
+        first.get_or_insert(verdicts);
+    }
+    Err(first.map_or(JobError::UnknownPlace, JobError::NotPermitted))
 }
 
 /// What a draft asks of the permissions.

@@ -10,8 +10,9 @@ use super::{
     store,
 };
 use crate::{
+    app::Ports,
     datasets::{self, ReadyFile},
-    db::{CorruptRow, Db},
+    db::CorruptRow,
     ids::{AttemptId, DatasetVersionId},
     models::{self, ModelFile},
 };
@@ -23,9 +24,16 @@ const HEARTBEAT_SECONDS: u32 = 2;
 const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The spec of a live attempt.
-pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
-    let mut conn = db.read().await?;
+pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallError> {
+    let mut conn = ports.db.read().await?;
     let (job, attempt) = live(&mut conn, id).await?;
+    let asked = store::time_limit_of(&mut conn, id).await?;
+    // Where this machine does not know the place, its worker keeps the limit all the same.
+    let time_limit = ports
+        .compute
+        .site(&attempt.backend)
+        .map(|site| site.time_limit(&ports.config, asked))
+        .or(asked);
     let base = base_file(&mut conn, &job).await?;
     let measured_on = store::validation_versions(&mut conn, job.id).await?;
     let (mut inputs, mut validation) = (Vec::new(), Vec::new());
@@ -74,7 +82,7 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
         seed: job.seed.unsigned_abs(),
         heartbeat_seconds: HEARTBEAT_SECONDS,
         checkpoint_every_seconds: CHECKPOINT_SECONDS,
-        time_limit_seconds: None,
+        time_limit_seconds: time_limit,
         recipe: Recipe::Own,
     })
 }

@@ -102,7 +102,7 @@ pub async fn lock_unfinished(tx: &mut WriteTx<'_>, jobs: &[JobId]) -> Result<(),
 /// The jobs on these versions that stand on the permissions `without`. One that is over is judged by the verdicts of
 /// its own time, made again as if these had been withdrawn: what expired since, and what else changed, is not the
 /// withdrawal's. One that waits or runs also has to be covered by what is left now; those that have not begun would
-/// run in `location`.
+/// run in one of `locations`.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
@@ -110,7 +110,7 @@ pub async fn not_covered(
     conn: &mut PgConnection,
     versions: &[DatasetVersionId],
     without: &[PermissionId],
-    (at, location): (DateTime<Utc>, Territory),
+    (at, locations): (DateTime<Utc>, &[Territory]),
 ) -> Result<Vec<JobId>, StoreError> {
     let mut found = Vec::new();
     let bound = Bound::read(conn, versions, without).await?;
@@ -130,10 +130,15 @@ pub async fn not_covered(
         let Some(example) = store::find(conn, same.example).await? else {
             continue;
         };
-        let wanted = example.wanted(same.location.unwrap_or(location));
-        let decision =
-            datasets::decide_use_without(conn, same.version, &wanted, at, without).await?;
-        if decision.is_none_or(|decision| !decision.verdict.is_allowed) {
+        let own = same.location.as_ref().map(std::slice::from_ref);
+        let mut is_covered = false;
+        for location in own.unwrap_or(locations) {
+            let wanted = example.wanted(*location);
+            let decision =
+                datasets::decide_use_without(conn, same.version, &wanted, at, without).await?;
+            is_covered |= decision.is_some_and(|decision| decision.verdict.is_allowed);
+        }
+        if !is_covered {
             found.extend(open);
         } else {
             found.extend(open.iter().filter(|job| bound.falls(same.version, **job)));

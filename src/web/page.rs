@@ -249,6 +249,8 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("statements", Some(Action::ViewStatements)),
         ("complaints", Some(Action::ListComplaints)),
         ("notices", None),
+        ("admin/places", Some(Action::ViewPlaces)),
+        ("admin/budgets", Some(Action::ViewBudget)),
         ("admin/licensees", Some(Action::ViewLicensees)),
         ("audit", Some(Action::ViewAudit)),
     ]);

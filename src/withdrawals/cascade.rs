@@ -161,7 +161,7 @@ pub(super) fn leave(
 }
 
 async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<WithdrawalId, WithdrawError> {
-    let (target, reason) = (request.target, request.reason.as_str());
+    let (target, reason) = (&request.target, request.reason.as_str());
     let (dataset, extent) = (target.dataset, target.extent);
     let mut tx = db.write(actor).await?;
     // Whoever decides on a use of this dataset holds a share of this lock until they commit.
@@ -250,7 +250,7 @@ async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<Withdrawal
 
 /// Finds what is touched and keeps it from changing, until looking again finds nothing new: a program that ends
 /// meanwhile may have registered another model from one of these.
-async fn settle(tx: &mut WriteTx<'_>, target: Target) -> Result<Reach, WithdrawError> {
+async fn settle(tx: &mut WriteTx<'_>, target: &Target) -> Result<Reach, WithdrawError> {
     let now = tx.now();
     let mut known = usize::MAX;
     loop {

@@ -3,8 +3,6 @@
 //! Each step is its own record and harmless to do again, so that a worker that was killed in between goes on where
 //! it was: what was deleted is noted before it is looked for, and a proof is noted only after nothing was found.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -206,39 +204,26 @@ fn words(error: &ObjectError) -> String {
     format!("{}: {why}", error.operation)
 }
 
-/// The chore: removes the work folders on this machine whose program has ended, and proves that they are gone.
+/// The chore: removes the work folders at this machine's places whose program has ended, and proves that they are gone.
 ///
 /// # Errors
 /// Where the database is away; a folder that stays says why on the withdrawal's page.
 pub async fn purge_folders(db: &Db, compute: &Compute) -> Result<(), PurgeError> {
-    let folders = {
-        let mut conn = db.read().await?;
-        store::unproven_folders(&mut conn, compute.place()).await?
-    };
-    for folder in folders {
-        let path = compute.work_dir(folder.attempt);
-        let outcome = remove(&path).await;
-        let mut tx = db.meter().await?;
-        match outcome {
-            Ok(()) => store::add_proof(&mut tx, folder.item).await?,
-            Err(error) => {
-                store::add_failure(&mut tx, folder.item, &error.kind().to_string()).await?;
+    for place in compute.place_ids() {
+        let folders = {
+            let mut conn = db.read().await?;
+            store::unproven_folders(&mut conn, place).await?
+        };
+        for folder in folders {
+            let outcome = compute.remove_work(place, folder.attempt).await;
+            let mut tx = db.meter().await?;
+            match outcome {
+                Ok(()) => store::add_proof(&mut tx, folder.item).await?,
+                Err(problem) => store::add_failure(&mut tx, folder.item, &problem).await?,
             }
+            tx.commit().await?;
+            conclude(db, folder.withdrawal).await?;
         }
-        tx.commit().await?;
-        conclude(db, folder.withdrawal).await?;
-    }
-    Ok(())
-}
-
-async fn remove(path: &Path) -> std::io::Result<()> {
-    match tokio::fs::remove_dir_all(path).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // Looked for again: what a program that was still ending wrote meanwhile counts.
-    if tokio::fs::try_exists(path).await? {
-        return Err(std::io::ErrorKind::DirectoryNotEmpty.into());
     }
     Ok(())
 }

@@ -128,14 +128,10 @@ pub struct Copies {
 /// Where a row makes no sense or the database is away.
 pub(super) async fn reach(
     conn: &mut PgConnection,
-    target: Target,
+    target: &Target,
     at: DateTime<Utc>,
 ) -> Result<Reach, StoreError> {
-    let Target {
-        dataset,
-        extent,
-        location,
-    } = target;
+    let (dataset, extent) = (target.dataset, target.extent);
     let standing = permissions::standing(conn, dataset).await?;
     let ended: Vec<&Standing> = standing
         .iter()
@@ -190,7 +186,7 @@ pub(super) async fn reach(
         ),
     };
     let mut roots = store::jobs_on(conn, &whole).await?;
-    roots.extend(jobs::not_covered(conn, &judged, &ended_ids, (at, location)).await?);
+    roots.extend(jobs::not_covered(conn, &judged, &ended_ids, (at, &target.locations)).await?);
     fallen.extend(curated);
     let (jobs, models) = store::descendants(conn, &roots).await?;
     Ok(Reach {
@@ -258,7 +254,7 @@ impl Preview {
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
-pub async fn preview(db: &Db, target: Target) -> Result<Preview, StoreError> {
+pub async fn preview(db: &Db, target: &Target) -> Result<Preview, StoreError> {
     let (mut conn, now) = (db.read().await?, db.now());
     let reach = reach(&mut conn, target, now).await?;
     named(&mut conn, target.dataset, reach, now).await

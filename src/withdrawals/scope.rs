@@ -24,12 +24,12 @@ pub enum Extent {
 }
 
 /// What a withdrawal would be of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Target {
     pub dataset: DatasetId,
     pub extent: Extent,
-    /// Where jobs run that have not begun: a permission that another covers there is not missed.
-    pub location: Territory,
+    /// Where jobs may run that have not begun: a permission that another covers there is not missed.
+    pub locations: Vec<Territory>,
 }
 
 /// Words that name nothing that can be withdrawn.

@@ -11,7 +11,7 @@ use crate::support::{Program, TestApp, given, portal_is_up};
 const VICTIMS: [&str; 3] = ["portal", "worker", "trainer"];
 
 /// The processes whose environment names this test's folder and whose program is `name`.
-fn pids(app: &TestApp, name: &str) -> Vec<i32> {
+pub(crate) fn pids(app: &TestApp, name: &str) -> Vec<i32> {
     let mark = app.folder.path().display().to_string();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {

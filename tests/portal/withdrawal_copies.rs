@@ -406,7 +406,7 @@ async fn folders_that_cannot_be_removed_hide_no_others_and_a_machine_that_is_gon
     made_model(&app, base, data.version, "ft:tiny:een").await;
     let mut manager = app.browser("manager.waterland").await;
     let id = withdraw(&mut manager, data.dataset, "").await;
-    let here = app.ports.compute.place().to_owned();
+    let here = app.ports.compute.place_ids().next().unwrap().to_owned();
     add_folders(&app, id, "lost-machine", 1, false).await;
     // A hundred that failed, and one that nobody tried, which is newer than all of them.
     add_folders(&app, id, &here, 100, true).await;

@@ -178,14 +178,14 @@ impl Stage {
             &self.ports().db,
             &self.researcher,
             &self.draft(version),
-            self.ports().config.training.location,
+            &self.ports().compute,
         )
         .await
         .ok()
     }
 
     async fn dispatch(&self) {
-        let [dispatch, _] = jobs::chores();
+        let [dispatch, ..] = jobs::chores();
         // Another sweep may hold what this one wants; the next one finds it.
         let _ = (dispatch.run)(self.ports()).await;
     }
@@ -253,7 +253,7 @@ async fn interleave(stage: &Stage, seed: u64) {
             target: Target {
                 dataset: DatasetId(dataset),
                 extent,
-                location: stage.ports().config.training.location,
+                locations: stage.ports().config.locations(),
             },
             reason: "proef".into(),
             seen: None,

@@ -29,6 +29,9 @@ pub struct ComputePlace {
     /// Attempts that may be there at the same time, those that wait in its queue among them.
     #[serde(default = "one")]
     pub slots: usize,
+    /// The longest that a job may run there, as a partition of a cluster has it; none: as long as a job may ask for.
+    #[serde(default)]
+    pub longest_seconds: Option<u32>,
     /// Where the machines stand: a country, `EU`, `EEA` or `world`. Without it where `training.location` says.
     #[serde(default)]
     pub location: Option<String>,
@@ -113,6 +116,10 @@ impl Place {
         }
         if settings.slots == 0 {
             return Err(vec!["slots: needs at least 1".to_owned()]);
+        }
+        // A program runs once. On several machines each would take itself for the attempt.
+        if settings.resources.nodes != 1 || settings.resources.cores == 0 {
+            return Err(vec!["resources: one node and at least one core".to_owned()]);
         }
         let mut settings = settings.clone();
         let local_program = settings
@@ -321,8 +328,11 @@ mod tests {
             name: "Half".to_owned(),
             ..local()
         };
+        let mut wide = local();
+        wide.name = "wide".to_owned();
+        wide.resources.nodes = 2;
         let error = Places::open(
-            &[local(), local(), no_program, two_ways, half],
+            &[local(), local(), no_program, two_ways, half, wide],
             &surroundings(),
         );
         let problems = error.err().unwrap().problems;
@@ -334,6 +344,7 @@ mod tests {
                 "cluster: slurm.ssh: belongs to transport = \"ssh\", which needs it",
                 "cluster: slurm: partition, account, qos, gpu_kind and modules are plain words",
                 "Half: name: small letters, digits and - only",
+                "wide: resources: one node and at least one core",
             ]
         );
         assert!(Places::open(&[], &surroundings()).is_err());

@@ -88,9 +88,12 @@ pub(in super::super) async fn lock_attempt(
     tx: &mut WriteTx<'_>,
     id: AttemptId,
 ) -> Result<Option<Attempt>, StoreError> {
-    sqlx::query!("SELECT id FROM attempts WHERE id = $1 FOR UPDATE", id.0)
-        .fetch_optional(tx.conn())
-        .await?;
+    sqlx::query!(
+        "SELECT id FROM attempts WHERE id = $1 FOR NO KEY UPDATE",
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     attempt(tx.conn(), id).await
 }
 

@@ -133,7 +133,7 @@ pub(in super::super) async fn claim(
     id: JobId,
 ) -> Result<Option<Job>, StoreError> {
     let found = sqlx::query!(
-        "SELECT id FROM jobs WHERE id = $1 AND status = 'approved' FOR UPDATE SKIP LOCKED",
+        "SELECT id FROM jobs WHERE id = $1 AND status = 'approved' FOR NO KEY UPDATE SKIP LOCKED",
         id.0,
     )
     .fetch_optional(tx.conn())
@@ -142,18 +142,6 @@ pub(in super::super) async fn claim(
         return Ok(None);
     }
     find(tx.conn(), id).await
-}
-
-/// The approved jobs that wait longest.
-pub(in super::super) async fn next_approved(
-    conn: &mut PgConnection,
-) -> Result<Vec<JobId>, StoreError> {
-    let rows = sqlx::query_scalar!(
-        "SELECT id FROM jobs WHERE status = 'approved' ORDER BY approved_at, id LIMIT 20"
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(JobId).collect())
 }
 
 /// Lets one worker at a time count and fill the slots of `place`; held until the transaction ends.

@@ -4,7 +4,7 @@ use actix_web::{post, web};
 use serde::Deserialize;
 
 use super::{
-    super::{approve, cancel, find_visible, reject},
+    super::{Compute, approve, cancel, find_visible, reject},
     show::draw,
 };
 use crate::{
@@ -31,6 +31,7 @@ async fn decide_form(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
+    compute: web::Data<Compute>,
     path: web::Path<(String, JobId)>,
     ProtectedForm(form): ProtectedForm<DecideForm>,
 ) -> PageResult {
@@ -52,7 +53,7 @@ async fn decide_form(
                 let found = find_visible(&db, page.actor(), job)
                     .await?
                     .ok_or(AppError::NotFound)?;
-                let mut shown = draw(&db, &page, found, config.training.location).await?;
+                let mut shown = draw(&db, &page, found, (&config, &compute)).await?;
                 shown.reason_error = page.lang().say(say);
                 shown.reason = form.reason;
                 return page.show_invalid(&shown);

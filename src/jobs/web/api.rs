@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Draft, JobError, RawDraft, approve, cancel, find_visible, job::Job, progress::Progress,
-        reject, request, status::AttemptStatus, store,
+        Compute, Draft, JobError, RawDraft, approve, cancel, find_visible, job::Job,
+        progress::Progress, reject, request, status::AttemptStatus, store,
     },
+    queue,
     view::View,
 };
 use crate::{
@@ -52,6 +53,9 @@ struct NewJob {
     learning_rate: Option<f64>,
     sequence_length: Option<i64>,
     batch_size: Option<i64>,
+    /// The name of a place where it is to run; any, where it is left out.
+    place: Option<String>,
+    time_limit_seconds: Option<i64>,
 }
 
 impl From<NewJob> for RawDraft {
@@ -72,6 +76,8 @@ impl From<NewJob> for RawDraft {
             learning_rate: new.learning_rate.map(|n| n.to_string()).unwrap_or_default(),
             sequence_length: text(new.sequence_length),
             batch_size: text(new.batch_size),
+            place: new.place.unwrap_or_default(),
+            time_limit_seconds: text(new.time_limit_seconds),
         }
     }
 }
@@ -80,12 +86,12 @@ impl From<NewJob> for RawDraft {
 #[post("/api/v1/jobs")]
 async fn create(
     db: web::Data<Db>,
-    config: web::Data<Config>,
+    compute: web::Data<Compute>,
     sent: ProtectedJson<NewJob>,
 ) -> ApiResult {
     let raw: RawDraft = sent.body.into();
     let draft = Draft::parse(&raw).map_err(|errors| field_wrong(&errors))?;
-    match request(&db, &sent.actor, &draft, config.training.location).await {
+    match request(&db, &sent.actor, &draft, &compute).await {
         Ok(id) => Ok(HttpResponse::Created()
             .insert_header(("location", format!("/api/v1/jobs/{id}")))
             .json(json!({ "id": id, "status": "submitted" }))),
@@ -169,12 +175,20 @@ async fn list(db: web::Data<Db>, actor: ApiActor, query: web::Query<Query>) -> A
 
 /// One job with its attempts, how it stands, and its result.
 #[get("/api/v1/jobs/{job}")]
-async fn show(db: web::Data<Db>, actor: ApiActor, path: web::Path<JobId>) -> ApiResult {
+async fn show(
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    compute: web::Data<Compute>,
+    actor: ApiActor,
+    path: web::Path<JobId>,
+) -> ApiResult {
     let job = find_visible(&db, &actor.0, *path)
         .await?
         .ok_or(AppError::NotFound)?;
     let view = View::read(&db, job).await?;
-    Ok(HttpResponse::Ok().json(as_json(&view)))
+    let mut shown = as_json(&view);
+    queue::add_json(&db, (&config, &compute), &view, &mut shown).await?;
+    Ok(HttpResponse::Ok().json(shown))
 }
 
 fn as_json(view: &View) -> Value {

@@ -131,7 +131,7 @@ type Answer = Result<HttpResponse, Refused>;
 
 #[get("/spec")]
 async fn read_spec(caller: Caller, ports: web::Data<Ports>) -> Answer {
-    let spec = spec::spec(&ports.db, caller.0).await?;
+    let spec = spec::spec(&ports, caller.0).await?;
     Ok(HttpResponse::Ok().json(spec))
 }
 

@@ -8,6 +8,8 @@ mod list;
 mod live;
 mod new;
 mod parts;
+mod places;
+mod queue;
 mod show;
 mod view;
 mod words;
@@ -24,6 +26,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(show::routes)
         .configure(act::routes)
         .configure(api::routes)
+        .configure(queue::routes)
+        .configure(places::routes)
         .configure(internal::routes);
 }
 

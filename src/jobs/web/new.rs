@@ -5,11 +5,12 @@ use askama::Template;
 
 use super::{
     super::{
-        Draft, JobError, RawDraft,
+        Compute, Draft, JobError, RawDraft,
         draft::{territory, yes_no},
         request::{self, decide_now},
     },
     FormProblem, VerdictLine,
+    queue::{Compared, expected},
     words::{rules, verdict_line},
 };
 use crate::{
@@ -49,6 +50,8 @@ struct NewPage {
     versions: Vec<Choice>,
     /// What the rules say to the chosen datasets.
     verdicts: Vec<VerdictLine>,
+    /// What it would need.
+    estimate: Option<Compared>,
     /// What the approver will read.
     statement: String,
     errors: Vec<FormProblem>,
@@ -69,6 +72,7 @@ async fn blank(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
+    compute: web::Data<Compute>,
     request: actix_web::HttpRequest,
 ) -> PageResult {
     may_request(&page)?;
@@ -94,8 +98,17 @@ async fn blank(
         learning_rate: or(given.learning_rate, fresh.learning_rate),
         sequence_length: or(given.sequence_length, fresh.sequence_length),
         batch_size: or(given.batch_size, fresh.batch_size),
+        place: given.place,
+        time_limit_seconds: given.time_limit_seconds,
     };
-    let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
+    let shown = draw(
+        &db,
+        &page,
+        raw,
+        &FieldErrors::default(),
+        (location, &compute),
+    )
+    .await?;
     page.show(&shown)
 }
 
@@ -123,6 +136,8 @@ fn draft_of(fields: &Fields) -> RawDraft {
         learning_rate: one("learning_rate"),
         sequence_length: one("sequence_length"),
         batch_size: one("batch_size"),
+        place: one("place"),
+        time_limit_seconds: one("time_limit_seconds"),
     }
 }
 
@@ -131,6 +146,7 @@ async fn send(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
+    compute: web::Data<Compute>,
     ProtectedForm(fields): ProtectedForm<Fields>,
 ) -> PageResult {
     may_request(&page)?;
@@ -140,17 +156,24 @@ async fn send(
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
     {
-        let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
+        let shown = draw(
+            &db,
+            &page,
+            raw,
+            &FieldErrors::default(),
+            (location, &compute),
+        )
+        .await?;
         return page.show(&shown);
     }
     let draft = match Draft::parse(&raw) {
         Ok(draft) => draft,
         Err(errors) => {
-            let shown = draw(&db, &page, raw, &errors, location).await?;
+            let shown = draw(&db, &page, raw, &errors, (location, &compute)).await?;
             return page.show_invalid(&shown);
         }
     };
-    match request::request(&db, page.actor(), &draft, location).await {
+    match request::request(&db, page.actor(), &draft, &compute).await {
         Ok(id) => {
             let path = page.path(&format!("/jobs/{id}"));
             Ok(back_with(&path, "good", "flash-job-requested"))
@@ -161,7 +184,7 @@ async fn send(
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),
             }
-            let shown = draw(&db, &page, raw, &errors, location).await?;
+            let shown = draw(&db, &page, raw, &errors, (location, &compute)).await?;
             page.show_invalid(&shown)
         }
         Err(error) => Err(AppError::from(error).into()),
@@ -179,7 +202,7 @@ async fn draw(
     page: &Page,
     mut raw: RawDraft,
     errors: &FieldErrors,
-    location: Territory,
+    (location, compute): (Territory, &Compute),
 ) -> Result<NewPage, AppError> {
     let lang = page.lang();
     let bases = models::base_models(db).await?;
@@ -191,8 +214,10 @@ async fn draw(
     let published = datasets::published(db).await?;
     let wanted = wanted(&raw, &bases, location);
     let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
+    let estimate = expected(db, lang, compute, (&raw, &published)).await?;
     Ok(NewPage {
         chrome: page.chrome(),
+        estimate,
         purposes: vec![Choice {
             value: Purpose::FineTuning.name().into(),
             label: lang.t("jobs-purpose-fine-tuning"),

@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::{
     super::{
-        find_visible,
+        Compute, find_visible,
         job::{Input, Job},
         request::decide_now,
         status::JobStatus,
@@ -14,6 +14,7 @@ use super::{
     chart::{Chart, chart},
     live::happenings,
     parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
+    queue::{self, Compared, Queued},
     view::View,
     words::{self, badge, clock, count, why},
 };
@@ -83,6 +84,8 @@ pub(super) struct ShowPage {
     chain: Vec<Station>,
     facts: Vec<Fact>,
     model: Option<MadeModel>,
+    queued: Option<Queued>,
+    estimate: Option<Compared>,
     may_decide: bool,
     may_cancel: bool,
     pub(super) reason: String,
@@ -94,21 +97,22 @@ async fn show(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
+    compute: web::Data<Compute>,
     path: web::Path<(String, JobId)>,
 ) -> PageResult {
     let job = find_visible(&db, page.actor(), path.1)
         .await?
         .ok_or(AppError::NotFound)?;
-    let shown = draw(&db, &page, job, config.training.location).await?;
+    let shown = draw(&db, &page, job, (&config, &compute)).await?;
     page.show(&shown)
 }
 
-/// The page as it stands now; a job that has not started would run in `location`.
+/// The page as it stands now; a job that has not started would run at the first place that fits.
 pub(super) async fn draw(
     db: &Db,
     page: &Page,
     job: Job,
-    location: Territory,
+    (config, compute): (&Config, &Compute),
 ) -> Result<ShowPage, AppError> {
     let (lang, now, actor) = (page.lang(), db.now(), page.actor());
     let may_decide = job.status == JobStatus::Submitted
@@ -130,9 +134,18 @@ pub(super) async fn draw(
             })
             .collect()
     } else {
-        standing(db, page, &view, location).await?
+        let location = queue::location(db, compute, &view).await?;
+        standing(
+            db,
+            page,
+            &view,
+            location.unwrap_or(config.training.location),
+        )
+        .await?
     };
     let facts_then = facts_then(db, page, &view).await?;
+    let queued = queue::queued(db, page, (config, compute), &view).await?;
+    let estimate = queue::estimated(db, page, &view).await?;
     let progress = &view.progress;
     let model = view.model.as_ref().map(|model| MadeModel {
         name: model.name.clone(),
@@ -186,6 +199,8 @@ pub(super) async fn draw(
         chain: chain(page, &view),
         facts: facts(page, job),
         model,
+        queued,
+        estimate,
         may_decide,
         may_cancel,
         reason: String::new(),

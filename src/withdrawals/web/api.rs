@@ -53,9 +53,9 @@ async fn reach(
     let target = Target {
         dataset: dataset.id,
         extent,
-        location: config.training.location,
+        locations: config.locations(),
     };
-    let found = preview(&db, target).await.map_err(AppError::from)?;
+    let found = preview(&db, &target).await.map_err(AppError::from)?;
     let by_status: serde_json::Map<_, _> = found
         .jobs_by_status
         .iter()
@@ -117,7 +117,7 @@ async fn confirm(
         target: Target {
             dataset: dataset.id,
             extent,
-            location: config.training.location,
+            locations: config.locations(),
         },
         reason: reason_of(&request.body.reason)?,
         seen: request.body.seen.clone(),

@@ -155,7 +155,7 @@ async fn confirm(
         target: Target {
             dataset: dataset.id,
             extent,
-            location: config.training.location,
+            locations: config.locations(),
         },
         reason,
         seen: Some(form.seen).filter(|seen| !seen.is_empty()),
@@ -194,9 +194,9 @@ async fn draw(
     let target = Target {
         dataset: dataset.id,
         extent: sheet.extent,
-        location: config.training.location,
+        locations: config.locations(),
     };
-    let found = preview(db, target).await?;
+    let found = preview(db, &target).await?;
     let count = |n: usize| n.to_string();
     Ok(AskPage {
         chrome: page.chrome(),

@@ -33,7 +33,7 @@ const COLUMNS: [(&str, usize); 15] = [
     ("PriorityLong", 24),
     ("Partition", 64),
     ("Comment", 200),
-    ("Reason", 80),
+    ("Reason", 160),
 ];
 const ACCOUNTED: &str =
     "JobIDRaw,JobName,State,ExitCode,Submit,Start,End,NNodes,NCPUS,AllocTRES,Partition";

@@ -5,7 +5,7 @@ use std::io;
 use crate::{ComputeError, Refusal, Trouble, redact};
 
 /// Complaints that pass by themselves, in the words of Slurm's own list of errors.
-const PASSING: [&str; 15] = [
+const PASSING: [&str; 16] = [
     "Unable to contact slurm controller",
     "Socket timed out",
     "Zero Bytes were transmitted",
@@ -21,6 +21,8 @@ const PASSING: [&str; 15] = [
     "Protocol authentication error",
     "Munge decode failed",
     "Job violates accounting/QOS policy",
+    // A partition that its administrator has closed for a while.
+    "Required partition not available",
 ];
 
 /// Complaints about us, not about one job.
@@ -120,11 +122,7 @@ pub(super) fn of_ssh(complaint: &str) -> ComputeError {
     }
     if has(
         complaint,
-        &[
-            "Bad configuration option",
-            "Could not resolve hostname",
-            "Can't open user config",
-        ],
+        &["Bad configuration option", "Can't open user config"],
     ) {
         return Trouble::Settings(told(complaint)).into();
     }
@@ -178,6 +176,10 @@ mod tests {
                 format!("{failed}Job violates accounting/QOS policy (job submit limit)"),
                 "away",
             ),
+            (
+                format!("{failed}Required partition not available (inactive or drain)"),
+                "away",
+            ),
             (format!("{failed}Access/permission denied"), "credentials"),
             ("sh: 1: sbatch: not found".into(), "away"),
             (String::new(), "away"),
@@ -203,7 +205,7 @@ mod tests {
             ),
             (
                 "ssh: Could not resolve hostname there: Name or service not known",
-                "settings",
+                "away",
             ),
         ] {
             assert_eq!(kind(&of_ssh(complaint)), expected, "{complaint}");

@@ -5,7 +5,7 @@
 //! | `claim` | a link whose target is `id.restarts` of the job that runs the attempt |
 //! | `cancel` | is there once the attempt was called off, or cleaned up without having run |
 //! | `exit` | how the program ended; written whole, by the job's script |
-//! | `log` | what it wrote |
+//! | `log` | the first 4 MiB of what it wrote, and at the end the last 64 KiB of what came after |
 //! | `work/` | the folder it runs in |
 
 use std::{collections::HashMap, sync::Arc};
@@ -98,7 +98,7 @@ impl Files {
         let body = format!(
             "cd {dir} 2>/dev/null || exit 0\n\
              [ -L claim ] || : >cancel\n\
-             rm -rf ./work ./log ./exit.new"
+             rm -rf ./work ./log ./log.tail ./exit.new"
         );
         let said = self.shell.run(&body).await?;
         if said.code == 0 {

@@ -17,6 +17,8 @@ const TEMPLATE: &str = include_str!("job.sh.jinja");
 pub(super) const ENVIRONMENT: &str = "FACULTY_ENVIRONMENT";
 /// Slurm's own limit is a net under ours, which is kept to the second.
 const MARGIN: Duration = Duration::from_secs(120);
+/// Of the beginning of a log; the last 64 KiB of what comes after are kept as well.
+const LOG_BYTES: u64 = 4 << 20;
 /// The kernel takes no longer variable (`MAX_ARG_STRLEN`, 128 KiB).
 const ENVIRONMENT_LIMIT_BYTES: usize = 120 * 1024;
 
@@ -126,6 +128,7 @@ impl Request {
             command => BASE64.encode(words.join(" ").as_bytes()),
             image => settings.image.as_ref().map(|image| quoted(&image.to_string_lossy())),
             gpus => launch.resources.gpus > 0,
+            log_bytes => LOG_BYTES,
             seconds => launch.time_limit.map(|limit| limit.as_secs()),
         };
         Environment::new()
@@ -311,6 +314,34 @@ mod tests {
         assert_eq!(run(&script, 13, 0), 143);
         assert_eq!(starts(), 2);
         assert!(!folder.join("claim").exists());
+    }
+
+    #[test]
+    fn a_log_has_its_beginning_and_its_end_and_no_more() {
+        let room = tempfile::tempdir().unwrap();
+        let plain = SlurmSettings {
+            modules: Vec::new(),
+            image: None,
+            ..settings(room.path())
+        };
+        let launch =
+            shell("echo first; head -c 20000000 /dev/zero | tr '\\0' x; echo; echo last; exit 3");
+        let folder = room.path().join(launch.attempt.to_string());
+        assert_eq!(run(&request(&launch, &plain).script, 11, 0), 3);
+        let log = fs::read_to_string(folder.join("log")).unwrap();
+        assert!(log.starts_with("first\n") && log.ends_with("\nlast\n"));
+        assert!(log.contains("[what came in between was not kept]"));
+        let most = usize::try_from(LOG_BYTES).unwrap() + 70_000;
+        assert!(log.len() < most, "{}", log.len());
+        assert!(!folder.join("log.tail").exists());
+        // One that says little is kept whole.
+        let launch = shell("echo only; echo this");
+        let folder = room.path().join(launch.attempt.to_string());
+        assert_eq!(run(&request(&launch, &plain).script, 12, 0), 0);
+        assert_eq!(
+            fs::read_to_string(folder.join("log")).unwrap(),
+            "only\nthis\n"
+        );
     }
 
     #[test]

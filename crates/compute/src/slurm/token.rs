@@ -100,11 +100,15 @@ impl Tokens {
         let mut kept = self.kept.lock().await;
         match &*kept {
             Some(token) if !token.is_due(now()) => Ok(token.clone()),
-            _ => {
-                let token = self.fetch().await?;
-                *kept = Some(token.clone());
-                Ok(token)
-            }
+            before => match (self.fetch().await, before) {
+                (Ok(token), _) => {
+                    *kept = Some(token.clone());
+                    Ok(token)
+                }
+                // One that is due still holds for a fifth of its life.
+                (Err(_), Some(token)) if !token.is_expired(now()) => Ok(token.clone()),
+                (Err(error), _) => Err(error),
+            },
         }
     }
 
@@ -139,8 +143,9 @@ impl Tokens {
         command.args(args).stdin(Stdio::null());
         let said = feed(&mut command, b"").await?;
         if said.code != 0 {
+            // `scontrol token` fails as well where the controller is away, and that passes.
             let told = format!("{program}: {}", fault::told(&said.complaint));
-            return Err(Trouble::Credentials(told).into());
+            return Err(fault::of_question(said.code, &told));
         }
         Ok((said.text(), program.clone()))
     }
@@ -206,13 +211,22 @@ mod tests {
             ..settings.clone()
         });
         assert_eq!(by_command.get().await.unwrap(), second);
-        let failing = Tokens::new(RestSettings {
-            token_file: None,
-            token_command: vec!["false".to_owned()],
-            ..settings
-        });
+        let failing = |complaint: &str| {
+            let command = format!("echo '{complaint}' >&2; exit 1");
+            Tokens::new(RestSettings {
+                token_file: None,
+                token_command: ["sh", "-c", &command].map(str::to_owned).to_vec(),
+                ..settings.clone()
+            })
+        };
+        let away = failing("error: Unable to contact slurm controller (connect failure)");
         assert!(matches!(
-            failing.get().await,
+            away.get().await,
+            Err(ComputeError::Unreachable(_))
+        ));
+        let refused = failing("error: Access/permission denied");
+        assert!(matches!(
+            refused.get().await,
             Err(ComputeError::Locked(Trouble::Credentials(_)))
         ));
     }

@@ -145,3 +145,44 @@ async fn a_login_machine_with_another_key_is_not_talked_to() {
     let error = nobody.status(&handle).await.unwrap_err();
     assert!(matches!(&error, ComputeError::Unreachable(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_partition_that_is_closed_says_why_a_job_waits_and_takes_no_other() {
+    let mut cluster = Cluster::start();
+    for transport in transports() {
+        let backend = cluster.backend(transport);
+        cluster.slurm(
+            "scontrol",
+            &["update", "partitionname=normal", "state=down"],
+        );
+        let handle = backend.submit(&shell("exit 4")).await.unwrap();
+        let report = loop {
+            let report = backend.status(&handle).await.unwrap();
+            if report
+                .reason
+                .as_deref()
+                .is_some_and(|it| it.starts_with("Partition"))
+            {
+                break report;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        };
+        assert_eq!(report.state, State::Pending, "{transport:?}: {report:?}");
+        assert_eq!(report.reason.as_deref(), Some("PartitionDown"));
+        cluster.slurm(
+            "scontrol",
+            &["update", "partitionname=normal", "state=drain"],
+        );
+        let error = backend.submit(&shell("true")).await.unwrap_err();
+        assert!(
+            matches!(&error, ComputeError::Unreachable(why) if why.to_string().contains("drain")),
+            "{transport:?}: {error:?}"
+        );
+        cluster.slurm("scontrol", &["update", "partitionname=normal", "state=up"]);
+        let report = until_ended(&backend, &handle).await;
+        assert!(
+            matches!(report.state, State::Ended { exit_code: 4, .. }),
+            "{transport:?}: {report:?}"
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! What a job will need of time, machines and energy, before it starts.
+//!
+//! Where jobs have run on the same base at the same place, from their speed; else from the settings of the place and
+//! assumptions that are on the side of too much. `docs/queue.md` states them.
+
+use job_contract::Task;
+use sqlx::PgConnection;
+use training_estimate::{Method, Recompute, Settings, Shape, Work, usage, work};
+
+use super::{
+    compute::{Compute, Site},
+    error::JobError,
+    job::Job,
+    store,
+};
+use crate::{
+    budgets::{Cost, Rates},
+    datasets,
+    ids::{DatasetVersionId, ModelId},
+    models,
+};
+
+/// Bytes of text for each token, at least.
+const BYTES_A_TOKEN: u64 = 3;
+/// Operations a second of one core in training, where nothing was measured.
+const FLOP_PER_CORE: f64 = 1e10;
+/// The same of one GPU.
+const FLOP_PER_GPU: f64 = 2e13;
+/// What starting, staging and exporting take beside the training.
+const OVERHEAD_SECONDS: f64 = 10.0;
+
+/// What a job is expected to need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// The name of the place it holds for.
+    pub place: String,
+    /// Whether jobs like it were measured there.
+    pub is_measured: bool,
+    /// Tokens to read.
+    pub tokens: u64,
+    /// Operations.
+    pub flop: f64,
+    /// Time, costs, energy.
+    pub cost: Cost,
+}
+
+/// What is to be estimated.
+pub(super) struct Asked<'a> {
+    pub(super) task: &'a Task,
+    pub(super) base: ModelId,
+    pub(super) versions: &'a [DatasetVersionId],
+}
+
+/// What a job would need at the first place that fits what it asks for; none where none does.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn estimate(
+    conn: &mut PgConnection,
+    compute: &Compute,
+    (task, base, versions): (&Task, ModelId, &[DatasetVersionId]),
+    (place, time_limit_seconds): (Option<&str>, Option<u32>),
+) -> Result<Option<Estimate>, JobError> {
+    let site = compute
+        .sites()
+        .iter()
+        .find(|site| site.fits(place, time_limit_seconds));
+    let asked = Asked {
+        task,
+        base,
+        versions,
+    };
+    match site {
+        Some(site) => at(conn, site, &asked).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What was expected of a job when it was asked for; none for one of before estimates were kept.
+///
+/// # Errors
+/// Where the database is away.
+pub(super) async fn of_job(
+    conn: &mut PgConnection,
+    job: &Job,
+) -> Result<Option<Estimate>, JobError> {
+    Ok(store::estimate(conn, job.id).await?)
+}
+
+/// What a job would need at one place.
+pub(super) async fn at(
+    conn: &mut PgConnection,
+    site: &Site,
+    asked: &Asked<'_>,
+) -> Result<Estimate, JobError> {
+    let mut data_bytes: u64 = 0;
+    for version in asked.versions {
+        for file in datasets::ready_files(conn, *version).await? {
+            data_bytes = data_bytes.saturating_add(file.size_bytes.unsigned_abs());
+        }
+    }
+    let base_bytes: u64 = models::files_of(conn, asked.base)
+        .await?
+        .iter()
+        .map(|file| file.size_bytes.unsigned_abs())
+        .sum();
+    let tokens = tokens(asked.task, data_bytes);
+    let rates = rates(site);
+    let speed = store::speed(conn, site.id(), asked.base, asked.task).await?;
+    let (flop, seconds) = match &speed {
+        Some(speed) => {
+            let flop = speed.flop_per_token * tokens as f64;
+            (flop, flop / speed.flop_per_second.max(1.0))
+        }
+        None => {
+            let flop = flop(asked.task, tokens, base_bytes);
+            let fastest = if rates.gpus > 0 {
+                f64::from(rates.gpus) * FLOP_PER_GPU
+            } else {
+                f64::from(rates.cores.max(1)) * FLOP_PER_CORE
+            };
+            (flop, usage(flop, fastest, 0.0).seconds + OVERHEAD_SECONDS)
+        }
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and no time is negative"
+    )]
+    let seconds = seconds.ceil().min(1e9) as u64;
+    Ok(Estimate {
+        place: site.name().to_owned(),
+        is_measured: speed.is_some(),
+        tokens,
+        flop,
+        cost: rates.cost(seconds.max(1)),
+    })
+}
+
+/// What a job has of a place, and what that costs.
+pub(super) fn rates(site: &Site) -> Rates {
+    let settings = &site.place.settings;
+    Rates {
+        gpus: settings.resources.gpus,
+        cores: settings.resources.cores,
+        milli_sbu_per_gpu_hour: settings.milli_sbu_per_gpu_hour,
+        milli_sbu_per_core_hour: settings.milli_sbu_per_core_hour,
+        watts_per_gpu: settings.watts_per_gpu,
+        watts_per_core: settings.watts_per_core,
+    }
+}
+
+/// Tokens that a task reads, measuring left out.
+fn tokens(task: &Task, data_bytes: u64) -> u64 {
+    let once = data_bytes / BYTES_A_TOKEN;
+    let Some(training) = task.training() else {
+        return once;
+    };
+    let all = once.saturating_mul(u64::from(training.epochs));
+    match training.max_steps {
+        Some(steps) => {
+            let a_step = u64::from(training.batch_size) * u64::from(training.sequence_length);
+            all.min(u64::from(steps).saturating_mul(a_step))
+        }
+        None => all,
+    }
+}
+
+/// Operations: exactly by the shape of a model that is made anew, else with a weight for every byte of the base.
+fn flop(task: &Task, tokens: u64, base_bytes: u64) -> f64 {
+    if let Task::Pretrain {
+        shape, training, ..
+    } = task
+    {
+        let heads = u64::from(shape.heads.max(1));
+        let shape = Shape {
+            vocabulary: u64::from(shape.vocabulary),
+            width: u64::from(shape.width),
+            inner_width: u64::from(shape.inner_width),
+            layers: u64::from(shape.layers),
+            heads,
+            key_value_heads: u64::from(shape.key_value_heads),
+            head_width: u64::from(shape.width) / heads,
+            is_tied: shape.tied_embeddings,
+        };
+        let settings = Settings {
+            method: Method::Full,
+            batch_size: u64::from(training.batch_size),
+            sequence_length: u64::from(training.sequence_length),
+            accumulate: u64::from(training.accumulate),
+            recompute: Recompute::Auto,
+            is_half: false,
+            keeps_best: training.keep_best,
+            base_bytes: 0,
+            data_tokens: tokens,
+        };
+        let all = Work {
+            tokens,
+            measured_tokens: 0,
+        };
+        return work(&shape, &settings, all);
+    }
+    let a_token = if task.training().is_some() { 6.0 } else { 2.0 };
+    a_token * base_bytes as f64 * tokens as f64
+}

@@ -1,0 +1,115 @@
+//! Estimates, and the speeds that they come from.
+
+use job_contract::Task;
+use sqlx::PgConnection;
+
+use super::super::estimate::Estimate;
+use crate::{
+    budgets::Cost,
+    db::{StoreError, WriteTx},
+    ids::{JobId, ModelId},
+};
+
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Keeps what a job is expected to need.
+pub(in super::super) async fn insert_estimate(
+    tx: &mut WriteTx<'_>,
+    job: JobId,
+    estimate: &Estimate,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    let basis = if estimate.is_measured {
+        "measured"
+    } else {
+        "default"
+    };
+    sqlx::query!(
+        "INSERT INTO job_estimates (job_id, place, basis, tokens, flop, seconds, milli_sbu, joules, made_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        job.0,
+        estimate.place,
+        basis,
+        int(estimate.tokens),
+        estimate.flop,
+        int(estimate.cost.seconds),
+        int(estimate.cost.milli_sbu),
+        int(estimate.cost.joules),
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a job was expected to need.
+pub(in super::super) async fn estimate(
+    conn: &mut PgConnection,
+    job: JobId,
+) -> Result<Option<Estimate>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT place, basis, tokens, flop, seconds, milli_sbu, joules FROM job_estimates WHERE job_id = $1",
+        job.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Estimate {
+        place: row.place,
+        is_measured: row.basis == "measured",
+        tokens: row.tokens.unsigned_abs(),
+        flop: row.flop,
+        cost: Cost {
+            seconds: row.seconds.unsigned_abs(),
+            milli_sbu: row.milli_sbu.unsigned_abs(),
+            joules: row.joules.unsigned_abs(),
+            ..Cost::default()
+        },
+    }))
+}
+
+/// How fast jobs were.
+pub(in super::super) struct Speed {
+    pub(in super::super) flop_per_token: f64,
+    pub(in super::super) flop_per_second: f64,
+}
+
+/// How fast the last twenty jobs of this kind on this base were at a place; none where there were none.
+pub(in super::super) async fn speed(
+    conn: &mut PgConnection,
+    place: &str,
+    base: ModelId,
+    task: &Task,
+) -> Result<Option<Speed>, StoreError> {
+    let task = serde_json::to_value(task).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let kind = task
+        .get("kind")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
+    let row = sqlx::query!(
+        r#"SELECT sum(flop) / nullif(sum(tokens), 0) AS flop_per_token, sum(flop) / nullif(sum(seconds), 0) AS flop_per_second
+           FROM (SELECT (a.outcome ->> 'flop')::float8 AS flop, (a.outcome ->> 'tokens_trained')::float8 AS tokens,
+                        (a.outcome ->> 'wall_seconds')::float8 AS seconds
+                 FROM attempts a JOIN jobs j ON j.id = a.job_id
+                 WHERE a.status = 'succeeded' AND a.backend = $1 AND j.base_model_id = $2 AND j.task ->> 'kind' = $3
+                   AND a.outcome ->> 'resumed_from_step' IS NULL
+                 ORDER BY a.ended_at DESC LIMIT 20) latest"#,
+        place,
+        base.0,
+        kind,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(match (row.flop_per_token, row.flop_per_second) {
+        (Some(flop_per_token), Some(flop_per_second))
+            if flop_per_token > 0.0 && flop_per_second > 0.0 =>
+        {
+            Some(Speed {
+                flop_per_token,
+                flop_per_second,
+            })
+        }
+        _ => None,
+    })
+}
