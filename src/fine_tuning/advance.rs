@@ -2,17 +2,15 @@
 //! step is found done where it was done before, so that a worker may end anywhere and another may go on.
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use super::{
+    change::{self, end, failed, wait, withdrawn},
     create::{Written, wanted},
     examine::{self, ExamineError},
     file::{problems, said},
-    happened::Happened,
-    ids::Of,
     job::{Failed, Phase, TuningJob, WaitsFor},
     resolve,
-    store::{self, events::NewEvent, jobs::NamedVersion},
+    store::{self, seen::NamedVersion},
     tell,
 };
 use crate::{
@@ -25,7 +23,6 @@ use crate::{
     objects::ObjectStore,
     permissions::Rule,
     policy::{self, Action, Actor, Scope},
-    webhooks,
 };
 
 /// Why a job could not be taken on; trying again later may help.
@@ -172,7 +169,7 @@ async fn forward(
     let mut waits_for = Vec::new();
     let mut documents = 0;
     for (param, version) in job.versions() {
-        let Some(found) = store::jobs::version(&mut conn, Some(version), (None, None)).await?
+        let Some(found) = store::seen::version(&mut conn, Some(version), (None, None)).await?
         else {
             continue;
         };
@@ -298,15 +295,6 @@ async fn missing_rules(
     Ok(rules)
 }
 
-fn failed(code: &str, message: &str) -> Failed {
-    Failed {
-        code: code.into(),
-        message: message.into(),
-        param: None,
-        problems: Vec::new(),
-    }
-}
-
 /// Asks the portal for the job, in the name of who asked for it here.
 async fn request(
     db: &Db,
@@ -348,141 +336,5 @@ async fn request(
             Err(error) => return Err(AdvanceError::Change(error.to_string())),
         }
     }
-    change(
-        db,
-        job,
-        Change {
-            kind: "fine_tuning.job_requested",
-            facts: json!({ "resolved": resolved }),
-            events: vec![],
-            to: To::Requested(resolved),
-        },
-    )
-    .await
-}
-
-async fn wait(db: &Db, job: &TuningJob, waits_for: Vec<WaitsFor>) -> Result<(), AdvanceError> {
-    if job.phase == Phase::Waiting && job.waits_for == waits_for {
-        return Ok(());
-    }
-    let who: Vec<&str> = waits_for.iter().map(|one| one.by.as_str()).collect();
-    let event = NewEvent {
-        level: "info",
-        message: format!("Waiting for approval by: {}", who.join(", ")),
-        data: Some(json!({
-            "code": "approval.requested",
-            "approvers": waits_for,
-            "url": waits_for.first().map(|one| one.url.clone()),
-        })),
-    };
-    change(
-        db,
-        job,
-        Change {
-            kind: "fine_tuning.job_waits",
-            facts: json!({ "waits_for": waits_for }),
-            events: vec![event],
-            to: To::Waiting(waits_for),
-        },
-    )
-    .await
-}
-
-async fn end(db: &Db, job: &TuningJob, failed: Failed) -> Result<(), AdvanceError> {
-    let event = NewEvent {
-        level: "error",
-        message: failed.message.clone(),
-        data: Some(json!({
-            "code": failed.code, "param": failed.param, "problems": failed.problems,
-        })),
-    };
-    change(
-        db,
-        job,
-        Change {
-            kind: "fine_tuning.job_failed",
-            facts: json!({ "code": failed.code, "param": failed.param }),
-            events: vec![event],
-            to: To::Ended(Phase::Failed, Some(failed)),
-        },
-    )
-    .await
-}
-
-async fn withdrawn(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
-    let event = NewEvent {
-        level: "warn",
-        message: "The data were withdrawn; the job is cancelled.".into(),
-        data: Some(json!({ "code": "data_withdrawn" })),
-    };
-    change(
-        db,
-        job,
-        Change {
-            kind: "fine_tuning.job_cancelled",
-            facts: json!({ "reason": "data_withdrawn" }),
-            events: vec![event],
-            to: To::Ended(Phase::Cancelled, None),
-        },
-    )
-    .await
-}
-
-struct Change {
-    kind: &'static str,
-    facts: serde_json::Value,
-    events: Vec<NewEvent>,
-    to: To,
-}
-
-enum To {
-    Waiting(Vec<WaitsFor>),
-    Requested(openai_api::Hyperparameters),
-    Ended(Phase, Option<Failed>),
-}
-
-/// Makes a change of a job that is still as it was read.
-async fn change(db: &Db, job: &TuningJob, change: Change) -> Result<(), AdvanceError> {
-    let system = Actor::system();
-    let mut tx = db.write(&system).await?;
-    let Some(now) = store::jobs::lock(&mut tx, job.id).await? else {
-        return Ok(());
-    };
-    if now.phase != job.phase || now.waits_for != job.waits_for {
-        return Ok(());
-    }
-    let permit = policy::check(&system, Action::RunSystem, &Scope::of(job.institution))
-        .map_err(|error| AdvanceError::Change(error.to_string()))?;
-    let Change {
-        kind,
-        facts,
-        events,
-        to,
-    } = change;
-    match &to {
-        To::Waiting(waits_for) => store::jobs::set_waiting(&mut tx, job.id, waits_for).await?,
-        To::Requested(resolved) => store::jobs::set_requested(&mut tx, job.id, resolved).await?,
-        To::Ended(phase, error) => {
-            store::jobs::set_ended(&mut tx, job.id, (*phase, error.as_ref())).await?;
-        }
-    }
-    store::events::insert(&mut tx, job.id, &events).await?;
-    let heard = match &to {
-        To::Waiting(_) => Some(webhooks::Kind::ApprovalRequested),
-        To::Requested(_) => None,
-        To::Ended(Phase::Failed, _) => Some(webhooks::Kind::JobFailed),
-        To::Ended(..) => Some(webhooks::Kind::JobCancelled),
-    };
-    if let Some(heard) = heard {
-        webhooks::tell(&mut tx, job.institution, heard, &tell::about(job)).await?;
-    }
-    let happened = Happened {
-        kind,
-        subject: ("job", job.id.0),
-        institution: job.institution,
-        facts: json!({ "job": job.id, "id": Of::Job.id(job.id.0), "more": facts }),
-    };
-    tx.record(&happened).map_err(Written::from)?;
-    tx.commit(permit).await.map_err(Written::from)?;
-    Ok(())
+    change::requested(db, job, resolved).await
 }

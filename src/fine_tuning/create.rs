@@ -11,11 +11,7 @@ use super::{
     happened::Happened,
     ids::Of,
     job::{Phase, TuningJob},
-    store::{
-        self,
-        events::NewEvent,
-        jobs::{NamedVersion, Request},
-    },
+    store::{self, events::NewEvent, jobs::Request, seen::NamedVersion},
     tell,
 };
 use crate::{
@@ -220,7 +216,7 @@ async fn named(
         })?;
         let dataset: DatasetId = dataset.parse().map_err(|_| missing())?;
         let number: i32 = number.parse().map_err(|_| missing())?;
-        let found = store::jobs::version(&mut conn, None, (Some(dataset), Some(number)))
+        let found = store::seen::version(&mut conn, None, (Some(dataset), Some(number)))
             .await
             .map_err(refused)?
             .ok_or_else(missing)?;
@@ -242,7 +238,7 @@ async fn named(
         .await
         .map_err(refused)?
         .ok_or_else(missing)?;
-    store::jobs::version(&mut conn, Some(file.version), (None, None))
+    store::seen::version(&mut conn, Some(file.version), (None, None))
         .await
         .map_err(refused)?
         .ok_or_else(missing)

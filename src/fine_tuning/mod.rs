@@ -6,6 +6,7 @@
 
 mod advance;
 mod ask;
+mod change;
 mod create;
 mod events;
 mod examine;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::{
     ids::Of,
     job::{Phase, TuningJob},
-    store::{self, jobs::Work},
+    store::{self, seen::Work},
 };
 use crate::{
     config::Config,
@@ -73,12 +73,12 @@ pub(super) async fn as_wire(
         _ => None,
     };
     let work = match &job {
-        Some(_) => Some(store::jobs::work(conn, row.id, row.training_version).await?),
+        Some(_) => Some(store::seen::work(conn, row.id, row.training_version).await?),
         None => None,
     };
     let mut manifests = Vec::new();
     for (_, version) in row.versions() {
-        let found = store::jobs::version(conn, Some(version), (None, None)).await?;
+        let found = store::seen::version(conn, Some(version), (None, None)).await?;
         manifests.extend(found.and_then(|one| one.manifest_sha256));
     }
     let (status, error, reason) = status_of(row, job.as_ref());

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::job::{Failed, Phase, TuningJob, WaitsFor};
 use crate::{
     db::{CorruptRow, MeterTx, StoreError, WriteTx},
-    ids::{ApiKeyId, DatasetId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
+    ids::{ApiKeyId, DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
 };
 
 struct Row {
@@ -372,109 +372,6 @@ pub(in super::super) async fn set_told(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// A dataset version that a job names, and where it stands.
-pub(in super::super) struct NamedVersion {
-    pub(in super::super) id: DatasetVersionId,
-    pub(in super::super) dataset: DatasetId,
-    pub(in super::super) institution: InstitutionId,
-    pub(in super::super) institution_name: String,
-    pub(in super::super) status: String,
-    pub(in super::super) is_published: bool,
-    pub(in super::super) manifest_sha256: Option<String>,
-    pub(in super::super) documents: i64,
-    /// The reviews of the submission that stands, which said yes.
-    pub(in super::super) approved: Vec<String>,
-    /// Why it was rejected or returned, where it was.
-    pub(in super::super) reason: Option<String>,
-}
-
-/// One version by its id, or by its dataset and number.
-pub(in super::super) async fn version(
-    conn: &mut PgConnection,
-    id: Option<DatasetVersionId>,
-    (dataset, number): (Option<DatasetId>, Option<i32>),
-) -> Result<Option<NamedVersion>, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT v.id, v.dataset_id, d.institution_id, i.name, v.status, v.manifest_sha256,
-                  EXISTS (SELECT 1 FROM dataset_versions p
-                          WHERE p.dataset_id = d.id AND 'approved' IN (p.status, p.withdrawn_from)) AS "is_published!",
-                  (SELECT coalesce(sum(f.documents), 0)::bigint FROM dataset_files f
-                   WHERE f.dataset_version_id = v.id AND f.state = 'ready') AS "documents!",
-                  ARRAY(SELECT r.kind FROM reviews r
-                        WHERE r.dataset_version_id = v.id AND r.submitted_at = v.submitted_at
-                          AND r.decision = 'approved') AS "approved!",
-                  (SELECT r.reason FROM reviews r
-                   WHERE r.dataset_version_id = v.id AND r.submitted_at = v.submitted_at AND r.decision <> 'approved'
-                   LIMIT 1) AS reason
-           FROM dataset_versions v JOIN datasets d ON d.id = v.dataset_id JOIN institutions i ON i.id = d.institution_id
-           WHERE v.id = $1 OR (v.dataset_id = $2 AND v.number = $3)"#,
-        id.map(|id| id.0),
-        dataset.map(|id| id.0),
-        number,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| NamedVersion {
-        id: DatasetVersionId(row.id),
-        dataset: DatasetId(row.dataset_id),
-        institution: InstitutionId(row.institution_id),
-        institution_name: row.name,
-        status: row.status,
-        is_published: row.is_published,
-        manifest_sha256: row.manifest_sha256,
-        documents: row.documents,
-        approved: row.approved,
-        reason: row.reason,
-    }))
-}
-
-/// What the portal knows of a job that runs or ran, beside its row.
-pub(in super::super) struct Work {
-    pub(in super::super) tokens: Option<i64>,
-    pub(in super::super) seconds_left: Option<i64>,
-    pub(in super::super) last_step_at: Option<DateTime<Utc>>,
-    pub(in super::super) phase: Option<String>,
-    pub(in super::super) backend: Option<String>,
-    pub(in super::super) handle: Option<String>,
-    pub(in super::super) policy_sha256: Option<String>,
-    pub(in super::super) rules: Option<serde_json::Value>,
-}
-
-pub(in super::super) async fn work(
-    conn: &mut PgConnection,
-    id: JobId,
-    training: DatasetVersionId,
-) -> Result<Work, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT (SELECT sum(t.tokens)::bigint FROM tokens_read t JOIN attempts s ON s.id = t.attempt_id
-                   WHERE s.job_id = $1 AND s.status = 'succeeded') AS tokens,
-                  l.phase AS "phase?", l.backend AS "backend?", l.handle AS "handle?",
-                  e.occurred_at AS "last_step_at?", (e.event ->> 'seconds_left')::bigint AS seconds_left,
-                  u.policy_sha256 AS "policy_sha256?", u.verdict AS "rules?"
-           FROM (SELECT 1) one
-           LEFT JOIN LATERAL (SELECT id, phase, backend, handle FROM attempts WHERE job_id = $1
-                              ORDER BY number DESC LIMIT 1) l ON true
-           LEFT JOIN LATERAL (SELECT occurred_at, event FROM job_events
-                              WHERE attempt_id = l.id AND event ->> 'event' = 'step'
-                              ORDER BY number DESC LIMIT 1) e ON true
-           LEFT JOIN dataset_uses u ON u.attempt_id = l.id AND u.dataset_version_id = $2"#,
-        id.0,
-        training.0,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Work {
-        tokens: row.tokens,
-        seconds_left: row.seconds_left,
-        last_step_at: row.last_step_at,
-        phase: row.phase,
-        backend: row.backend,
-        handle: row.handle,
-        policy_sha256: row.policy_sha256,
-        rules: row.rules,
-    })
 }
 
 /// Nothing happens to it any more.

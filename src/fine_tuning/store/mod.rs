@@ -4,4 +4,5 @@ pub(super) mod events;
 pub(super) mod files;
 pub(super) mod jobs;
 pub(super) mod permissions;
+pub(super) mod seen;
 pub(super) mod uploads;
