@@ -210,11 +210,7 @@ pub fn chores() -> Vec<Chore<Ports>> {
     chores.push(Chore {
         name: "fine_tuning.advance",
         every: Duration::from_secs(1),
-        run: |ports| {
-            Box::pin(async {
-                Ok(fine_tuning::sweep(&ports.db, &ports.objects, &ports.config).await?)
-            })
-        },
+        run: |ports| Box::pin(async { Ok(fine_tuning::sweep(ports).await?) }),
     });
     chores.push(Chore {
         name: "fine_tuning.uploads",

@@ -15,12 +15,12 @@ use super::{
 };
 use crate::{
     accounts,
+    app::Ports,
     config::Config,
     datasets::{self, FileState, SubmitError},
     db::{Db, StoreError},
     ids::{DatasetVersionId, JobId},
     jobs::{self, Given, JobError},
-    objects::ObjectStore,
     permissions::Rule,
     policy::{self, Action, Actor, Scope},
 };
@@ -61,31 +61,27 @@ impl From<ExamineError> for AdvanceError {
 ///
 /// # Errors
 /// Where the database is away. What is wrong with one job holds up no other.
-pub async fn sweep(db: &Db, objects: &ObjectStore, config: &Config) -> Result<(), AdvanceError> {
-    let mut conn = db.read().await?;
+pub async fn sweep(ports: &Ports) -> Result<(), AdvanceError> {
+    let mut conn = ports.db.read().await?;
     let open = store::jobs::open(&mut conn).await?;
     drop(conn);
     for id in open {
-        if let Err(error) = one(db, objects, config, id).await {
+        if let Err(error) = one(ports, id).await {
             tracing::warn!(job = %id, %error, "a fine-tuning job could not be taken on");
         }
     }
     Ok(())
 }
 
-async fn one(
-    db: &Db,
-    objects: &ObjectStore,
-    config: &Config,
-    id: JobId,
-) -> Result<(), AdvanceError> {
+async fn one(ports: &Ports, id: JobId) -> Result<(), AdvanceError> {
+    let (db, config) = (&ports.db, &ports.config);
     let mut conn = db.read().await?;
     let Some(job) = store::jobs::find(&mut conn, id).await? else {
         return Ok(());
     };
     drop(conn);
     match job.phase {
-        Phase::Validating | Phase::Waiting => forward(db, objects, config, &job).await,
+        Phase::Validating | Phase::Waiting => forward(ports, &job).await,
         Phase::Requested => tell::tell(db, config, &job).await,
         Phase::Cancelled => settle(db, &job).await,
         Phase::Failed => Ok(()),
@@ -114,12 +110,8 @@ async fn settle(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
     Ok(())
 }
 
-async fn forward(
-    db: &Db,
-    objects: &ObjectStore,
-    config: &Config,
-    job: &TuningJob,
-) -> Result<(), AdvanceError> {
+async fn forward(ports: &Ports, job: &TuningJob) -> Result<(), AdvanceError> {
+    let (db, config) = (&ports.db, &ports.config);
     let mut conn = db.read().await?;
     let actor = accounts::actor_in(&mut conn, job.created_by, job.institution, db.now()).await?;
     let own = Scope::of(job.institution).requested_by(Some(job.created_by));
@@ -148,7 +140,7 @@ async fn forward(
             }
         }
         if job.examined_at.is_none() {
-            let found = examine::examine(objects, &file, &job.method).await?;
+            let found = examine::examine(&ports.objects, &file, &job.method).await?;
             if let Some(message) = found.said() {
                 let mut failed = failed("invalid_file_format", &message);
                 failed.param = Some(param.into());
@@ -185,7 +177,7 @@ async fn forward(
     }
     drop(conn);
     if waits_for.is_empty() {
-        request(db, config, (job, &actor), documents).await
+        request(ports, (job, &actor), documents).await
     } else {
         wait(db, job, waits_for).await
     }
@@ -297,11 +289,11 @@ async fn missing_rules(
 
 /// Asks the portal for the job, in the name of who asked for it here.
 async fn request(
-    db: &Db,
-    config: &Config,
+    ports: &Ports,
     (job, actor): (&TuningJob, &Actor),
     documents: i64,
 ) -> Result<(), AdvanceError> {
+    let db = &ports.db;
     let resolved = resolve::resolve(&job.method, documents);
     let is_there = jobs::find_visible(db, &Actor::system(), job.id)
         .await?
@@ -313,7 +305,7 @@ async fn request(
             seed: job.wish.seed,
             validation: job.validation_version,
         };
-        match jobs::request_as(db, actor, &draft, config.training.location, given).await {
+        match jobs::request_as(db, actor, &draft, &ports.compute, given).await {
             Ok(_) => {}
             // Something fell between looking and asking: the next look says what.
             Err(JobError::NotPermitted(_)) => return Ok(()),

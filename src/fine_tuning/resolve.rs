@@ -47,6 +47,8 @@ pub(super) fn draft(job: &TuningJob, resolved: &Hyperparameters) -> Draft {
         base: job.base,
         versions,
         task: task(wish, &job.method, resolved),
+        place: None,
+        time_limit_seconds: None,
     }
 }
 

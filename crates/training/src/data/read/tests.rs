@@ -211,7 +211,9 @@ fn a_quotation_mark_that_is_never_closed_takes_no_memory() {
     assert_eq!(rows, [(2, text("een"))]);
     assert_eq!(
         problems,
-        ["data.jsonl, line 2: a record of more than 16 MiB begins after this line; close its quotation marks"]
+        [
+            "data.jsonl, line 2: a record of more than 16 MiB begins after this line; close its quotation marks"
+        ]
     );
     // Long files of short records are read to their end.
     let many = "text\n".to_owned() + &"een twee drie\n".repeat(2_000_000);
