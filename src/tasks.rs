@@ -210,7 +210,17 @@ pub fn chores() -> Vec<Chore<Ports>> {
     chores.push(Chore {
         name: "fine_tuning.advance",
         every: Duration::from_secs(1),
-        run: |ports| Box::pin(async { Ok(fine_tuning::sweep(ports).await?) }),
+        run: |ports| {
+            Box::pin(async {
+                let ports = fine_tuning::Ports {
+                    db: &ports.db,
+                    objects: &ports.objects,
+                    config: &ports.config,
+                    compute: &ports.compute,
+                };
+                Ok(fine_tuning::sweep(ports).await?)
+            })
+        },
     });
     chores.push(Chore {
         name: "fine_tuning.uploads",

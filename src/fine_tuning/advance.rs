@@ -15,12 +15,12 @@ use super::{
 };
 use crate::{
     accounts,
-    app::Ports,
     config::Config,
     datasets::{self, FileState, SubmitError},
     db::{Db, StoreError},
     ids::{DatasetVersionId, JobId},
-    jobs::{self, Given, JobError},
+    jobs::{self, Compute, Given, JobError},
+    objects::ObjectStore,
     permissions::Rule,
     policy::{self, Action, Actor, Scope},
 };
@@ -57,11 +57,20 @@ impl From<ExamineError> for AdvanceError {
     }
 }
 
+/// What it takes to take a job on.
+#[derive(Clone, Copy)]
+pub struct Ports<'a> {
+    pub db: &'a Db,
+    pub objects: &'a ObjectStore,
+    pub config: &'a Config,
+    pub compute: &'a Compute,
+}
+
 /// Looks at every job that something can still happen to.
 ///
 /// # Errors
 /// Where the database is away. What is wrong with one job holds up no other.
-pub async fn sweep(ports: &Ports) -> Result<(), AdvanceError> {
+pub async fn sweep(ports: Ports<'_>) -> Result<(), AdvanceError> {
     let mut conn = ports.db.read().await?;
     let open = store::jobs::open(&mut conn).await?;
     drop(conn);
@@ -73,8 +82,8 @@ pub async fn sweep(ports: &Ports) -> Result<(), AdvanceError> {
     Ok(())
 }
 
-async fn one(ports: &Ports, id: JobId) -> Result<(), AdvanceError> {
-    let (db, config) = (&ports.db, &ports.config);
+async fn one(ports: Ports<'_>, id: JobId) -> Result<(), AdvanceError> {
+    let (db, config) = (ports.db, ports.config);
     let mut conn = db.read().await?;
     let Some(job) = store::jobs::find(&mut conn, id).await? else {
         return Ok(());
@@ -110,8 +119,8 @@ async fn settle(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
     Ok(())
 }
 
-async fn forward(ports: &Ports, job: &TuningJob) -> Result<(), AdvanceError> {
-    let (db, config) = (&ports.db, &ports.config);
+async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> {
+    let (db, config) = (ports.db, ports.config);
     let mut conn = db.read().await?;
     let actor = accounts::actor_in(&mut conn, job.created_by, job.institution, db.now()).await?;
     let own = Scope::of(job.institution).requested_by(Some(job.created_by));
@@ -140,7 +149,7 @@ async fn forward(ports: &Ports, job: &TuningJob) -> Result<(), AdvanceError> {
             }
         }
         if job.examined_at.is_none() {
-            let found = examine::examine(&ports.objects, &file, &job.method).await?;
+            let found = examine::examine(ports.objects, &file, &job.method).await?;
             if let Some(message) = found.said() {
                 let mut failed = failed("invalid_file_format", &message);
                 failed.param = Some(param.into());
@@ -289,11 +298,11 @@ async fn missing_rules(
 
 /// Asks the portal for the job, in the name of who asked for it here.
 async fn request(
-    ports: &Ports,
+    ports: Ports<'_>,
     (job, actor): (&TuningJob, &Actor),
     documents: i64,
 ) -> Result<(), AdvanceError> {
-    let db = &ports.db;
+    let db = ports.db;
     let resolved = resolve::resolve(&job.method, documents);
     let is_there = jobs::find_visible(db, &Actor::system(), job.id)
         .await?
@@ -305,7 +314,7 @@ async fn request(
             seed: job.wish.seed,
             validation: job.validation_version,
         };
-        match jobs::request_as(db, actor, &draft, &ports.compute, given).await {
+        match jobs::request_as(db, actor, &draft, ports.compute, given).await {
             Ok(_) => {}
             // Something fell between looking and asking: the next look says what.
             Err(JobError::NotPermitted(_)) => return Ok(()),

@@ -24,4 +24,7 @@ mod tell;
 mod upload;
 pub mod web;
 
-pub use self::{advance::sweep, upload::sweep as sweep_uploads};
+pub use self::{
+    advance::{Ports, sweep},
+    upload::sweep as sweep_uploads,
+};
