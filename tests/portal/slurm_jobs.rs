@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -24,11 +25,14 @@ fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A port such that it and the next 40 are free, other than those that the tests of the compute crate begin with.
+/// A port such that it and the next 40 are free, other than those that the tests of the compute crate begin with. Each
+/// test of a process begins to look at a place of its own, so that two do not find the same.
 fn free_ports() -> u16 {
-    let seed = std::process::id() % 200;
+    static TESTS: AtomicU32 = AtomicU32::new(0);
+    let test = TESTS.fetch_add(1, Ordering::Relaxed);
+    let seed = std::process::id() + test * 67;
     (0..200_u32)
-        .map(|n| u16::try_from(20_000 + (seed + n * 37) % 200 * 50).unwrap())
+        .map(|n| u16::try_from(20_000 + (seed % 200 + n * 37) % 200 * 50).unwrap())
         .find(|port| (*port..port + 40).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
         .unwrap()
 }
