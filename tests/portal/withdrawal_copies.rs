@@ -119,9 +119,11 @@ async fn a_file_that_is_being_indexed_when_it_is_withdrawn_leaves_no_word() {
 #[actix_web::test]
 async fn a_file_that_is_not_there_holds_up_no_other_file_of_the_index() {
     let (app, first) = prepared().await;
-    let worker = app.work_until_stopped();
+    let (stop, worker) = app.work_until_ended();
     let second = given::approved_dataset(&app).await;
-    worker.cancel();
+    stop.cancel();
+    // Or it would find, and index, what is still there.
+    worker.await.unwrap();
     forget_all(&app).await;
     for key in objects_of(&app, first.version).await {
         for found in app.ports.objects.versions(&key).await.unwrap() {

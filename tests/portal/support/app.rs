@@ -8,6 +8,7 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use virtual_faculty::{
@@ -115,6 +116,13 @@ impl TestApp {
         let stop = self.stop.child_token();
         tokio::spawn(app::worker(&self.ports).run(stop.clone()));
         stop
+    }
+
+    /// Starts a worker in this process; it has ended when this is waited for after the token was cancelled.
+    pub(crate) fn work_until_ended(&self) -> (CancellationToken, JoinHandle<()>) {
+        let stop = self.stop.child_token();
+        let ends = tokio::spawn(app::worker(&self.ports).run(stop.clone()));
+        (stop, ends)
     }
 
     /// Connections to the portal's database as its owner, past the portal's own doors.
