@@ -15,6 +15,7 @@ model-name = Name
 model-kind = Kind
 model-kind-base = base model
 model-kind-adapter = fine-tuned model
+model-kind-whole = whole model
 model-family = Model family
 model-license = Licence
 model-created = Made

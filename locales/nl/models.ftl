@@ -15,6 +15,7 @@ model-name = Naam
 model-kind = Soort
 model-kind-base = basismodel
 model-kind-adapter = gefinetuned model
+model-kind-whole = heel model
 model-family = Modelfamilie
 model-license = Licentie
 model-created = Gemaakt

@@ -1,4 +1,4 @@
-//! Fine-tuning jobs: asked for, approved, dispatched to compute, followed to their one end.
+//! Training jobs: asked for, approved, dispatched to compute, followed to their one end.
 //!
 //! Who reads data does so by leave that is decided on at that moment: when a job is asked for, when it is
 //! dispatched (in the transaction that starts it), at each file, and once more when its model is registered.
@@ -24,6 +24,7 @@ mod made;
 mod progress;
 mod reads;
 mod request;
+mod settings;
 mod spec;
 mod status;
 mod stop;
@@ -43,6 +44,7 @@ pub use self::{
     error::JobError,
     job::{Attempt, Job, JobBrief},
     request::request,
+    settings::{Method, RawSettings},
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},
     verify::{Difference, Verification, verify_verdicts},

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     datasets::{self, Decision},
     db::{Db, StoreError},
-    ids::{DatasetVersionId, JobId},
+    ids::{DatasetVersionId, JobId, ModelId},
     models::{self, Kind, Model},
     permissions::{self, Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
@@ -35,12 +35,15 @@ pub async fn request(
     for version in &versions {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
-    if !models::lock_for_use(&mut tx, draft.base).await? {
-        return Err(JobError::UnknownBase);
-    }
-    let base = base(tx.conn(), draft).await?;
+    let base = match draft.base {
+        Some(base) if !models::lock_for_use(&mut tx, base).await? => {
+            return Err(JobError::UnknownBase);
+        }
+        Some(base) => Some(usable_base(tx.conn(), base).await?),
+        None => None,
+    };
     let now = tx.now();
-    let wanted = wanted(draft, &base, location);
+    let wanted = wanted(draft, base.as_ref(), location);
     let verdicts = verdicts(tx.conn(), actor, &draft.versions, &wanted, now).await?;
     if verdicts
         .iter()
@@ -60,12 +63,14 @@ pub async fn request(
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
         territory: draft.territory,
-        base: base.id,
-        base_name: base.name,
-        model_family: base.family,
+        base: base.as_ref().map(|base| base.id),
+        model_family: wanted.model_family.clone(),
+        base_name: base.map(|base| base.name).unwrap_or_default(),
         task: draft.task.clone(),
         // 31 bits of a fresh id: a JSON number everywhere.
-        seed: i64::from(id.0.as_fields().1) << 15 | i64::from(id.0.as_fields().2 & 0x7fff),
+        seed: draft.seed.unwrap_or_else(|| {
+            i64::from(id.0.as_fields().1) << 15 | i64::from(id.0.as_fields().2 & 0x7fff)
+        }),
         status: JobStatus::Submitted,
         status_code: None,
         status_message: None,
@@ -97,20 +102,26 @@ pub async fn request(
 }
 
 /// The base that a draft names, where it may be tuned.
-async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError> {
-    models::find(conn, draft.base)
+async fn usable_base(conn: &mut PgConnection, base: ModelId) -> Result<Model, JobError> {
+    models::find(conn, base)
         .await?
         .filter(|model| model.kind == Kind::Base && model.is_usable())
         .ok_or(JobError::UnknownBase)
 }
 
 /// What a draft asks of the permissions.
-pub(super) fn wanted(draft: &Draft, base: &Model, processing_location: Territory) -> Use {
+pub(super) fn wanted(
+    draft: &Draft,
+    base: Option<&Model>,
+    processing_location: Territory,
+) -> Use {
     Use {
         purpose: draft.purpose,
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
-        model_family: base.family.clone(),
+        model_family: base
+            .map_or(models::NEW_FAMILY, |base| base.family.as_str())
+            .to_owned(),
         processing_location,
         territory: draft.territory,
     }

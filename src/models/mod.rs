@@ -19,7 +19,7 @@ pub use self::{
     quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
     receipt::NoReceipt,
     register::{
-        BaseLicence, FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError,
+        BaseLicence, FromJob, JobFile, JobInput, JobPermission, Makes, NEW_FAMILY, NewBase, RegisterError,
         register_base, register_from_job,
     },
     release::{ReleaseError, ReleaseTo, release, retire},

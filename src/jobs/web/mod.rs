@@ -8,8 +8,10 @@ mod list;
 mod live;
 mod new;
 mod parts;
+mod settings;
 mod show;
 mod view;
+mod wizard;
 mod words;
 
 use actix_web::web::ServiceConfig;

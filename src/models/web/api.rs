@@ -9,7 +9,7 @@ use crate::{
     ids::ModelId,
     models::{
         deploy,
-        model::{Kind, Model},
+        model::Model,
         release, store,
     },
     policy::{self, Action, visible},
@@ -42,16 +42,12 @@ async fn act_json(
 }
 
 fn as_json(model: &Model, deployment: Option<&(String, Option<String>)>) -> serde_json::Value {
-    let (base, job) = match &model.kind {
-        Kind::Base => (None, None),
-        Kind::Adapter { base, job } => (Some(base), Some(job)),
-    };
     serde_json::json!({
         "id": model.id,
         "name": model.name,
-        "kind": if job.is_some() { "adapter" } else { "base" },
-        "base_model": base,
-        "job": job,
+        "kind": model.kind.name(),
+        "base_model": model.kind.base(),
+        "job": model.kind.job(),
         "family": model.family,
         "license": model.license,
         "status": model.status.name(),
