@@ -1,4 +1,5 @@
-//! One JSON object a line, in one of three shapes: a conversation, a prompt with its completion, or a text.
+//! One JSON object a line, in one of four shapes: a conversation, a prompt with its completion, a text, or a question
+//! with a better and a worse answer.
 
 use serde_json::{Map, Value};
 
@@ -79,6 +80,8 @@ fn characters_of_line(line: &[u8]) -> Result<u64, LineProblem> {
         Ok(text_of(&object, "prompt")? + text_of(&object, "completion")?)
     } else if object.contains_key("text") {
         text_of(&object, "text")
+    } else if object.contains_key("preferred_output") {
+        preference(&object)
     } else {
         Err(LineProblem::UnknownShape)
     }
@@ -106,6 +109,33 @@ fn conversation(messages: &Value) -> Result<u64, LineProblem> {
         Ok(characters)
     } else {
         Err(LineProblem::NoAnswer)
+    }
+}
+
+/// Each of the three may be messages or plain text.
+fn preference(object: &Map<String, Value>) -> Result<u64, LineProblem> {
+    let mut characters = 0;
+    for field in ["input", "preferred_output", "non_preferred_output"] {
+        let messages = match object.get(field) {
+            Some(Value::Object(input)) if field == "input" => input.get("messages"),
+            other => other,
+        };
+        characters += match messages {
+            Some(Value::Array(messages)) if !messages.is_empty() => {
+                messages.iter().map(turn).sum::<Result<u64, _>>()?
+            }
+            _ => text_of(object, field)?,
+        };
+    }
+    Ok(characters)
+}
+
+fn turn(message: &Value) -> Result<u64, LineProblem> {
+    let message = message.as_object().ok_or(LineProblem::UnknownShape)?;
+    match message.get("role").and_then(Value::as_str) {
+        Some("system" | "user" | "assistant") => text_of(message, "content"),
+        Some(role) => Err(LineProblem::UnknownRole { role: shown(role) }),
+        None => Err(no_text("role")),
     }
 }
 
@@ -137,25 +167,31 @@ mod tests {
     }
 
     #[test]
-    fn the_three_shapes_are_taken() {
+    fn the_shapes_are_taken() {
         let counts = check(concat!(
             r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"ü"},{"role":"assistant","content":"a"}]}"#,
             "\n",
             r#"{"prompt":"ab","completion":"cd","id":7}"#,
             "\r\n\n",
             r#"{"text":"abc"}"#,
+            "\n",
+            r#"{"input":{"messages":[{"role":"user","content":"q"}]},"preferred_output":[{"role":"assistant","content":"j"}],"non_preferred_output":"n"}"#,
         ));
         assert_eq!(
             counts,
             Ok(Counts {
-                documents: 3,
-                characters: 10
+                documents: 4,
+                characters: 13
             })
         );
     }
 
     #[test]
     fn each_fault_is_named() {
+        assert_eq!(
+            problem(r#"{"input":"q","preferred_output":"j"}"#),
+            no_text("non_preferred_output")
+        );
         assert_eq!(problem("[1]"), LineProblem::UnknownShape);
         assert_eq!(problem(r#"{"texts":"a"}"#), LineProblem::UnknownShape);
         assert_eq!(problem(r#"{"text":" "}"#), no_text("text"));

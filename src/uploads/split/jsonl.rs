@@ -74,20 +74,36 @@ fn read(line: &[u8]) -> Option<(String, DocumentHash)> {
     Some((all, hash.finish()))
 }
 
-/// The three shapes that are accepted, as `check` reads them.
+/// The shapes that are accepted, as `check` reads them.
 fn for_models(object: &Map<String, Value>) -> Option<Vec<&str>> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     if let Some(messages) = object.get("messages") {
-        messages
-            .as_array()?
-            .iter()
-            .map(|message| message.get("content").and_then(Value::as_str))
-            .collect()
+        contents(messages.as_array()?)
     } else if object.contains_key("prompt") || object.contains_key("completion") {
         Some(vec![text("prompt")?, text("completion")?])
+    } else if object.contains_key("preferred_output") {
+        let mut texts = Vec::new();
+        for field in ["input", "preferred_output", "non_preferred_output"] {
+            match object.get(field)? {
+                Value::String(text) => texts.push(text.as_str()),
+                Value::Array(messages) => texts.extend(contents(messages)?),
+                Value::Object(input) => {
+                    texts.extend(contents(input.get("messages")?.as_array()?)?);
+                }
+                _ => return None,
+            }
+        }
+        Some(texts)
     } else {
         Some(vec![text("text")?])
     }
+}
+
+fn contents(messages: &[Value]) -> Option<Vec<&str>> {
+    messages
+        .iter()
+        .map(|message| message.get("content").and_then(Value::as_str))
+        .collect()
 }
 
 fn collect(value: &Value, into: &mut String) {
