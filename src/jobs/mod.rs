@@ -7,6 +7,7 @@
 
 mod approve;
 mod artifact;
+mod clone;
 mod compute;
 mod conclude;
 mod data_used;

@@ -5,11 +5,12 @@ use askama::Template;
 
 use super::{
     super::{
-        Draft, JobError, RawDraft,
+        Draft, JobError, Method, RawDraft, RawSettings,
         draft::{territory, yes_no},
-        Method, RawSettings,
+        find_visible,
         request::{self, decide_now},
         settings::method,
+        store,
     },
     FormProblem, VerdictLine, wizard,
     words::{rules, verdict_line},
@@ -19,6 +20,7 @@ use crate::{
     datasets::{self, PublishedVersion},
     db::Db,
     error::{AppError, Say},
+    ids::JobId,
     models::{self, Model},
     permissions::{self, COUNTRIES, Recipients, Territory, Use},
     policy::{self, Action, Scope},
@@ -81,7 +83,11 @@ async fn blank(
     let query = request.query_string();
     let given: Fields =
         serde_html_form::from_str(query).map_err(|_| AppError::invalid("form-unreadable"))?;
-    let raw = or_fresh(draft_of(&given));
+    let from = given.iter().find(|(name, _)| name == "from");
+    let raw = match from {
+        Some((_, job)) => alike(&db, &page, job).await?,
+        None => or_fresh(draft_of(&given)),
+    };
     let shown = draw(&db, &page, raw, &FieldErrors::default(), location).await?;
     page.show(&shown)
 }
@@ -119,6 +125,17 @@ fn draft_of(fields: &Fields) -> RawDraft {
         batch_size: one("batch_size"),
         settings,
     }
+}
+
+/// The request that another job was asked for with.
+async fn alike(db: &Db, page: &Page, job: &str) -> Result<RawDraft, AppError> {
+    let id: JobId = job.parse().map_err(|_| AppError::NotFound)?;
+    let job = find_visible(db, page.actor(), id)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let mut conn = db.read().await?;
+    let versions = store::input_versions(&mut conn, job.id).await?;
+    Ok(RawDraft::of(&job, &versions))
 }
 
 /// A form as it is first shown, with what was given.

@@ -6,12 +6,13 @@ use super::{
     super::{
         job::Job,
         status::{AttemptStatus, JobStatus},
+        tell::phase_name,
     },
     Fact,
     live::station,
     settings,
     view::View,
-    words::decimal,
+    words::{cause_key, decimal},
 };
 use crate::{
     models::Model,
@@ -58,7 +59,10 @@ pub(super) fn phases(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<PhaseSt
             note: match *name {
                 "requested" => said(Some(job.requested_at)),
                 "approved" => said(job.approved_at),
-                "running" => said(started),
+                "running" => match (job.status, view.progress.phase) {
+                    (JobStatus::Running, Some(phase)) => lang.t(&format!("jobs-now-{}", phase_name(phase))),
+                    _ => said(started),
+                },
                 "done" if broken.is_none() => said(job.ended_at),
                 _ => String::new(),
             },
@@ -238,6 +242,8 @@ pub(super) struct AttemptRow {
     pub(super) begun_exact: String,
     pub(super) ended: String,
     pub(super) code: String,
+    /// Why it ended so, in plain words.
+    pub(super) cause: String,
 }
 
 pub(super) fn attempts(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<AttemptRow> {
@@ -260,6 +266,12 @@ pub(super) fn attempts(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<Attem
                 .map(|at| moment(lang, now, at))
                 .unwrap_or_default(),
             code: attempt.failure_code.clone().unwrap_or_default(),
+            cause: attempt
+                .failure_code
+                .as_deref()
+                .and_then(cause_key)
+                .map(|key| lang.t(key))
+                .unwrap_or_default(),
         })
         .collect()
 }
