@@ -198,6 +198,8 @@ pub enum Action {
     ViewModel,
     ReleaseModel,
     DeployModel,
+    /// Take the files of a released model along.
+    DownloadModel,
     RegisterBaseModel,
     /// State who provides the models and how they may be used.
     DescribeProvider,
@@ -268,6 +270,7 @@ impl Action {
         Self::ViewModel,
         Self::ReleaseModel,
         Self::DeployModel,
+        Self::DownloadModel,
         Self::RegisterBaseModel,
         Self::DescribeProvider,
         Self::PrepareDisclosure,
@@ -400,6 +403,8 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::CancelJob => here(&[Researcher, Manager])
             .or_else(|denied| platform(&[Operator, Admin, System]).map_err(|_| denied)),
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
+        Action::DownloadModel => here(&[Manager, Researcher])
+            .or_else(|denied| platform(&[Operator]).map_err(|_| denied)),
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
         Action::DescribeProvider => platform(&[Admin]),
         Action::PrepareDisclosure => platform(&[Operator]),

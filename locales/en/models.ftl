@@ -59,6 +59,7 @@ event-models-registered = Model registered
 event-models-released = Model released
 event-models-retired = Model retired
 event-models-deployed = Model deployed
+event-models-downloaded = A file of a model was downloaded
 event-models-stopped = Model stopped
 model-release-to = Who may receive the model?
 model-release-hint = It cannot go further than its lineage allows.

@@ -59,6 +59,7 @@ event-models-registered = Model geregistreerd
 event-models-released = Model vrijgegeven
 event-models-retired = Model buiten gebruik gesteld
 event-models-deployed = Model in gebruik genomen
+event-models-downloaded = Een bestand van een model is gedownload
 event-models-stopped = Model gestopt
 model-release-to = Wie mag het model ontvangen?
 model-release-hint = Verder dan de herkomst toestaat kan niet.

@@ -1,6 +1,7 @@
 //! Models: the bases that may be tuned, what came out of jobs, their receipts and where they are served.
 
 mod deploy;
+mod download;
 #[cfg(test)]
 mod golden;
 mod model;

@@ -10,7 +10,7 @@ use crate::{
     error::AppError,
     ids::ModelId,
     models::{
-        deploy,
+        deploy, download,
         model::{Kind, Model, Status},
         release,
         scope::{DistributionScope, Limit, LimitKind, binding},
@@ -91,6 +91,8 @@ struct FileRow {
     name: String,
     size: String,
     sha256: String,
+    /// Where it is fetched, for those who may.
+    href: Option<String>,
 }
 
 /// A file that the receipt names, to download.
@@ -200,6 +202,7 @@ async fn show(
         });
     }
     let stations = stations(&page, &model);
+    let may_download = download::may(page.actor(), &model);
     let scope = scope_box(&page, &store::limits(&mut conn, model.id).await?);
     let evidence = evidence::materials(&mut conn, model.id)
         .await?
@@ -241,6 +244,8 @@ async fn show(
         files: files
             .into_iter()
             .map(|file| FileRow {
+                href: may_download
+                    .then(|| format!("/api/v1/models/{}/files/{}", model.id, file.name)),
                 name: file.name,
                 size: bytes(lang, file.size_bytes),
                 sha256: file.sha256,
