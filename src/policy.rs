@@ -403,8 +403,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::CancelJob => here(&[Researcher, Manager])
             .or_else(|denied| platform(&[Operator, Admin, System]).map_err(|_| denied)),
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
-        Action::DownloadModel => here(&[Manager, Researcher])
-            .or_else(|denied| platform(&[Operator]).map_err(|_| denied)),
+        Action::DownloadModel => {
+            here(&[Manager, Researcher]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
         Action::DescribeProvider => platform(&[Admin]),
         Action::PrepareDisclosure => platform(&[Operator]),

@@ -101,7 +101,11 @@ pub(super) async fn check(
         });
     }
     for needed in needed(task) {
-        match checked.iter().filter(|one| one.file.name == *needed).count() {
+        match checked
+            .iter()
+            .filter(|one| one.file.name == *needed)
+            .count()
+        {
             1 => {}
             0 => return Err(CallError::Invalid(format!("{needed} is missing"))),
             _ => return Err(CallError::Invalid(format!("{needed} is named twice"))),

@@ -110,11 +110,7 @@ async fn usable_base(conn: &mut PgConnection, base: ModelId) -> Result<Model, Jo
 }
 
 /// What a draft asks of the permissions.
-pub(super) fn wanted(
-    draft: &Draft,
-    base: Option<&Model>,
-    processing_location: Territory,
-) -> Use {
+pub(super) fn wanted(draft: &Draft, base: Option<&Model>, processing_location: Territory) -> Use {
     Use {
         purpose: draft.purpose,
         recipients: draft.recipients,

@@ -133,7 +133,15 @@ pub(super) const SHAPES: [(&str, ModelShape); 3] = [
 const USUAL_SHAPE: &str = "small";
 
 const fn shape(
-    [vocabulary, layers, width, heads, key_value_heads, inner_width, context_length]: [u32; 7],
+    [
+        vocabulary,
+        layers,
+        width,
+        heads,
+        key_value_heads,
+        inner_width,
+        context_length,
+    ]: [u32; 7],
 ) -> ModelShape {
     ModelShape {
         vocabulary,
@@ -314,10 +322,7 @@ fn training(errors: &mut FieldErrors, method: Method, raw: &RawDraft) -> Trainin
     );
     let keep_best = switch(errors, ("keep_best", &settings.keep_best), false);
     let patience = at_will(errors, ("early_stop", &settings.early_stop), (1, 1000));
-    for (field, is_on) in [
-        ("keep_best", keep_best),
-        ("early_stop", patience.is_some()),
-    ] {
+    for (field, is_on) in [("keep_best", keep_best), ("early_stop", patience.is_some())] {
         if is_on && held_out_share <= 0.0 {
             errors.add(field, Say::new("jobs-needs-held-out"));
         }
@@ -355,7 +360,12 @@ fn training(errors: &mut FieldErrors, method: Method, raw: &RawDraft) -> Trainin
             0.0,
             (0.0, 1.0),
         ),
-        clip_norm: fraction(errors, ("clip_norm", &settings.clip_norm), 1.0, (0.01, 100.0)),
+        clip_norm: fraction(
+            errors,
+            ("clip_norm", &settings.clip_norm),
+            1.0,
+            (0.01, 100.0),
+        ),
         accumulate,
         packing: switch(errors, ("packing", &settings.packing), method.packs()),
         recompute: word(
@@ -572,7 +582,9 @@ mod tests {
             ("beta", |s| s.beta = "0".into()),
             ("alpha", |s| s.alpha = "NaN".into()),
             ("dropout", |s| s.dropout = "1".into()),
-            ("target_modules", |s| s.target_modules = vec!["lm_head".into()]),
+            ("target_modules", |s| {
+                s.target_modules = vec!["lm_head".into()]
+            }),
             ("schedule", |s| s.schedule = "step".into()),
             ("warmup_steps", |s| s.warmup_steps = "-1".into()),
             ("weight_decay", |s| s.weight_decay = "2".into()),
@@ -582,7 +594,9 @@ mod tests {
             ("precision", |s| s.precision = "f16".into()),
             ("recompute", |s| s.recompute = "often".into()),
             ("held_out_share", |s| s.held_out_share = "0.6".into()),
-            ("evaluate_every_steps", |s| s.evaluate_every_steps = "0".into()),
+            ("evaluate_every_steps", |s| {
+                s.evaluate_every_steps = "0".into()
+            }),
             ("canaries", |s| s.canaries = "101".into()),
             ("keep_best", |s| {
                 s.keep_best = "yes".into();

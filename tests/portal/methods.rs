@@ -127,7 +127,10 @@ async fn all_weights_of_a_base_become_a_whole_model_that_answers() {
     let base = given::tiny_base(&app).await;
     let data = given::approved_with(&app, permission()).await;
     let mut names = Vec::new();
-    for (method, purpose) in [("full", "fine_tuning"), ("continued", "continued_pretraining")] {
+    for (method, purpose) in [
+        ("full", "fine_tuning"),
+        ("continued", "continued_pretraining"),
+    ] {
         let (job, state) = done(
             &app,
             json!({
@@ -180,7 +183,10 @@ async fn a_model_is_trained_from_nothing_and_answers() {
         "shape": "tiny", "dataset_versions": [data.version], "epochs": 4, "sequence_length": 64,
     });
     let (job, state) = done(&app, wanted.clone()).await;
-    assert_eq!((&state["method"], &state["base_model"]), (&json!("pretrain"), &Value::Null));
+    assert_eq!(
+        (&state["method"], &state["base_model"]),
+        (&json!("pretrain"), &Value::Null)
+    );
     assert!(
         state["result"]["held_out_loss_after"].as_f64().unwrap()
             < state["result"]["held_out_loss_before"].as_f64().unwrap()
@@ -275,7 +281,10 @@ async fn adapters_learn_from_preferences() {
     )
     .await;
     assert_eq!(state["task"]["kind"], "dpo");
-    assert_eq!(state["task"]["lora"]["target_modules"], json!(["q_proj", "v_proj"]));
+    assert_eq!(
+        state["task"]["lora"]["target_modules"],
+        json!(["q_proj", "v_proj"])
+    );
     assert_eq!(state["task"]["training"]["schedule"], "cosine");
     assert!(
         state["result"]["held_out_loss_after"].as_f64().unwrap()
@@ -320,7 +329,11 @@ async fn a_permission_for_one_method_is_none_for_another_and_settings_are_bounde
             .await
             .unwrap();
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(refused.text.contains("jobs-not-permitted"), "{}", refused.text);
+        assert!(
+            refused.text.contains("jobs-not-permitted"),
+            "{}",
+            refused.text
+        );
         let page = researcher
             .get(&format!(
                 "/en/jobs/new?method={method}&dataset_versions={}",
@@ -336,9 +349,21 @@ async fn a_permission_for_one_method_is_none_for_another_and_settings_are_bounde
         ("lora", json!({ "base_model": null }), "base_model"),
         ("magic", json!({}), "method"),
         ("dpo", json!({ "beta": -1 }), "beta"),
-        ("lora", json!({ "target_modules": ["lm_head"] }), "target_modules"),
-        ("pretrain", json!({ "shape": "tiny", "sequence_length": 2048 }), "sequence_length"),
-        ("full", json!({ "keep_best": true, "held_out_share": 0 }), "keep_best"),
+        (
+            "lora",
+            json!({ "target_modules": ["lm_head"] }),
+            "target_modules",
+        ),
+        (
+            "pretrain",
+            json!({ "shape": "tiny", "sequence_length": 2048 }),
+            "sequence_length",
+        ),
+        (
+            "full",
+            json!({ "keep_best": true, "held_out_share": 0 }),
+            "keep_best",
+        ),
         ("lora", json!({ "accumulate": 5 }), "accumulate"),
         ("lora", json!({ "precision": "f64" }), "precision"),
     ];
@@ -351,7 +376,12 @@ async fn a_permission_for_one_method_is_none_for_another_and_settings_are_bounde
             .call(Method::POST, "/api/v1/jobs", Some(wanted))
             .await
             .unwrap();
-        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+        assert_eq!(
+            refused.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{}",
+            refused.text
+        );
         assert!(
             refused.text.contains(&format!("The field {field} ")),
             "{field}: {}",
@@ -361,7 +391,12 @@ async fn a_permission_for_one_method_is_none_for_another_and_settings_are_bounde
     let page = researcher
         .post_form(
             "/nl/jobs/new",
-            &[("method", "dpo"), ("beta", "x"), ("dropout", "2"), ("action", "send")],
+            &[
+                ("method", "dpo"),
+                ("beta", "x"),
+                ("dropout", "2"),
+                ("action", "send"),
+            ],
         )
         .await
         .unwrap();
@@ -369,6 +404,10 @@ async fn a_permission_for_one_method_is_none_for_another_and_settings_are_bounde
     for error in ["beta-error", "dropout-error", "title-error"] {
         assert!(page.text.contains(error), "{error}: {}", page.text);
     }
-    assert!(page.text.contains("<details class=\"advanced\" open>"), "{}", page.text);
+    assert!(
+        page.text.contains("<details class=\"advanced\" open>"),
+        "{}",
+        page.text
+    );
     assert!(!page.text.contains('⟨'), "a text is missing: {}", page.text);
 }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Draft, JobError, Method, RawDraft, RawSettings, approve, cancel, find_visible, job::Job, progress::Progress,
-        reject, request, status::AttemptStatus, store,
+        Draft, JobError, Method, RawDraft, RawSettings, approve, cancel, find_visible, job::Job,
+        progress::Progress, reject, request, status::AttemptStatus, store,
     },
     view::View,
 };

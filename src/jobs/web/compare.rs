@@ -151,9 +151,7 @@ fn side(page: &Page, job: &Job) -> Side {
         title: job.title.clone(),
         href: page.path(&format!("/jobs/{}", job.id)),
         badge: badge(job.status, false),
-        status: page
-            .lang()
-            .t(&format!("jobs-status-{}", job.status.name())),
+        status: page.lang().t(&format!("jobs-status-{}", job.status.name())),
     }
 }
 
@@ -219,7 +217,10 @@ fn results(lang: Lang, a: &View, b: &View) -> Vec<Row> {
         let speed = progress
             .tokens_per_second
             .filter(|speed| speed.is_finite())
-            .map_or_else(|| "–".to_owned(), |speed| decimal(lang, f64::from(speed), 0));
+            .map_or_else(
+                || "–".to_owned(),
+                |speed| decimal(lang, f64::from(speed), 0),
+            );
         vec![
             (
                 "jobs-figure-held-out",
@@ -246,10 +247,7 @@ fn words_of(lang: Lang, view: &View) -> Vec<(String, String)> {
         .map(|input| input.title.as_str())
         .collect();
     let mut words = vec![
-        (
-            lang.t("jobs-base-model"),
-            base_name(lang, &job.base_name),
-        ),
+        (lang.t("jobs-base-model"), base_name(lang, &job.base_name)),
         (lang.t("jobs-step-datasets"), data.join(", ")),
     ];
     let settings = settings::said(lang, job);
@@ -271,7 +269,10 @@ fn rows(a: Vec<(String, String)>, mut b: Vec<(String, String)>) -> Vec<Row> {
         let other = other.map(|at| b.remove(at).1);
         rows.push(row(name, Some(value), other));
     }
-    rows.extend(b.into_iter().map(|(name, value)| row(name, None, Some(value))));
+    rows.extend(
+        b.into_iter()
+            .map(|(name, value)| row(name, None, Some(value))),
+    );
     rows
 }
 
@@ -288,7 +289,14 @@ mod tests {
         );
         let shown: Vec<_> = rows
             .iter()
-            .map(|row| (row.name.as_str(), row.a.as_str(), row.b.as_str(), row.differs))
+            .map(|row| {
+                (
+                    row.name.as_str(),
+                    row.a.as_str(),
+                    row.b.as_str(),
+                    row.differs,
+                )
+            })
             .collect();
         assert_eq!(
             shown,

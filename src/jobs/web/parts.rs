@@ -60,7 +60,9 @@ pub(super) fn phases(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<PhaseSt
                 "requested" => said(Some(job.requested_at)),
                 "approved" => said(job.approved_at),
                 "running" => match (job.status, view.progress.phase) {
-                    (JobStatus::Running, Some(phase)) => lang.t(&format!("jobs-now-{}", phase_name(phase))),
+                    (JobStatus::Running, Some(phase)) => {
+                        lang.t(&format!("jobs-now-{}", phase_name(phase)))
+                    }
                     _ => said(started),
                 },
                 "done" if broken.is_none() => said(job.ended_at),

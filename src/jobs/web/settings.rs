@@ -25,7 +25,11 @@ pub(super) fn said(lang: Lang, job: &Job) -> Vec<Said> {
         said: Vec::new(),
     };
     if let Some(method) = Method::of(&job.task, job.purpose) {
-        list.main("method", "jobs-method", lang.t(&format!("jobs-method-{}", method.name())));
+        list.main(
+            "method",
+            "jobs-method",
+            lang.t(&format!("jobs-method-{}", method.name())),
+        );
     }
     if let Task::Pretrain { shape, .. } = &job.task {
         let words = [
@@ -35,13 +39,21 @@ pub(super) fn said(lang: Lang, job: &Job) -> Vec<Said> {
             ("context", shape.context_length),
         ]
         .map(|(name, value)| (name, count(lang, u64::from(value))));
-        list.main("shape", "jobs-shape", lang.t_with("jobs-shape-said", &words));
+        list.main(
+            "shape",
+            "jobs-shape",
+            lang.t_with("jobs-shape-said", &words),
+        );
     }
     if let Some(lora) = job.task.lora() {
         list.main("rank", "jobs-rank", lora.rank.to_string());
         list.more("alpha", "jobs-alpha", list.number(lora.alpha));
         list.more("dropout", "jobs-dropout", list.number(lora.dropout));
-        list.more("target_modules", "jobs-target-modules", lora.target_modules.join(", "));
+        list.more(
+            "target_modules",
+            "jobs-target-modules",
+            lora.target_modules.join(", "),
+        );
     }
     if let Task::Dpo { beta, .. } = &job.task {
         list.main("beta", "jobs-beta", list.number(*beta));
@@ -95,8 +107,16 @@ impl List {
         if let Some(steps) = training.max_steps {
             self.main("max_steps", "jobs-max-steps", whole(steps));
         }
-        self.main("learning_rate", "jobs-learning-rate", self.number(training.learning_rate));
-        self.main("sequence_length", "jobs-sequence-length", whole(training.sequence_length));
+        self.main(
+            "learning_rate",
+            "jobs-learning-rate",
+            self.number(training.learning_rate),
+        );
+        self.main(
+            "sequence_length",
+            "jobs-sequence-length",
+            whole(training.sequence_length),
+        );
         self.main("batch_size", "jobs-batch-size", whole(training.batch_size));
         let schedule = match training.schedule {
             Schedule::Linear => "jobs-schedule-linear",
@@ -104,9 +124,21 @@ impl List {
             Schedule::Constant => "jobs-schedule-constant",
         };
         self.more("schedule", "jobs-schedule", lang.t(schedule));
-        self.more("warmup_steps", "jobs-warmup-steps", whole(training.warmup_steps));
-        self.more("weight_decay", "jobs-weight-decay", self.number(training.weight_decay));
-        self.more("clip_norm", "jobs-clip-norm", self.number(training.clip_norm));
+        self.more(
+            "warmup_steps",
+            "jobs-warmup-steps",
+            whole(training.warmup_steps),
+        );
+        self.more(
+            "weight_decay",
+            "jobs-weight-decay",
+            self.number(training.weight_decay),
+        );
+        self.more(
+            "clip_norm",
+            "jobs-clip-norm",
+            self.number(training.clip_norm),
+        );
         self.more("accumulate", "jobs-accumulate", whole(training.accumulate));
         self.more("packing", "jobs-packing", self.yes_no(training.packing));
         let precision = match training.precision {
@@ -121,7 +153,11 @@ impl List {
             Recompute::Never => "jobs-recompute-never",
         };
         self.more("recompute", "jobs-recompute", lang.t(recompute));
-        self.more("held_out_share", "jobs-held-out-share", self.number(training.held_out_share));
+        self.more(
+            "held_out_share",
+            "jobs-held-out-share",
+            self.number(training.held_out_share),
+        );
         let every = training
             .evaluate_every_steps
             .map_or_else(|| lang.t("jobs-each-epoch"), whole);
@@ -130,7 +166,11 @@ impl List {
             .early_stop
             .map_or_else(|| lang.t("answer-no"), |stop| whole(stop.patience));
         self.more("early_stop", "jobs-early-stop", stop);
-        self.more("keep_best", "jobs-keep-best", self.yes_no(training.keep_best));
+        self.more(
+            "keep_best",
+            "jobs-keep-best",
+            self.yes_no(training.keep_best),
+        );
         self.more("canaries", "jobs-canaries", whole(training.canaries));
     }
 }

@@ -71,7 +71,11 @@ impl Wizard {
                 .collect(),
         };
         let usual = |chosen: &str, word: &'static str| {
-            if chosen.is_empty() { word.to_owned() } else { chosen.to_owned() }
+            if chosen.is_empty() {
+                word.to_owned()
+            } else {
+                chosen.to_owned()
+            }
         };
         let yes_no = |name: &'static str, key: &str, chosen: &str| Pick {
             name,
@@ -87,7 +91,9 @@ impl Wizard {
         for (name, text) in changed.texts() {
             let is_usual = matches!(
                 (name, text.as_str()),
-                ("method" | "shape" | "beta", _) | ("schedule", "linear") | ("precision" | "recompute", "auto")
+                ("method" | "shape" | "beta", _)
+                    | ("schedule", "linear")
+                    | ("precision" | "recompute", "auto")
             );
             if is_usual {
                 text.clear();
@@ -137,7 +143,11 @@ impl Wizard {
                 entry("clip_norm", "clip-norm", &given.clip_norm),
                 entry("accumulate", "accumulate", &given.accumulate),
                 entry("held_out_share", "held-out-share", &given.held_out_share),
-                entry("evaluate_every_steps", "evaluate-every", &given.evaluate_every_steps),
+                entry(
+                    "evaluate_every_steps",
+                    "evaluate-every",
+                    &given.evaluate_every_steps,
+                ),
                 entry("early_stop", "early-stop", &given.early_stop),
                 entry("canaries", "canaries", &given.canaries),
                 entry("seed", "seed", &given.seed),

@@ -7,11 +7,7 @@ use crate::{
     db::Db,
     error::AppError,
     ids::ModelId,
-    models::{
-        deploy, download,
-        model::Model,
-        release, store,
-    },
+    models::{deploy, download, model::Model, release, store},
     objects::ObjectStore,
     policy::{self, Action, visible},
     web::{ApiActor, ApiResult},
