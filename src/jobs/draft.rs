@@ -96,7 +96,10 @@ impl Draft {
             most: 2000,
         };
         let motivation = errors.text("motivation", &raw.motivation, most);
-        let method = errors.choice("method", settings::method(raw));
+        let method = settings::method(raw);
+        if method.is_none() && !raw.settings.method.is_empty() {
+            errors.add("method", Say::new("field-choice"));
+        }
         let method = method.unwrap_or(Method::Lora);
         let purpose = errors.choice("purpose", purpose(&raw.purpose, method));
         let is_commercial = errors.choice("is_commercial", yes_no(&raw.is_commercial));
@@ -237,7 +240,23 @@ mod tests {
     fn every_field_is_bounded() {
         assert_eq!(wrong(|raw| raw.title = "x".repeat(201)), ["title"]);
         assert_eq!(wrong(|raw| raw.motivation.clear()), ["motivation"]);
-        assert_eq!(wrong(|raw| raw.purpose = "pretraining".into()), ["purpose"]);
+        assert_eq!(wrong(|raw| raw.purpose = "evaluation".into()), ["purpose"]);
+        assert_eq!(
+            wrong(|raw| raw.settings.method = "magic".into()),
+            ["method"]
+        );
+        assert_eq!(
+            wrong(|raw| {
+                raw.settings.method = "full".into();
+                raw.purpose = "pretraining".into();
+            }),
+            ["purpose"]
+        );
+        // From nothing: a base is one too many.
+        assert_eq!(
+            wrong(|raw| raw.purpose = "pretraining".into()),
+            ["base_model"]
+        );
         assert_eq!(
             wrong(|raw| raw.is_commercial = "maybe".into()),
             ["is_commercial"]

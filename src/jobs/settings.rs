@@ -125,7 +125,7 @@ impl Method {
 }
 
 /// Sizes of a new model that are on offer: name, then the shape.
-pub(super) const SHAPES: [(&str, ModelShape); 3] = [
+pub(super) static SHAPES: [(&str, ModelShape); 3] = [
     ("tiny", shape([512, 2, 64, 4, 2, 192, 256])),
     ("small", shape([8192, 6, 192, 6, 3, 576, 512])),
     ("medium", shape([16384, 12, 384, 6, 3, 1152, 1024])),

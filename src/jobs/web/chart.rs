@@ -148,7 +148,8 @@ fn whole_word(lang: Lang, value: f64) -> String {
         clippy::cast_sign_loss,
         reason = "saturates; no program is that fast"
     )]
-    count(lang, value.round() as u64)
+    let whole = value.round() as u64;
+    count(lang, whole)
 }
 
 /// Three digits that count.

@@ -109,7 +109,7 @@ async fn compare(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> Pag
                 label: title.clone(),
                 is_chosen: chosen == Some(*id),
             })
-            .collect()
+            .collect::<Vec<_>>()
     };
     let (firsts, seconds) = (choices(a), choices(b));
     page.show(&ComparePage {
@@ -233,7 +233,7 @@ fn results(lang: Lang, a: &View, b: &View) -> Vec<Row> {
         ]
         .into_iter()
         .map(|(key, value)| (lang.t(key), value))
-        .collect()
+        .collect::<Vec<_>>()
     };
     rows(of(a), of(b))
 }

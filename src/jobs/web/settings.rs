@@ -10,8 +10,6 @@ use crate::web::Lang;
 
 /// One setting with its value.
 pub(super) struct Said {
-    /// Field of a form, and key of texts.
-    pub(super) key: &'static str,
     pub(super) name: String,
     pub(super) value: String,
     /// Whether it is worth a line beside the job.
@@ -26,7 +24,6 @@ pub(super) fn said(lang: Lang, job: &Job) -> Vec<Said> {
     };
     if let Some(method) = Method::of(&job.task, job.purpose) {
         list.main(
-            "method",
             "jobs-method",
             lang.t(&format!("jobs-method-{}", method.name())),
         );
@@ -39,29 +36,21 @@ pub(super) fn said(lang: Lang, job: &Job) -> Vec<Said> {
             ("context", shape.context_length),
         ]
         .map(|(name, value)| (name, count(lang, u64::from(value))));
-        list.main(
-            "shape",
-            "jobs-shape",
-            lang.t_with("jobs-shape-said", &words),
-        );
+        list.main("jobs-shape", lang.t_with("jobs-shape-said", &words));
     }
     if let Some(lora) = job.task.lora() {
-        list.main("rank", "jobs-rank", lora.rank.to_string());
-        list.more("alpha", "jobs-alpha", list.number(lora.alpha));
-        list.more("dropout", "jobs-dropout", list.number(lora.dropout));
-        list.more(
-            "target_modules",
-            "jobs-target-modules",
-            lora.target_modules.join(", "),
-        );
+        list.main("jobs-rank", lora.rank.to_string());
+        list.more("jobs-alpha", list.number(lora.alpha));
+        list.more("jobs-dropout", list.number(lora.dropout));
+        list.more("jobs-target-modules", lora.target_modules.join(", "));
     }
     if let Task::Dpo { beta, .. } = &job.task {
-        list.main("beta", "jobs-beta", list.number(*beta));
+        list.main("jobs-beta", list.number(*beta));
     }
     if let Some(training) = job.task.training() {
         list.training(training);
     }
-    list.more("seed", "jobs-seed", job.seed.to_string());
+    list.more("jobs-seed", job.seed.to_string());
     list.said
 }
 
@@ -71,21 +60,20 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, key: &'static str, name: &str, value: String, is_main: bool) {
+    fn add(&mut self, name: &str, value: String, is_main: bool) {
         self.said.push(Said {
-            key,
             name: self.lang.t(name),
             value,
             is_main,
         });
     }
 
-    fn main(&mut self, key: &'static str, name: &str, value: String) {
-        self.add(key, name, value, true);
+    fn main(&mut self, name: &str, value: String) {
+        self.add(name, value, true);
     }
 
-    fn more(&mut self, key: &'static str, name: &str, value: String) {
-        self.add(key, name, value, false);
+    fn more(&mut self, name: &str, value: String) {
+        self.add(name, value, false);
     }
 
     fn number(&self, value: f32) -> String {
@@ -103,74 +91,46 @@ impl List {
     fn training(&mut self, training: &TrainingSettings) {
         let lang = self.lang;
         let whole = |value: u32| count(lang, u64::from(value));
-        self.main("epochs", "jobs-epochs", whole(training.epochs));
+        self.main("jobs-epochs", whole(training.epochs));
         if let Some(steps) = training.max_steps {
-            self.main("max_steps", "jobs-max-steps", whole(steps));
+            self.main("jobs-max-steps", whole(steps));
         }
-        self.main(
-            "learning_rate",
-            "jobs-learning-rate",
-            self.number(training.learning_rate),
-        );
-        self.main(
-            "sequence_length",
-            "jobs-sequence-length",
-            whole(training.sequence_length),
-        );
-        self.main("batch_size", "jobs-batch-size", whole(training.batch_size));
+        self.main("jobs-learning-rate", self.number(training.learning_rate));
+        self.main("jobs-sequence-length", whole(training.sequence_length));
+        self.main("jobs-batch-size", whole(training.batch_size));
         let schedule = match training.schedule {
             Schedule::Linear => "jobs-schedule-linear",
             Schedule::Cosine => "jobs-schedule-cosine",
             Schedule::Constant => "jobs-schedule-constant",
         };
-        self.more("schedule", "jobs-schedule", lang.t(schedule));
-        self.more(
-            "warmup_steps",
-            "jobs-warmup-steps",
-            whole(training.warmup_steps),
-        );
-        self.more(
-            "weight_decay",
-            "jobs-weight-decay",
-            self.number(training.weight_decay),
-        );
-        self.more(
-            "clip_norm",
-            "jobs-clip-norm",
-            self.number(training.clip_norm),
-        );
-        self.more("accumulate", "jobs-accumulate", whole(training.accumulate));
-        self.more("packing", "jobs-packing", self.yes_no(training.packing));
+        self.more("jobs-schedule", lang.t(schedule));
+        self.more("jobs-warmup-steps", whole(training.warmup_steps));
+        self.more("jobs-weight-decay", self.number(training.weight_decay));
+        self.more("jobs-clip-norm", self.number(training.clip_norm));
+        self.more("jobs-accumulate", whole(training.accumulate));
+        self.more("jobs-packing", self.yes_no(training.packing));
         let precision = match training.precision {
             Precision::Auto => "jobs-precision-auto",
             Precision::F32 => "jobs-precision-f32",
             Precision::Bf16 => "jobs-precision-bf16",
         };
-        self.more("precision", "jobs-precision", lang.t(precision));
+        self.more("jobs-precision", lang.t(precision));
         let recompute = match training.recompute {
             Recompute::Auto => "jobs-recompute-auto",
             Recompute::Always => "jobs-recompute-always",
             Recompute::Never => "jobs-recompute-never",
         };
-        self.more("recompute", "jobs-recompute", lang.t(recompute));
-        self.more(
-            "held_out_share",
-            "jobs-held-out-share",
-            self.number(training.held_out_share),
-        );
+        self.more("jobs-recompute", lang.t(recompute));
+        self.more("jobs-held-out-share", self.number(training.held_out_share));
         let every = training
             .evaluate_every_steps
             .map_or_else(|| lang.t("jobs-each-epoch"), whole);
-        self.more("evaluate_every_steps", "jobs-evaluate-every", every);
+        self.more("jobs-evaluate-every", every);
         let stop = training
             .early_stop
             .map_or_else(|| lang.t("answer-no"), |stop| whole(stop.patience));
-        self.more("early_stop", "jobs-early-stop", stop);
-        self.more(
-            "keep_best",
-            "jobs-keep-best",
-            self.yes_no(training.keep_best),
-        );
-        self.more("canaries", "jobs-canaries", whole(training.canaries));
+        self.more("jobs-early-stop", stop);
+        self.more("jobs-keep-best", self.yes_no(training.keep_best));
+        self.more("jobs-canaries", whole(training.canaries));
     }
 }
