@@ -206,6 +206,8 @@ pub enum Action {
     ViewModel,
     ReleaseModel,
     DeployModel,
+    /// Take the files of a released model along.
+    DownloadModel,
     RegisterBaseModel,
     /// State who provides the models and how they may be used.
     DescribeProvider,
@@ -283,6 +285,7 @@ impl Action {
         Self::ViewModel,
         Self::ReleaseModel,
         Self::DeployModel,
+        Self::DownloadModel,
         Self::RegisterBaseModel,
         Self::DescribeProvider,
         Self::PrepareDisclosure,
@@ -424,6 +427,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             .or_else(|denied| platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)),
         Action::SetBudget => platform(&[Admin]),
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
+        Action::DownloadModel => {
+            here(&[Manager, Researcher]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
         Action::DescribeProvider => platform(&[Admin]),
         Action::PrepareDisclosure => platform(&[Operator]),

@@ -190,7 +190,10 @@ async fn dispatch(
     let Some(base) = store::base_of(tx.conn(), id).await? else {
         return Ok(Outcome::Gone);
     };
-    let is_base_usable = models::lock_for_use(&mut tx, base).await?;
+    let is_base_usable = match base {
+        Some(base) => models::lock_for_use(&mut tx, base).await?,
+        None => true,
+    };
     let Some(mut job) = store::claim(&mut tx, id).await? else {
         return Ok(Outcome::Gone);
     };

@@ -94,7 +94,7 @@ async fn succeed(
     result: &JobResult,
     mut told: Told,
 ) -> Result<bool, CallError> {
-    let (readings, announced) = {
+    let (task, readings, announced) = {
         let mut conn = ports.db.read().await?;
         let (job, _) = live(&mut conn, id).await?;
         let readings = reads::compare(&mut conn, &job, id, &result.files_read).await?;
@@ -102,12 +102,13 @@ async fn succeed(
             let ready = files(&mut conn, &job).await?;
             check_reads(&readings, &ready).map_err(CallError::Invalid)?;
         }
-        (readings, store::artifacts_of(&mut conn, id).await?)
+        let announced = store::artifacts_of(&mut conn, id).await?;
+        (job.task, readings, announced)
     };
     if !reads::is_as_verified(&readings) {
         return reads::fail(ports, id, &readings, told).await;
     }
-    let checked = made::check(&ports.objects, &announced, result).await?;
+    let checked = made::check(&ports.objects, &announced, (&task, result)).await?;
     let actor = Actor::system();
     let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
     let mut tx = ports.db.write(&actor).await?;

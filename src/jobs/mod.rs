@@ -1,4 +1,4 @@
-//! Fine-tuning jobs: asked for, approved, dispatched to compute, followed to their one end.
+//! Training jobs: asked for, approved, dispatched to compute, followed to their one end.
 //!
 //! Who reads data does so by leave that is decided on at that moment: when a job is asked for, when it is
 //! dispatched (in the transaction that starts it), at each file, and once more when its model is registered.
@@ -7,6 +7,7 @@
 
 mod approve;
 mod artifact;
+mod clone;
 mod compute;
 mod conclude;
 mod data_used;
@@ -28,6 +29,7 @@ mod progress;
 mod queue;
 mod reads;
 mod request;
+mod settings;
 mod spec;
 mod status;
 mod stop;
@@ -53,6 +55,7 @@ pub use self::{
     prioritise::prioritise,
     queue::Priority,
     request::{Given, request, request_as},
+    settings::{Method, RawSettings},
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},
     verify::{Difference, Verification, verify_verdicts},

@@ -1,6 +1,7 @@
 //! Models: the bases that may be tuned, what came out of jobs, their receipts and where they are served.
 
 mod deploy;
+mod download;
 #[cfg(test)]
 mod golden;
 mod model;
@@ -19,8 +20,8 @@ pub use self::{
     quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
     receipt::NoReceipt,
     register::{
-        BaseLicence, FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError,
-        register_base, register_from_job,
+        BaseLicence, FromJob, JobFile, JobInput, JobPermission, Makes, NEW_FAMILY, NewBase,
+        RegisterError, register_base, register_from_job,
     },
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},

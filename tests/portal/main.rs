@@ -31,6 +31,7 @@ mod keys;
 mod kills;
 mod ledger;
 mod lineage;
+mod methods;
 mod names_of_others;
 mod notices;
 mod permission_ends;

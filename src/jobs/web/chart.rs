@@ -1,4 +1,4 @@
-//! The loss curve as the page is first drawn; `static/live.js` draws it on in the same way.
+//! Curves as a page is first drawn; `static/live.js` draws them on in the same way.
 
 use super::{
     super::progress::{Progress, thinned},
@@ -35,92 +35,207 @@ pub(super) struct Chart {
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// What is shown: the ends of both axes.
-struct Frame {
+/// One line of a drawing.
+pub(super) struct Curve<'a> {
+    /// Field of the live event that draws it on.
+    pub(super) key: &'static str,
+    /// `main` or `grey`.
+    pub(super) look: &'static str,
+    pub(super) name: String,
+    pub(super) points: &'a [(u32, f32)],
+}
+
+/// What stands around the lines.
+pub(super) struct Frame<'a> {
+    pub(super) title: String,
+    /// A sentence for who cannot see it.
+    pub(super) about: String,
+    /// Steps that the drawing is wide.
+    pub(super) steps: u32,
+    /// How a value is written beside its line and in the table.
+    pub(super) word: &'a dyn Fn(Lang, f64) -> String,
+}
+
+/// The ends of both axes.
+struct Axes {
     low: f64,
     high: f64,
     right: f64,
 }
 
-impl Frame {
-    fn y(&self, loss: f64) -> f64 {
-        FIELD * (self.high - loss) / (self.high - self.low)
+impl Axes {
+    fn y(&self, value: f64) -> f64 {
+        FIELD * (self.high - value) / (self.high - self.low)
     }
 }
 
+/// The losses of a job.
 pub(super) fn chart(lang: Lang, progress: &Progress) -> Chart {
-    let losses = points(&progress.losses);
-    let held_out = points(&progress.held_out);
-    let mut values: Vec<f64> = losses
-        .iter()
-        .chain(&held_out)
-        .map(|(_, loss)| *loss)
-        .collect();
+    let curves = [
+        Curve {
+            key: "losses",
+            look: "main",
+            name: lang.t("jobs-curve-training"),
+            points: &progress.losses,
+        },
+        Curve {
+            key: "held_out",
+            look: "grey",
+            name: lang.t("jobs-curve-held-out"),
+            points: &progress.held_out,
+        },
+    ];
+    let frame = Frame {
+        title: lang.t("jobs-curve"),
+        about: about(lang, progress),
+        steps: progress.total_steps,
+        word: &loss_word,
+    };
+    draw(lang, frame, &curves)
+}
+
+/// Learning rate, speed and length of the gradient, each in a small drawing of its own.
+pub(super) fn small_charts(lang: Lang, progress: &Progress) -> Vec<Chart> {
+    let one = |key, title: &str, points: &[(u32, f32)], word: &dyn Fn(Lang, f64) -> String| {
+        let title = lang.t(title);
+        let last = points.last().map_or_else(String::new, |(step, value)| {
+            let words = [
+                ("title", title.clone()),
+                ("step", count(lang, u64::from(*step))),
+                ("value", word(lang, f64::from(*value))),
+            ];
+            lang.t_with("jobs-curve-last", &words)
+        });
+        let curve = Curve {
+            key,
+            look: "main",
+            name: String::new(),
+            points,
+        };
+        let frame = Frame {
+            title,
+            about: last,
+            steps: progress.total_steps,
+            word,
+        };
+        draw(lang, frame, &[curve])
+    };
+    vec![
+        one(
+            "learning_rates",
+            "jobs-curve-learning-rate",
+            &progress.learning_rates,
+            &short_word,
+        ),
+        one("speeds", "jobs-curve-speed", &progress.speeds, &whole_word),
+        one(
+            "gradient_norms",
+            "jobs-curve-gradient",
+            &progress.gradient_norms,
+            &loss_word,
+        ),
+    ]
+}
+
+/// Two digits.
+pub(super) fn loss_word(lang: Lang, value: f64) -> String {
+    decimal(lang, value, 2)
+}
+
+fn whole_word(lang: Lang, value: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates; no program is that fast"
+    )]
+    let whole = value.round() as u64;
+    count(lang, whole)
+}
+
+/// Three digits that count.
+fn short_word(lang: Lang, value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let text = decimal(lang, value, digits(value.abs() / 100.0));
+    let text = text.trim_end_matches('0').trim_end_matches(['.', ',']);
+    text.to_owned()
+}
+
+/// Lines over each other.
+pub(super) fn draw(lang: Lang, frame: Frame<'_>, curves: &[Curve<'_>]) -> Chart {
+    let drawn: Vec<Vec<(f64, f64)>> = curves.iter().map(|curve| points(curve.points)).collect();
+    let mut values: Vec<f64> = drawn.iter().flatten().map(|(_, value)| *value).collect();
     values.sort_by(f64::total_cmp);
     let (low, high) = match (values.first(), values.last()) {
         (Some(low), Some(high)) => (*low, *high),
         _ => (0.0, 4.0),
     };
     let steps = ticks(low, high);
-    let frame = Frame {
+    let axes = Axes {
         low: steps.first().copied().unwrap_or(0.0),
         high: steps.last().copied().unwrap_or(1.0),
-        right: f64::from(progress.total_steps.max(1)),
+        right: f64::from(frame.steps.max(1)),
     };
     let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+    let step = (axes.high - axes.low) / (steps.len().max(2) - 1) as f64;
     let y_ticks = steps
         .iter()
         .map(|value| Tick {
-            at: percent(frame.y(*value) / FIELD),
-            text: decimal(
-                lang,
-                *value,
-                if frame.high - frame.low < 2.0 { 2 } else { 1 },
-            ),
+            at: percent(axes.y(*value) / FIELD),
+            text: if step >= 1.0 {
+                whole_word(lang, *value)
+            } else {
+                decimal(lang, *value, digits(step))
+            },
         })
         .collect();
     let x_ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
         .iter()
-        .filter(|_| progress.total_steps > 0)
+        .filter(|_| frame.steps > 0)
         .map(|share| Tick {
             at: percent(*share),
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a share of a count"
-            )]
-            text: count(lang, (frame.right * share).round() as u64),
+            text: whole_word(lang, axes.right * share),
         })
         .collect();
-    let mut lines = vec![
-        line(
-            lang,
-            &frame,
-            ("losses", "main", "jobs-curve-training"),
-            &losses,
-        ),
-        line(
-            lang,
-            &frame,
-            ("held_out", "grey", "jobs-curve-held-out"),
-            &held_out,
-        ),
-    ];
+    let mut lines: Vec<_> = curves
+        .iter()
+        .zip(&drawn)
+        .map(|(curve, points)| line(lang, &axes, curve, points, frame.word))
+        .collect();
     part(&mut lines);
+    let mut columns = vec![lang.t("jobs-curve-step")];
+    columns.extend(curves.iter().map(|curve| {
+        if curve.name.is_empty() {
+            frame.title.clone()
+        } else {
+            curve.name.clone()
+        }
+    }));
     Chart {
-        title: lang.t("jobs-curve"),
-        about: about(lang, progress),
+        about: frame.about,
         x_ticks,
         y_ticks,
         x_name: lang.t("jobs-curve-steps"),
         lines: lines.into_iter().map(|(_, line)| line).collect(),
-        columns: vec![
-            lang.t("jobs-curve-step"),
-            lang.t("jobs-curve-training"),
-            lang.t("jobs-curve-held-out"),
-        ],
-        rows: rows(lang, progress),
+        columns,
+        rows: rows(lang, curves),
+        title: frame.title,
     }
+}
+
+/// Decimals that tell steps of this size apart.
+fn digits(step: f64) -> usize {
+    let power = step.max(1e-12).log10().floor();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 12"
+    )]
+    let whole = (-power).clamp(0.0, 12.0) as usize;
+    // 0.25 and 2.5 need one more than 0.2 and 2.
+    let first = step / 10_f64.powf(power);
+    whole + usize::from((first - first.round()).abs() > 1e-6)
 }
 
 fn points(curve: &[(u32, f32)]) -> Vec<(f64, f64)> {
@@ -133,7 +248,7 @@ fn points(curve: &[(u32, f32)]) -> Vec<(f64, f64)> {
 
 /// Four to six round numbers that span `from..=to`.
 fn ticks(from: f64, to: f64) -> Vec<f64> {
-    let rough = ((to - from) / 4.0).max(1e-3);
+    let rough = ((to - from) / 4.0).max(to.abs() / 100.0).max(1e-9);
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 2.5, 5.0, 10.0]
         .into_iter()
@@ -152,29 +267,30 @@ fn ticks(from: f64, to: f64) -> Vec<f64> {
 /// A line, with how far down its name goes.
 fn line(
     lang: Lang,
-    frame: &Frame,
-    (key, look, name): (&'static str, &'static str, &str),
+    axes: &Axes,
+    curve: &Curve<'_>,
     points: &[(f64, f64)],
+    word: &dyn Fn(Lang, f64) -> String,
 ) -> (f64, Line) {
     let mut path = String::new();
-    for (step, loss) in points {
+    for (step, value) in points {
         let verb = if path.is_empty() { 'M' } else { 'L' };
-        let (x, y) = (FIELD * step / frame.right, frame.y(*loss).max(-20.0));
+        let (x, y) = (FIELD * step / axes.right, axes.y(*value).max(-20.0));
         path += &format!("{verb}{x:.1} {y:.1}");
     }
     let end = points.last().copied();
-    let down = end.map_or(-100.0, |(_, loss)| frame.y(loss) / 10.0 - 2.0);
+    let down = end.map_or(-100.0, |(_, value)| axes.y(value) / 10.0 - 2.0);
     let line = Line {
-        key,
-        look,
+        key: curve.key,
+        look: curve.look,
         path,
         end_x: format!(
             "{:.1}%",
-            end.map_or(0.0, |(step, _)| 100.0 * step / frame.right)
+            end.map_or(0.0, |(step, _)| 100.0 * step / axes.right)
         ),
         end_y: String::new(),
-        name: lang.t(name),
-        value: end.map_or_else(String::new, |(_, loss)| decimal(lang, loss, 2)),
+        name: curve.name.clone(),
+        value: end.map_or_else(String::new, |(_, value)| word(lang, value)),
     };
     (down, line)
 }
@@ -211,34 +327,42 @@ fn about(lang: Lang, progress: &Progress) -> String {
     }
 }
 
-/// About twenty rows, and every measurement of the held-out part.
-fn rows(lang: Lang, progress: &Progress) -> Vec<Vec<String>> {
-    let stride = progress.losses.len().div_ceil(20).max(1);
-    let mut steps: Vec<u32> = progress
-        .losses
+/// About twenty rows, and every point of a line that has few.
+fn rows(lang: Lang, curves: &[Curve<'_>]) -> Vec<Vec<String>> {
+    let mut steps: Vec<u32> = curves
         .iter()
-        .step_by(stride)
-        .chain(&progress.held_out)
+        .flat_map(|curve| {
+            let stride = curve.points.len().div_ceil(20).max(1);
+            curve.points.iter().step_by(stride)
+        })
         .map(|(step, _)| *step)
         .collect();
     steps.sort_unstable();
     steps.dedup();
-    let of = |curve: &[(u32, f32)], step: u32| {
+    let of = |curve: &Curve<'_>, step: u32| {
         curve
+            .points
             .iter()
             .find(|(at, _)| *at == step)
-            .map_or_else(String::new, |(_, loss)| decimal(lang, f64::from(*loss), 3))
+            .map_or_else(String::new, |(_, value)| precise(lang, f64::from(*value)))
     };
     steps
         .into_iter()
         .map(|step| {
-            vec![
-                count(lang, u64::from(step)),
-                of(&progress.losses, step),
-                of(&progress.held_out, step),
-            ]
+            let mut row = vec![count(lang, u64::from(step))];
+            row.extend(curves.iter().map(|curve| of(curve, step)));
+            row
         })
         .collect()
+}
+
+/// A value of any size in a table.
+fn precise(lang: Lang, value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => whole_word(lang, value),
+        size if size >= 0.1 || size == 0.0 => decimal(lang, value, 3),
+        _ => short_word(lang, value),
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +374,16 @@ mod tests {
         assert_eq!(ticks(1.2, 2.9), [1.0, 1.5, 2.0, 2.5, 3.0]);
         // One value alone still has a field to stand in.
         assert_eq!(ticks(2.0, 2.0).len(), 2);
+        assert_eq!(digits(0.5), 1);
+        assert_eq!(digits(0.25), 2);
+        assert_eq!(digits(0.0002), 4);
+    }
+
+    #[test]
+    fn small_numbers_keep_the_digits_that_count() {
+        assert_eq!(short_word(Lang::Nl, 0.001), "0,001");
+        assert_eq!(short_word(Lang::En, 0.000_123_4), "0.000123");
+        assert_eq!(short_word(Lang::En, 0.0), "0");
     }
 
     #[test]

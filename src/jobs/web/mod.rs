@@ -3,6 +3,7 @@
 mod act;
 mod api;
 mod chart;
+mod compare;
 mod internal;
 mod list;
 mod live;
@@ -10,18 +11,21 @@ mod new;
 mod parts;
 mod places;
 mod queue;
+mod settings;
 mod show;
 mod view;
+mod wizard;
 mod words;
 
 use actix_web::web::ServiceConfig;
 
 /// Registers the routes.
 pub fn routes(config: &mut ServiceConfig) {
-    // `new` before `{job}`: the first that fits is taken.
+    // `new` and `compare` before `{job}`: the first that fits is taken.
     config
         .configure(list::routes)
         .configure(new::routes)
+        .configure(compare::routes)
         .configure(live::routes)
         .configure(show::routes)
         .configure(act::routes)

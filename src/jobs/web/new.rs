@@ -5,12 +5,16 @@ use askama::Template;
 
 use super::{
     super::{
-        Compute, Draft, JobError, RawDraft,
+        Compute, Draft, JobError, Method, RawDraft, RawSettings,
         draft::{territory, yes_no},
+        find_visible,
         request::{self, decide_now},
+        settings::method,
+        store,
     },
     FormProblem, VerdictLine,
     queue::{Compared, expected},
+    wizard,
     words::{rules, verdict_line},
 };
 use crate::{
@@ -18,8 +22,9 @@ use crate::{
     datasets::{self, PublishedVersion},
     db::Db,
     error::{AppError, Say},
+    ids::JobId,
     models::{self, Model},
-    permissions::{self, COUNTRIES, Purpose, Recipients, Territory, Use},
+    permissions::{self, COUNTRIES, Recipients, Territory, Use},
     policy::{self, Action, Scope},
     web::{Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, filters, number},
 };
@@ -28,11 +33,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(blank).service(send);
 }
 
-struct Choice {
-    value: String,
-    label: String,
-    hint: String,
-    is_chosen: bool,
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) hint: String,
+    pub(super) is_chosen: bool,
 }
 
 #[derive(Template)]
@@ -40,7 +45,10 @@ struct Choice {
 struct NewPage {
     chrome: Chrome,
     raw: RawDraft,
-    purposes: Vec<Choice>,
+    methods: Vec<Choice>,
+    wizard: wizard::Wizard,
+    /// What the work will hold in memory; empty where nobody can say.
+    memory: String,
     commercial: Vec<Choice>,
     recipients: Vec<Choice>,
     territories: Vec<Choice>,
@@ -77,29 +85,13 @@ async fn blank(
 ) -> PageResult {
     may_request(&page)?;
     let location = config.training.location;
-    let fresh = RawDraft::fresh();
     let query = request.query_string();
     let given: Fields =
         serde_html_form::from_str(query).map_err(|_| AppError::invalid("form-unreadable"))?;
-    let given = draft_of(&given);
-    let or = |given: String, fresh: String| if given.is_empty() { fresh } else { given };
-    let raw = RawDraft {
-        title: given.title,
-        motivation: given.motivation,
-        purpose: or(given.purpose, fresh.purpose),
-        is_commercial: or(given.is_commercial, fresh.is_commercial),
-        recipients: or(given.recipients, fresh.recipients),
-        territory: or(given.territory, fresh.territory),
-        base_model: given.base_model,
-        dataset_versions: given.dataset_versions,
-        epochs: or(given.epochs, fresh.epochs),
-        max_steps: given.max_steps,
-        rank: or(given.rank, fresh.rank),
-        learning_rate: or(given.learning_rate, fresh.learning_rate),
-        sequence_length: or(given.sequence_length, fresh.sequence_length),
-        batch_size: or(given.batch_size, fresh.batch_size),
-        place: given.place,
-        time_limit_seconds: given.time_limit_seconds,
+    let from = given.iter().find(|(name, _)| name == "from");
+    let raw = match from {
+        Some((_, job)) => alike(&db, &page, job).await?,
+        None => or_fresh(draft_of(&given)),
     };
     let shown = draw(
         &db,
@@ -121,6 +113,13 @@ fn draft_of(fields: &Fields) -> RawDraft {
         values.map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
     let one = |name: &str| all(name).into_iter().next().unwrap_or_default();
+    let mut settings = RawSettings {
+        target_modules: all("target_modules"),
+        ..RawSettings::default()
+    };
+    for (name, text) in settings.texts() {
+        *text = one(name);
+    }
     RawDraft {
         title: one("title"),
         motivation: one("motivation"),
@@ -138,6 +137,34 @@ fn draft_of(fields: &Fields) -> RawDraft {
         batch_size: one("batch_size"),
         place: one("place"),
         time_limit_seconds: one("time_limit_seconds"),
+        settings,
+    }
+}
+
+/// The request that another job was asked for with.
+async fn alike(db: &Db, page: &Page, job: &str) -> Result<RawDraft, AppError> {
+    let id: JobId = job.parse().map_err(|_| AppError::NotFound)?;
+    let job = find_visible(db, page.actor(), id)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let mut conn = db.read().await?;
+    let versions = store::input_versions(&mut conn, job.id).await?;
+    Ok(RawDraft::of(&job, &versions))
+}
+
+/// A form as it is first shown, with what was given.
+pub(super) fn or_fresh(given: RawDraft) -> RawDraft {
+    let fresh = RawDraft::fresh();
+    let or = |given: String, fresh: String| if given.is_empty() { fresh } else { given };
+    RawDraft {
+        is_commercial: or(given.is_commercial, fresh.is_commercial),
+        recipients: or(given.recipients, fresh.recipients),
+        territory: or(given.territory, fresh.territory),
+        epochs: or(given.epochs, fresh.epochs),
+        rank: or(given.rank, fresh.rank),
+        sequence_length: or(given.sequence_length, fresh.sequence_length),
+        batch_size: or(given.batch_size, fresh.batch_size),
+        ..given
     }
 }
 
@@ -151,7 +178,11 @@ async fn send(
 ) -> PageResult {
     may_request(&page)?;
     let location = config.training.location;
-    let raw = draft_of(&fields);
+    let mut raw = draft_of(&fields);
+    if method(&raw).is_some_and(|method| !method.has_base()) {
+        // The form always names one; a model from nothing has none.
+        raw.base_model.clear();
+    }
     if fields
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
@@ -212,18 +243,16 @@ async fn draw(
         raw.base_model = first.id.to_string();
     }
     let published = datasets::published(db).await?;
+    let chosen = method(&raw);
     let wanted = wanted(&raw, &bases, location);
     let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
     let estimate = expected(db, lang, compute, (&raw, &published)).await?;
     Ok(NewPage {
         chrome: page.chrome(),
         estimate,
-        purposes: vec![Choice {
-            value: Purpose::FineTuning.name().into(),
-            label: lang.t("jobs-purpose-fine-tuning"),
-            hint: lang.t("jobs-purpose-fine-tuning-hint"),
-            is_chosen: raw.purpose == Purpose::FineTuning.name(),
-        }],
+        methods: wizard::methods(lang, chosen),
+        wizard: wizard::Wizard::of(lang, &raw, errors),
+        memory: wizard::memory(lang, &raw),
         commercial: ["no", "yes"]
             .map(|value| {
                 choice(
@@ -275,7 +304,7 @@ fn territories(lang: Lang, chosen: &str) -> Vec<Choice> {
         .collect()
 }
 
-fn choice(value: &str, label: String, chosen: &str) -> Choice {
+pub(super) fn choice(value: &str, label: String, chosen: &str) -> Choice {
     Choice {
         value: value.to_owned(),
         label,
@@ -286,14 +315,20 @@ fn choice(value: &str, label: String, chosen: &str) -> Choice {
 
 /// What is asked of the permissions, as far as the form says it.
 fn wanted(raw: &RawDraft, bases: &[Model], location: Territory) -> Option<Use> {
-    let base = bases
-        .iter()
-        .find(|base| base.id.to_string() == raw.base_model)?;
+    let method = method(raw)?;
+    let family = if method.has_base() {
+        let base = bases
+            .iter()
+            .find(|base| base.id.to_string() == raw.base_model)?;
+        base.family.as_str()
+    } else {
+        models::NEW_FAMILY
+    };
     Some(Use {
-        purpose: raw.purpose.parse().ok()?,
+        purpose: method.purpose(),
         recipients: raw.recipients.parse().ok()?,
         is_commercial: yes_no(&raw.is_commercial)?,
-        model_family: base.family.clone(),
+        model_family: family.to_owned(),
         processing_location: location,
         territory: territory(&raw.territory)?,
     })
@@ -341,14 +376,17 @@ async fn judge(
     Ok((choices, verdicts))
 }
 
-/// "Wat de beoordelaar ziet": the request as one sentence.
+/// What the approver sees: the request as one sentence.
 fn statement(page: &Page, raw: &RawDraft, bases: &[Model]) -> String {
     let lang = page.lang();
+    let method = method(raw).unwrap_or(Method::Lora);
     let base = bases
         .iter()
         .find(|base| base.id.to_string() == raw.base_model);
-    let Some(base) = base else {
-        return lang.t("jobs-no-base");
+    let base = match base {
+        _ if !method.has_base() => String::new(),
+        Some(base) => base.name.clone(),
+        None => return lang.t("jobs-no-base"),
     };
     let profit = if raw.is_commercial == "yes" {
         "permission-with-profit"
@@ -358,7 +396,7 @@ fn statement(page: &Page, raw: &RawDraft, bases: &[Model]) -> String {
     let recipients = raw.recipients.parse().unwrap_or(Recipients::Consortium);
     let recipients = format!("recipients-{}", recipients.name().replace('_', "-"));
     lang.t_with(
-        "jobs-statement",
+        &format!("jobs-statement-{}", method.name()),
         &[
             (
                 "who",
@@ -367,7 +405,7 @@ fn statement(page: &Page, raw: &RawDraft, bases: &[Model]) -> String {
                     .map(|user| user.institution)
                     .unwrap_or_default(),
             ),
-            ("base", base.name.clone()),
+            ("base", base),
             ("count", raw.dataset_versions.len().to_string()),
             ("recipients", lang.t(&recipients)),
             ("profit", lang.t(profit)),
