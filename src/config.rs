@@ -44,6 +44,7 @@ pub struct Config {
     pub complaints: Complaints,
     pub serving: Serving,
     pub training: Training,
+    pub evaluation: Evaluation,
     pub rights_checks: RightsChecks,
     pub mail: Mail,
     pub audit: Audit,
@@ -129,6 +130,15 @@ pub struct Training {
     pub lost_after_seconds: i64,
     /// Where this installation computes; permissions may limit it.
     pub location: permission_policy::Territory,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Whether a model is measured by itself once a job has made it.
+    pub automatic: bool,
+    /// Most items of each group of measurements; 0: all.
+    pub most_items: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

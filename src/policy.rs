@@ -196,6 +196,8 @@ pub enum Action {
     ApproveJob,
     CancelJob,
     ViewModel,
+    /// Ask for a model to be measured.
+    EvaluateModel,
     ReleaseModel,
     DeployModel,
     RegisterBaseModel,
@@ -238,7 +240,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -266,6 +268,7 @@ impl Action {
         Self::ApproveJob,
         Self::CancelJob,
         Self::ViewModel,
+        Self::EvaluateModel,
         Self::ReleaseModel,
         Self::DeployModel,
         Self::RegisterBaseModel,
@@ -399,6 +402,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ApproveJob => platform(&[Operator]).and_then(|()| not_own(actor, scope)),
         Action::CancelJob => here(&[Researcher, Manager])
             .or_else(|denied| platform(&[Operator, Admin, System]).map_err(|_| denied)),
+        Action::EvaluateModel => {
+            here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
         Action::DescribeProvider => platform(&[Admin]),

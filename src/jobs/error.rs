@@ -26,6 +26,9 @@ pub enum JobError {
     /// What the rules say to each dataset version; at least one of them no.
     #[error("a dataset may not be used for this")]
     NotPermitted(Vec<(DatasetVersionId, Decision)>),
+    /// The model is being measured.
+    #[error("an evaluation of this model is under way")]
+    UnderWay,
     #[error(transparent)]
     WrongStatus(#[from] WrongStatus),
     #[error(transparent)]
@@ -59,6 +62,7 @@ impl From<JobError> for AppError {
             JobError::Superseded(_) => Self::conflict("jobs-version-superseded"),
             JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
             JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
+            JobError::UnderWay => Self::conflict("evaluation-under-way"),
             JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),
             JobError::Denied(why) => why.into(),
             JobError::Objects(why) => why.into(),

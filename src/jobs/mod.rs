@@ -14,6 +14,8 @@ mod dispatch;
 mod draft;
 mod end;
 mod error;
+mod evaluate;
+mod evaluate_request;
 mod finish;
 mod follow;
 mod grant;
@@ -41,6 +43,7 @@ pub use self::{
     conclude::WITHDRAWN,
     draft::{Draft, RawDraft},
     error::JobError,
+    evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
     request::request,
     status::{AttemptStatus, JobStatus, WrongStatus},

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     datasets::{self, ReadyFile},
-    db::{CorruptRow, Db},
+    db::{CorruptRow, Db, StoreError},
     ids::{AttemptId, DatasetVersionId},
     models::{self, ModelFile},
 };
@@ -26,7 +26,7 @@ const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
     let mut conn = db.read().await?;
     let (job, attempt) = live(&mut conn, id).await?;
-    let base = base_file(&mut conn, &job).await?;
+    let base = base_files(&mut conn, &job).await?;
     let mut inputs = Vec::new();
     for (version, file) in files(&mut conn, &job).await? {
         inputs.push(InputFile {
@@ -49,18 +49,7 @@ pub(super) async fn spec(db: &Db, id: AttemptId) -> Result<JobSpec, CallError> {
         task: job.task,
         base_model: Some(BaseModel {
             name: job.base_name,
-            files: vec![InputFile {
-                file: base.id,
-                format: if base.name.ends_with(".gguf") {
-                    FileFormat::Gguf
-                } else {
-                    FileFormat::Safetensors
-                },
-                name: base.name,
-                size_bytes: base.size_bytes.unsigned_abs(),
-                sha256: base.sha256,
-                dataset_version: None,
-            }],
+            files: base.into_iter().map(base_input).collect(),
         }),
         inputs,
         validation: Vec::new(),
@@ -88,18 +77,54 @@ pub(super) async fn live(
     Ok((job, attempt))
 }
 
-/// The weights of the base.
-pub(super) async fn base_file(conn: &mut PgConnection, job: &Job) -> Result<ModelFile, JobError> {
+/// A file of a base, as the contract names it.
+fn base_input(file: ModelFile) -> InputFile {
+    let ends_with = |end: &str| file.name.ends_with(end);
+    InputFile {
+        file: file.id,
+        format: if ends_with(".gguf") {
+            FileFormat::Gguf
+        } else if ends_with(".json") {
+            FileFormat::Json
+        } else {
+            FileFormat::Safetensors
+        },
+        name: file.name,
+        size_bytes: file.size_bytes.unsigned_abs(),
+        sha256: file.sha256,
+        dataset_version: None,
+    }
+}
+
+/// The files of the base, and of the adapters over it that are measured.
+pub(super) async fn base_files(
+    conn: &mut PgConnection,
+    job: &Job,
+) -> Result<Vec<ModelFile>, JobError> {
     let files = models::files_of(conn, job.base).await?;
     let is_weights =
         |file: &ModelFile| file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
-    files.into_iter().find(is_weights).ok_or_else(|| {
-        JobError::from(CorruptRow {
-            table: "models",
-            id: job.base.0,
-            problem: "a base without weights",
-        })
-    })
+    if files.iter().any(is_weights) {
+        return Ok(with_adapters(conn, job, files).await?);
+    }
+    Err(JobError::from(CorruptRow {
+        table: "models",
+        id: job.base.0,
+        problem: "a base without weights",
+    }))
+}
+
+/// The files of a base, and those of the adapters over it that the job measures, where it does.
+async fn with_adapters(
+    conn: &mut PgConnection,
+    job: &Job,
+    mut files: Vec<ModelFile>,
+) -> Result<Vec<ModelFile>, StoreError> {
+    let measured = store::measured_model(conn, job.id).await?;
+    if let Some(adapters) = measured.filter(|model| *model != job.base) {
+        files.extend(models::files_of(conn, adapters).await?);
+    }
+    Ok(files)
 }
 
 /// Every file of a job's datasets, in reading order.

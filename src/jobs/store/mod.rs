@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod attempts;
+mod evaluations;
 mod grants;
 mod inputs;
 mod jobs;
@@ -14,6 +15,7 @@ pub(super) use self::{
         NewAttempt, attempt, attempts, attempts_at, beat, end_attempt, events_after,
         insert_attempt, insert_event, live_attempts, live_count, lock_attempt, set_handle,
     },
+    evaluations::{approver_of, insert_evaluation_job, measured_model, newest_evaluation_job},
     grants::{
         KeptVerdict, bind_use, bound_verdicts, files_granted, insert_grant, insert_read,
         insert_tokens_read, keep_tokens_last_told, terms_of, verdicts_after,
