@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     datasets,
     db::{Db, changeable_tables},
-    disclosures,
+    disclosures, evaluations,
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
@@ -150,6 +150,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(rights_checks::web::routes)
         .configure(models::web::routes)
         .configure(jobs::web::routes)
+        .configure(evaluations::web::routes)
         .configure(datasets::web::routes)
         .configure(agreements::web::routes)
         .configure(uploads::web::routes)

@@ -36,6 +36,7 @@ pub mod uploads;
 pub mod audit;
 pub mod complaints;
 pub mod disclosures;
+pub mod evaluations;
 pub mod gateway;
 pub mod home;
 pub mod ledger;

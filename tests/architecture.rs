@@ -26,7 +26,7 @@ const ORDER: [&[&str]; 22] = [
     &["models"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
-    &["licensees"],
+    &["licensees", "evaluations"],
     &["withdrawals", "audit", "complaints", "ledger", "lineage"],
     &["disclosures"],
     &["home"],

@@ -118,7 +118,11 @@ fn tell(statement: &Statement) {
     println!("audit log: {}", field(&format!("{metadata}/auditLog")));
     let figures = statement.predicate.get("figures");
     for figure in figures.and_then(|all| all.as_array()).into_iter().flatten() {
-        let of = |name: &str| figure.get(name).map_or_else(String::new, ToString::to_string);
+        let of = |name: &str| {
+            figure
+                .get(name)
+                .map_or_else(String::new, ToString::to_string)
+        };
         println!(
             "measured:  {} {} = {} ({} items)",
             of("suite"),

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     config,
-    db::{CommitError, WriteTx},
-    ids::{ArtifactId, JobId},
+    db::{CommitError, Db, WriteTx},
+    ids::{ArtifactId, AttemptId, JobId},
     models::{
         self, JobFile, Kind, LARGEST_REPORT, Measured, MeasuredFile, Model, REPORT_NAME, Report,
     },
@@ -91,7 +91,9 @@ pub(super) async fn check(
 ) -> Result<Reported, CallError> {
     let invalid = |problem: String| CallError::Invalid(problem);
     let [stored] = result.artifacts.as_slice() else {
-        return Err(invalid(format!("an evaluation leaves one file, {REPORT_NAME}")));
+        return Err(invalid(format!(
+            "an evaluation leaves one file, {REPORT_NAME}"
+        )));
     };
     let artifact = announced
         .iter()
@@ -203,6 +205,29 @@ pub(super) async fn follow(
         json!({ "model": model.id, "follows": job.id, "approved_by": approver, "dataset_versions": versions }),
     ))?;
     Ok(())
+}
+
+/// A report that an attempt left, by its name and hash; none where it is gone.
+///
+/// # Errors
+/// Where the database or the store is away.
+pub async fn report_file(
+    db: &Db,
+    objects: &ObjectStore,
+    (attempt, name, sha256): (AttemptId, &str, &str),
+) -> Result<Option<Vec<u8>>, JobError> {
+    let found = {
+        let mut conn = db.read().await?;
+        store::find_artifact(&mut conn, attempt, (name, sha256)).await?
+    };
+    let Some(artifact) = found.filter(|artifact| artifact.kind == "report") else {
+        return Ok(None);
+    };
+    match objects.get(&artifact.object_key).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_missing => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a model can be measured: a base, or adapters over one.

@@ -1,5 +1,7 @@
 //! Somebody asks for a model to be measured.
 
+use chrono::{DateTime, Utc};
+use job_contract::Task;
 use serde_json::json;
 
 use super::{
@@ -8,11 +10,12 @@ use super::{
     happened::Happened,
     job::Job,
     request::verdicts,
+    status::JobStatus,
     store,
 };
 use crate::{
-    config,
-    db::{Db, WriteTx},
+    config, datasets,
+    db::Db,
     ids::{JobId, ModelId},
     models::{self, Kind, Model, Status},
     permissions::{self, Purpose, Recipients, Territory},
@@ -52,7 +55,7 @@ pub async fn request_evaluation(
     };
     // In the order of dispatch: datasets, models.
     for version in &versions {
-        crate::datasets::lock_for_use(&mut tx, *version).await?;
+        datasets::lock_for_use(&mut tx, *version).await?;
     }
     let base = training.as_ref().map_or(model.id, |job| job.base);
     let is_base_usable = models::lock_for_use(&mut tx, base).await?;
@@ -68,7 +71,12 @@ pub async fn request_evaluation(
     let now = tx.now();
     let like = match training {
         Some(job) => job,
-        None => of_base(&mut tx, &model).await?,
+        None => {
+            let task = Task::Evaluate {
+                evaluation: settings.clone(),
+            };
+            of_base(actor, &model, task, now)
+        }
     };
     let job = Job {
         title: title(&like.title),
@@ -115,11 +123,9 @@ fn is_fit(model: &Model) -> bool {
 }
 
 /// What stands in the place of the job that made a base: nothing of it is anybody's data, so the narrowest use will do.
-async fn of_base(tx: &mut WriteTx<'_>, model: &Model) -> Result<Job, JobError> {
+fn of_base(actor: &Actor, model: &Model, task: Task, now: DateTime<Utc>) -> Job {
     let id = JobId::fresh();
-    let now = tx.now();
-    let actor = tx.actor();
-    Ok(Job {
+    Job {
         id,
         institution: model.institution,
         institution_name: String::new(),
@@ -133,18 +139,10 @@ async fn of_base(tx: &mut WriteTx<'_>, model: &Model) -> Result<Job, JobError> {
         base: model.id,
         base_name: model.name.clone(),
         model_family: model.family.clone(),
-        task: job_contract::Task::Evaluate {
-            evaluation: settings(
-                None,
-                &config::Evaluation {
-                    automatic: false,
-                    most_items: 0,
-                },
-            ),
-        },
+        task,
         // 31 bits of a fresh id: a JSON number everywhere.
         seed: i64::from(id.0.as_fields().1) << 15 | i64::from(id.0.as_fields().2 & 0x7fff),
-        status: super::JobStatus::Submitted,
+        status: JobStatus::Submitted,
         status_code: None,
         status_message: None,
         requested_by: actor.user,
@@ -155,5 +153,5 @@ async fn of_base(tx: &mut WriteTx<'_>, model: &Model) -> Result<Job, JobError> {
         cancel_requested_at: None,
         cancel_reason: None,
         ended_at: None,
-    })
+    }
 }

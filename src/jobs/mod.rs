@@ -43,6 +43,7 @@ pub use self::{
     conclude::WITHDRAWN,
     draft::{Draft, RawDraft},
     error::JobError,
+    evaluate::report_file,
     evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
     request::request,

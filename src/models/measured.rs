@@ -115,7 +115,11 @@ pub async fn register_evaluation(
         job: measured.job,
         attempt: measured.attempt,
         program: &measured.report.program,
-        program_sha256: measured.result.code.as_ref().map(|code| code.sha256.as_str()),
+        program_sha256: measured
+            .result
+            .code
+            .as_ref()
+            .map(|code| code.sha256.as_str()),
         report_sha256: measured.report_sha256,
         envelope: &envelope,
         statement_sha256: &statement_sha256,

@@ -3,7 +3,10 @@
 use actix_web::{get, post, web};
 use askama::Template;
 
-use super::{evidence, perform};
+use super::{
+    evaluation::{self, EvaluationBox},
+    evidence, perform,
+};
 use crate::{
     config::Config,
     db::Db,
@@ -143,6 +146,7 @@ struct ShowPage {
     receipt: Option<String>,
     evidence: Vec<Evidence>,
     scope: ScopeBox,
+    evaluation: EvaluationBox,
     lineage: String,
     is_base: bool,
     can_release: bool,
@@ -213,6 +217,7 @@ async fn show(
             Evidence { label, href }
         })
         .collect();
+    let evaluation = evaluation::read(&mut conn, (&page, now), &model).await?;
     let example = format!(
         "from openai import OpenAI\n\nclient = OpenAI(base_url=\"{}/v1\", api_key=\"gptnl_…\")\nanswer = client.chat.completions.create(\n    model=\"{}\",\n    messages=[{{\"role\": \"user\", \"content\": \"Hallo!\"}}],\n)\nprint(answer.choices[0].message.content)",
         config.origin(),
@@ -248,7 +253,11 @@ async fn show(
         lineage: page.path(&format!("/lineage/model/{}", model.id)),
         receipt: receipt.map(|_| format!("/api/v1/models/{}/receipt", model.id)),
         is_base: model.kind == Kind::Base,
-        can_release: operates && model.status == Status::Registered && model.marked.is_none(),
+        can_release: operates
+            && model.status == Status::Registered
+            && model.marked.is_none()
+            && !evaluation.holds_back,
+        evaluation,
         can_deploy: operates && model.is_usable() && deployment.is_none(),
         can_stop: operates && deployment.is_some(),
         can_retire: operates && model.status != Status::Retired,
