@@ -18,6 +18,7 @@ mod complaints;
 mod complaints_forms;
 mod datasets;
 mod disclosures;
+mod evaluations;
 mod gateway;
 mod gateway_cuts;
 mod gateway_kills;
