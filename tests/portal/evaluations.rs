@@ -353,7 +353,7 @@ async fn a_limit_of_a_dataset_holds_a_model_back_and_lets_it_go() {
     let some = ("0", "0");
     for (login, expected) in [
         ("researcher.harderwijk", StatusCode::NOT_FOUND),
-        ("operator", StatusCode::FORBIDDEN),
+        ("operator", StatusCode::NOT_FOUND),
         ("contributor.waterland", StatusCode::OK),
     ] {
         let status = limit(&app, login, data.dataset, some).await;
