@@ -117,7 +117,11 @@ fn tell(statement: &Statement) {
     println!("finished:  {}", field(&format!("{metadata}/finishedOn")));
     println!("audit log: {}", field(&format!("{metadata}/auditLog")));
     let figures = statement.predicate.get("figures");
-    for figure in figures.and_then(|all| all.as_array()).into_iter().flatten() {
+    for figure in figures
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let of = |name: &str| {
             figure
                 .get(name)

@@ -101,9 +101,7 @@ impl RawMemorisationLimit {
     #[must_use]
     pub fn of(limit: &MemorisationLimit) -> Self {
         Self {
-            most_extracted: limit
-                .most_extracted
-                .map_or_else(String::new, |share| percent(share)),
+            most_extracted: limit.most_extracted.map_or_else(String::new, percent),
             longest_match: limit
                 .longest_match
                 .map_or_else(String::new, |tokens| tokens.to_string()),

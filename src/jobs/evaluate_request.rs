@@ -26,7 +26,7 @@ use crate::{
 /// run in `location`.
 ///
 /// # Errors
-/// [`JobError::UnknownBase`] where there is no such model or it may not be used, [`JobError::UnderWay`] where it is
+/// [`JobError::UnknownModel`] where there is none, [`JobError::UnknownBase`] where it or its base may not be used, [`JobError::UnderWay`] where it is
 /// being measured, [`JobError::NotPermitted`] where a dataset may not be read for this now.
 pub async fn request_evaluation(
     db: &Db,
@@ -37,16 +37,13 @@ pub async fn request_evaluation(
     let mut tx = db.write(actor).await?;
     let model = models::find(tx.conn(), id)
         .await?
-        .ok_or(JobError::UnknownBase)?;
+        .ok_or(JobError::UnknownModel(id))?;
     // Who may not see it is told that there is none.
     let _seen = policy::check(actor, Action::ViewModel, &model.scope())?;
     let permit = policy::check(actor, Action::EvaluateModel, &model.scope())?;
-    let training = match &model.kind {
-        Kind::Base => None,
-        kind => match job_of(kind) {
-            Some(job) => store::find(tx.conn(), job).await?,
-            None => None,
-        },
+    let training = match job_of(&model.kind) {
+        Some(job) => store::find(tx.conn(), job).await?,
+        None => None,
     };
     let settings = settings(training.as_ref().map(|job| (&job.task, job.seed)), config);
     let versions = match &training {

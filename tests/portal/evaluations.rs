@@ -187,7 +187,7 @@ async fn a_model_is_measured_by_itself_and_its_page_and_a_signed_statement_tell_
     ] {
         assert!(figure(evaluation, name)["items"].as_u64().unwrap() > 0);
     }
-    // The same documents as the training held out: one tenth of 24, and none of them was learnt.
+    // One secret of each kind in a group.
     assert_eq!(figure(evaluation, "exposure_4")["items"], 1);
     let shown = page(
         &app,
