@@ -64,7 +64,7 @@ async fn succeeded(app: &TestApp, job: Uuid) -> Value {
 async fn model_of(app: &TestApp, job: Uuid) -> Uuid {
     sqlx::query_scalar::<_, Uuid>("SELECT id FROM models WHERE job_id = $1")
         .bind(job)
-        .fetch_one(&mut *connection(app).await)
+        .fetch_one(&mut connection(app).await)
         .await
         .unwrap()
 }
@@ -73,7 +73,7 @@ async fn model_of(app: &TestApp, job: Uuid) -> Uuid {
 async fn follower_of(app: &TestApp, job: Uuid) -> Option<Uuid> {
     sqlx::query_scalar::<_, Uuid>("SELECT job_id FROM evaluation_jobs WHERE follows_job_id = $1")
         .bind(job)
-        .fetch_optional(&mut *connection(app).await)
+        .fetch_optional(&mut connection(app).await)
         .await
         .unwrap()
 }
@@ -282,7 +282,7 @@ async fn nothing_is_charged_and_nobody_else_sees_it(
         "SELECT count(*) FROM tokens_read t JOIN attempts a ON a.id = t.attempt_id WHERE a.job_id = $1",
     )
     .bind(job)
-    .fetch_one(&mut *connection(app).await)
+    .fetch_one(&mut connection(app).await)
     .await
     .unwrap();
     assert_eq!(tokens, 0, "measuring is no learning");
