@@ -204,6 +204,8 @@ pub enum Action {
     ViewBudget,
     SetBudget,
     ViewModel,
+    /// Ask for a model to be measured.
+    EvaluateModel,
     ReleaseModel,
     DeployModel,
     /// Take the files of a released model along.
@@ -250,7 +252,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 59] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -283,6 +285,7 @@ impl Action {
         Self::ViewBudget,
         Self::SetBudget,
         Self::ViewModel,
+        Self::EvaluateModel,
         Self::ReleaseModel,
         Self::DeployModel,
         Self::DownloadModel,
@@ -426,6 +429,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ViewBudget => here(&[Manager, Researcher])
             .or_else(|denied| platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)),
         Action::SetBudget => platform(&[Admin]),
+        Action::EvaluateModel => {
+            here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
         Action::DownloadModel => {
             here(&[Manager, Researcher]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))

@@ -16,6 +16,8 @@ mod draft;
 mod end;
 mod error;
 mod estimate;
+mod evaluate;
+mod evaluate_request;
 mod finish;
 mod follow;
 mod grant;
@@ -50,6 +52,8 @@ pub use self::{
     draft::{Draft, RawDraft},
     error::JobError,
     estimate::{Estimate, estimate},
+    evaluate::report_file,
+    evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
     places::{PlaceState, place_warnings, places},
     prioritise::prioritise,

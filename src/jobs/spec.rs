@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::Ports,
     datasets::{self, ReadyFile},
-    db::CorruptRow,
+    db::{CorruptRow, StoreError},
     ids::{AttemptId, DatasetVersionId},
     models::{self, ModelFile},
 };
@@ -110,7 +110,7 @@ fn base_input(file: ModelFile) -> InputFile {
     }
 }
 
-/// The files of the base; none where the job starts from nothing.
+/// The files of the base, and of the adapters over it that are measured.
 pub(super) async fn base_files(
     conn: &mut PgConnection,
     job: &Job,
@@ -122,13 +122,26 @@ pub(super) async fn base_files(
     let is_weights =
         |file: &ModelFile| file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
     if files.iter().any(is_weights) {
-        return Ok(files);
+        return Ok(with_adapters(conn, job, files).await?);
     }
     Err(JobError::from(CorruptRow {
         table: "models",
         id: base.0,
         problem: "a base without weights",
     }))
+}
+
+/// The files of a base, and those of the adapters over it that the job measures, where it does.
+async fn with_adapters(
+    conn: &mut PgConnection,
+    job: &Job,
+    mut files: Vec<ModelFile>,
+) -> Result<Vec<ModelFile>, StoreError> {
+    let measured = store::measured_model(conn, job.id).await?;
+    if let Some(adapters) = measured.filter(|model| Some(*model) != job.base) {
+        files.extend(models::files_of(conn, adapters).await?);
+    }
+    Ok(files)
 }
 
 /// Every file of a job's datasets, in reading order.

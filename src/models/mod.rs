@@ -2,8 +2,11 @@
 
 mod deploy;
 mod download;
+mod evaluation;
+mod evaluation_store;
 #[cfg(test)]
 mod golden;
+mod measured;
 mod model;
 mod provenance;
 mod quarantine;
@@ -16,6 +19,15 @@ pub mod web;
 
 pub use self::{
     deploy::{DeployError, deploy, stop},
+    evaluation::{
+        BadReport, Evaluation, Figure, LARGEST_REPORT, MemorisationLimit, MemorisationStanding,
+        REPORT_NAME, Report, suite_name,
+    },
+    evaluation_store::{
+        evaluation_statement, evaluations_of, find_evaluation, memorisation_limits,
+        memorisation_standing,
+    },
+    measured::{Measured, MeasuredFile, register_evaluation},
     model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
     quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
     receipt::NoReceipt,

@@ -28,7 +28,7 @@ pub(super) struct AuditPosition {
 }
 
 impl AuditPosition {
-    fn as_json(&self) -> Value {
+    pub(super) fn as_json(&self) -> Value {
         json!({ "seq": self.seq, "hash": self.hash })
     }
 }

@@ -19,6 +19,7 @@ mod complaints_forms;
 mod datasets;
 mod disclosures;
 mod dispatch_queue;
+mod evaluations;
 mod fine_tuning;
 mod fine_tuning_sdk;
 mod gateway;

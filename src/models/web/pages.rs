@@ -3,7 +3,10 @@
 use actix_web::{get, post, web};
 use askama::Template;
 
-use super::{evidence, perform};
+use super::{
+    evaluation::{self, EvaluationBox},
+    evidence, perform,
+};
 use crate::{
     config::Config,
     db::Db,
@@ -146,6 +149,7 @@ struct ShowPage {
     receipt: Option<String>,
     evidence: Vec<Evidence>,
     scope: ScopeBox,
+    evaluation: EvaluationBox,
     lineage: String,
     is_base: bool,
     is_from_nothing: bool,
@@ -220,6 +224,7 @@ async fn show(
             Evidence { label, href }
         })
         .collect();
+    let evaluation = evaluation::read(&mut conn, (&page, now), &model).await?;
     let example = format!(
         "from openai import OpenAI\n\nclient = OpenAI(base_url=\"{}/v1\", api_key=\"gptnl_…\")\nanswer = client.chat.completions.create(\n    model=\"{}\",\n    messages=[{{\"role\": \"user\", \"content\": \"Hallo!\"}}],\n)\nprint(answer.choices[0].message.content)",
         config.origin(),
@@ -258,7 +263,11 @@ async fn show(
         receipt: receipt.map(|_| format!("/api/v1/models/{}/receipt", model.id)),
         is_base: model.kind == Kind::Base,
         is_from_nothing: model.kind != Kind::Base && model.kind.base().is_none(),
-        can_release: operates && model.status == Status::Registered && model.marked.is_none(),
+        can_release: operates
+            && model.status == Status::Registered
+            && model.marked.is_none()
+            && !evaluation.holds_back,
+        evaluation,
         can_deploy: operates && model.is_usable() && deployment.is_none(),
         can_stop: operates && deployment.is_some(),
         can_retire: operates && model.status != Status::Retired,

@@ -1,0 +1,329 @@
+//! Jobs that measure a model: what is measured, the report that comes back, and the job that follows by itself once a
+//! model is made.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
+use job_contract::{Canaries, EvaluationSettings, JobResult, Suite, Task};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    error::JobError,
+    happened::Happened,
+    internal_error::CallError,
+    job::Job,
+    made::Made,
+    reads::Reading,
+    status::{JobStatus, Step},
+    store::{self, Artifact},
+};
+use crate::{
+    config,
+    db::{CommitError, Db, WriteTx},
+    ids::{ArtifactId, AttemptId, JobId},
+    models::{
+        self, JobFile, Kind, LARGEST_REPORT, Measured, MeasuredFile, Model, REPORT_NAME, Report,
+    },
+    objects::ObjectStore,
+    signing::Signer,
+};
+
+/// What can be measured of a model without the data that it was made from.
+const WITHOUT_DATA: [Suite; 2] = [Suite::DutchTasks, Suite::Bias];
+/// Characters of a job's title that go into that of the one that follows.
+const TITLE: usize = 180;
+
+/// A report that is in the store as announced, and was read.
+pub(super) struct Reported {
+    artifact: ArtifactId,
+    version: String,
+    sha256: String,
+    report: Report,
+}
+
+/// What is measured of a model that `training` made with `seed`; of a base, none.
+pub(super) fn settings(
+    training: Option<(&Task, i64)>,
+    config: &config::Evaluation,
+) -> EvaluationSettings {
+    let mut settings = EvaluationSettings {
+        suites: WITHOUT_DATA.to_vec(),
+        most_items: (config.most_items > 0).then_some(config.most_items),
+        canaries: None,
+        held_out_share: None,
+    };
+    // Pairs of answers are no text to go on with.
+    let learnt = training.filter(|(task, _)| !matches!(task, Task::Dpo { .. }));
+    if let Some((task, seed)) = learnt
+        && let Some(training) = task.training()
+    {
+        if training.held_out_share > 0.0 {
+            settings.suites.push(Suite::HeldOut);
+        }
+        settings.suites.push(Suite::Memorisation);
+        settings.held_out_share = Some(training.held_out_share);
+        settings.canaries = (training.canaries > 0).then_some(Canaries {
+            count: training.canaries,
+            seed: seed.unsigned_abs(),
+        });
+    }
+    settings.suites.sort_unstable();
+    settings
+}
+
+/// Whether the data that a model was made from are read to measure this.
+pub(super) fn needs_data(settings: &EvaluationSettings) -> bool {
+    settings
+        .suites
+        .iter()
+        .any(|suite| !WITHOUT_DATA.contains(suite))
+}
+
+/// Looks the report of an evaluation up in the store and reads it.
+///
+/// # Errors
+/// [`CallError::Invalid`] where it is not the one file that was announced, or cannot be read.
+pub(super) async fn check(
+    objects: &ObjectStore,
+    announced: &[Artifact],
+    result: &JobResult,
+) -> Result<Reported, CallError> {
+    let invalid = |problem: String| CallError::Invalid(problem);
+    let [stored] = result.artifacts.as_slice() else {
+        return Err(invalid(format!(
+            "an evaluation leaves one file, {REPORT_NAME}"
+        )));
+    };
+    let artifact = announced
+        .iter()
+        .find(|artifact| {
+            artifact.id == stored.artifact
+                && artifact.kind == "report"
+                && artifact.name == REPORT_NAME
+                && artifact.sha256 == stored.sha256
+                && artifact.size_bytes.unsigned_abs() == stored.size_bytes
+        })
+        .ok_or_else(|| invalid(format!("{} was not announced so", stored.name)))?;
+    if stored.size_bytes > LARGEST_REPORT {
+        return Err(invalid(format!("{REPORT_NAME} is too large")));
+    }
+    let head = match objects.head(&artifact.object_key).await {
+        Ok(head) if head.size_bytes == stored.size_bytes => head,
+        Ok(_) => return Err(invalid(format!("{REPORT_NAME} has another size"))),
+        Err(error) if error.is_missing => {
+            return Err(invalid(format!("{REPORT_NAME} is not there")));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let bytes: Bytes = objects
+        .read_range(&artifact.object_key, &head.version, (0, head.size_bytes))
+        .await?;
+    if HEXLOWER.encode(&Sha256::digest(&bytes)) != artifact.sha256 {
+        return Err(invalid(format!("{REPORT_NAME} holds something else")));
+    }
+    let report = Report::parse(&bytes).map_err(|why| invalid(why.to_string()))?;
+    Ok(Reported {
+        artifact: ArtifactId(artifact.id),
+        version: head.version,
+        sha256: artifact.sha256.clone(),
+        report,
+    })
+}
+
+/// Puts the figures on record, in the transaction that ends the job.
+pub(super) async fn register(
+    tx: &mut WriteTx<'_>,
+    signer: &Signer,
+    made: &Made<'_>,
+    reported: &Reported,
+) -> Result<(), JobError> {
+    let (job, attempt) = (made.job, made.attempt);
+    store::set_artifact_version(tx, reported.artifact, &reported.version).await?;
+    let model = store::measured_model(tx.conn(), job.id)
+        .await?
+        .unwrap_or(job.base);
+    let measured = Measured {
+        model,
+        job: job.id,
+        attempt: attempt.id,
+        report: &reported.report,
+        report_sha256: &reported.sha256,
+        task: serde_json::to_value(&job.task).map_err(CommitError::from)?,
+        seed: job.seed,
+        result: made.result,
+        files: made.readings.iter().map(file).collect(),
+        started_at: attempt.created_at,
+    };
+    models::register_evaluation(tx, signer, &measured).await?;
+    Ok(())
+}
+
+fn file(reading: &Reading) -> MeasuredFile {
+    MeasuredFile {
+        version: reading.version,
+        file: JobFile {
+            id: reading.file,
+            path: reading.path.clone(),
+            sha256: reading.sha256.clone(),
+        },
+    }
+}
+
+/// The job that measures what `job` has just made, in the same transaction: approved by who approved that one, on no
+/// other data and for no other use. It is decided on again when it starts, and at every file.
+pub(super) async fn follow(
+    tx: &mut WriteTx<'_>,
+    config: &config::Evaluation,
+    job: &Job,
+) -> Result<(), JobError> {
+    let made = models::of_job(tx.conn(), job.id).await?;
+    let Some(model) = made.filter(|model| config.automatic && is_measurable(model)) else {
+        return Ok(());
+    };
+    let Some(approver) = store::approver_of(tx.conn(), job.id).await? else {
+        return Ok(());
+    };
+    let settings = settings(Some((&job.task, job.seed)), config);
+    let versions = if needs_data(&settings) {
+        store::input_versions(tx.conn(), job.id).await?
+    } else {
+        Vec::new()
+    };
+    let mut next = Job {
+        title: title(&job.title),
+        ..asked(job, settings, tx.now())
+    };
+    store::insert(tx, &next, &versions).await?;
+    next.status = next.status.after(Step::Approve)?;
+    next.approved_at = Some(tx.now());
+    store::save(tx, &next, Some(approver)).await?;
+    store::insert_evaluation_job(tx, next.id, model.id, Some(job.id)).await?;
+    tx.record(&Happened::to(
+        &next,
+        "jobs.evaluation_asked",
+        json!({ "model": model.id, "follows": job.id, "approved_by": approver, "dataset_versions": versions }),
+    ))?;
+    Ok(())
+}
+
+/// A report that an attempt left, by its name and hash; none where it is gone.
+///
+/// # Errors
+/// Where the database or the store is away.
+pub async fn report_file(
+    db: &Db,
+    objects: &ObjectStore,
+    (attempt, name, sha256): (AttemptId, &str, &str),
+) -> Result<Option<Vec<u8>>, JobError> {
+    let found = {
+        let mut conn = db.read().await?;
+        store::find_artifact(&mut conn, attempt, (name, sha256)).await?
+    };
+    let Some(artifact) = found.filter(|artifact| artifact.kind == "report") else {
+        return Ok(None);
+    };
+    match objects.get(&artifact.object_key).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_missing => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a model can be measured: a base, or adapters over one.
+pub(super) fn is_measurable(model: &Model) -> bool {
+    matches!(model.kind, Kind::Base | Kind::Adapter { .. })
+}
+
+/// The title of the job that measures what the job of this title made.
+pub(super) fn title(of: &str) -> String {
+    let short: String = of.chars().take(TITLE).collect();
+    format!("{short} · evaluatie")
+}
+
+/// A fresh request to measure what `job` made, for the same use and with the same seed.
+pub(super) fn asked(job: &Job, settings: EvaluationSettings, now: DateTime<Utc>) -> Job {
+    Job {
+        id: JobId::fresh(),
+        task: Task::Evaluate {
+            evaluation: settings,
+        },
+        status: JobStatus::Submitted,
+        status_code: None,
+        status_message: None,
+        requested_at: now,
+        approved_by_name: None,
+        approved_at: None,
+        cancel_requested_at: None,
+        cancel_reason: None,
+        ended_at: None,
+        ..job.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_contract::{LoraSettings, TrainingSettings};
+
+    use super::*;
+
+    const CONFIG: config::Evaluation = config::Evaluation {
+        automatic: true,
+        most_items: 0,
+    };
+
+    fn lora() -> LoraSettings {
+        LoraSettings {
+            rank: 4,
+            alpha: 8.0,
+            dropout: 0.0,
+            target_modules: vec!["q_proj".into()],
+        }
+    }
+
+    fn training(held_out_share: f32, canaries: u32) -> TrainingSettings {
+        TrainingSettings {
+            held_out_share,
+            canaries,
+            ..TrainingSettings::default()
+        }
+    }
+
+    #[test]
+    fn what_is_measured_follows_from_how_it_was_trained() {
+        let task = Task::FineTuneLora {
+            lora: lora(),
+            training: training(0.2, 3),
+        };
+        let whole = settings(Some((&task, 7)), &CONFIG);
+        assert_eq!(whole.suites.len(), 4);
+        assert_eq!(whole.held_out_share, Some(0.2));
+        assert_eq!(whole.canaries, Some(Canaries { count: 3, seed: 7 }));
+        let task = Task::FineTuneLora {
+            lora: lora(),
+            training: training(0.0, 0),
+        };
+        let without = settings(Some((&task, 7)), &CONFIG);
+        assert!(!without.suites.contains(&Suite::HeldOut));
+        assert!(without.suites.contains(&Suite::Memorisation) && needs_data(&without));
+        assert_eq!(without.canaries, None);
+    }
+
+    #[test]
+    fn pairs_of_answers_and_bases_are_measured_without_data() {
+        let task = Task::Dpo {
+            lora: lora(),
+            training: training(0.1, 0),
+            beta: 0.1,
+        };
+        for settings in [settings(Some((&task, 7)), &CONFIG), settings(None, &CONFIG)] {
+            assert_eq!(settings.suites, WITHOUT_DATA);
+            assert!(!needs_data(&settings));
+        }
+    }
+
+    #[test]
+    fn a_long_title_still_fits() {
+        assert!(title(&"x".repeat(200)).chars().count() <= 200);
+    }
+}
