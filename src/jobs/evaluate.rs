@@ -142,7 +142,8 @@ pub(super) async fn register(
     store::set_artifact_version(tx, reported.artifact, &reported.version).await?;
     let model = store::measured_model(tx.conn(), job.id)
         .await?
-        .unwrap_or(job.base);
+        .or(job.base)
+        .ok_or(JobError::UnknownBase)?;
     let measured = Measured {
         model,
         job: job.id,

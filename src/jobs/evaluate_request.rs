@@ -54,7 +54,11 @@ pub async fn request_evaluation(
     for version in &versions {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
-    let base = training.as_ref().map_or(model.id, |job| job.base);
+    // Adapters are measured over their base; other models stand by themselves.
+    let base = match &model.kind {
+        Kind::Adapter { base, .. } => *base,
+        Kind::Base | Kind::Whole { .. } => model.id,
+    };
     let is_base_usable = models::lock_for_use(&mut tx, base).await?;
     if !is_base_usable || !is_fit(&model) {
         return Err(JobError::UnknownBase);
@@ -78,6 +82,7 @@ pub async fn request_evaluation(
     let job = Job {
         title: title(&like.title),
         requested_by: actor.user,
+        base: Some(base),
         ..asked(&like, settings, now)
     };
     let decided = verdicts(tx.conn(), actor, &versions, &job.wanted(location), now).await?;
@@ -110,7 +115,7 @@ pub async fn request_evaluation(
 fn job_of(kind: &Kind) -> Option<JobId> {
     match kind {
         Kind::Base => None,
-        Kind::Adapter { job, .. } => Some(*job),
+        Kind::Adapter { job, .. } | Kind::Whole { job, .. } => Some(*job),
     }
 }
 
@@ -133,7 +138,7 @@ fn of_base(actor: &Actor, model: &Model, task: Task, now: DateTime<Utc>) -> Job 
         recipients: Recipients::Consortium,
         is_commercial: false,
         territory: Territory::NETHERLANDS,
-        base: model.id,
+        base: Some(model.id),
         base_name: model.name.clone(),
         model_family: model.family.clone(),
         task,

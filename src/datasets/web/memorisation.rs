@@ -87,7 +87,7 @@ async fn on_record(db: &Db, id: DatasetId) -> Result<Vec<SetLimit>, AppError> {
 fn holding(history: &[SetLimit]) -> MemorisationLimit {
     history
         .first()
-        .map_or_else(Default::default, |set| set.limit)
+        .map_or_else(Default::default, |one| one.limit)
 }
 
 async fn draw(
@@ -107,12 +107,12 @@ async fn draw(
         raw: raw.unwrap_or_else(|| RawMemorisationLimit::of(&limit)),
         history: history
             .into_iter()
-            .map(|set| HistoryRow {
-                says: sentences(lang, &set.limit).join(" "),
-                reason: set.reason,
-                who: set.by_name,
-                when: moment(lang, now, set.at),
-                exact: set.at.to_rfc3339(),
+            .map(|one| HistoryRow {
+                says: sentences(lang, &one.limit).join(" "),
+                reason: one.reason,
+                who: one.by_name,
+                when: moment(lang, now, one.at),
+                exact: one.at.to_rfc3339(),
             })
             .collect(),
         errors: problems(lang, errors),
@@ -155,8 +155,8 @@ pub(super) async fn set(
 fn as_json(history: &[SetLimit]) -> serde_json::Value {
     json!({
         "limit": holding(history),
-        "history": history.iter().map(|set| json!({
-            "id": set.id, "limit": set.limit, "reason": set.reason, "set_by": set.by_name, "set_at": set.at,
+        "history": history.iter().map(|one| json!({
+            "id": one.id, "limit": one.limit, "reason": one.reason, "set_by": one.by_name, "set_at": one.at,
         })).collect::<Vec<_>>(),
     })
 }
