@@ -60,8 +60,9 @@ async fn request(
     config: &Config,
     (actor, model): (&Actor, ModelId),
 ) -> Result<JobId, AppError> {
-    let location = config.training.location;
-    Ok(jobs::request_evaluation(db, actor, &config.evaluation, (model, location)).await?)
+    let locations = config.locations();
+    let asked = (model, locations.as_slice());
+    Ok(jobs::request_evaluation(db, actor, &config.evaluation, asked).await?)
 }
 
 async fn visible(

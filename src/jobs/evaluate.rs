@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     config,
-    db::{CommitError, Db, WriteTx},
-    ids::{ArtifactId, AttemptId, JobId},
+    db::{CommitError, Db, StoreError, WriteTx},
+    ids::{ArtifactId, AttemptId, DatasetVersionId, JobId, ModelId},
     models::{
         self, JobFile, Kind, LARGEST_REPORT, Measured, MeasuredFile, Model, REPORT_NAME, Report,
     },
@@ -42,11 +42,17 @@ pub(super) struct Reported {
     report: Report,
 }
 
-/// What is measured of a model that `training` made with `seed`; of a base, none.
-pub(super) fn settings(
-    training: Option<(&Task, i64)>,
-    config: &config::Evaluation,
-) -> EvaluationSettings {
+/// How a model came about.
+#[derive(Debug, Clone, Copy)]
+struct Trained<'a> {
+    task: &'a Task,
+    seed: i64,
+    /// Whether it was measured on data of their own, and learnt from all others.
+    has_validation: bool,
+}
+
+/// What is measured of a model that was trained so; none for a base.
+fn settings(trained: Option<Trained<'_>>, config: &config::Evaluation) -> EvaluationSettings {
     let mut settings = EvaluationSettings {
         suites: WITHOUT_DATA.to_vec(),
         most_items: (config.most_items > 0).then_some(config.most_items),
@@ -54,18 +60,23 @@ pub(super) fn settings(
         held_out_share: None,
     };
     // Pairs of answers are no text to go on with.
-    let learnt = training.filter(|(task, _)| !matches!(task, Task::Dpo { .. }));
-    if let Some((task, seed)) = learnt
-        && let Some(training) = task.training()
+    let trained = trained.filter(|one| !matches!(one.task, Task::Dpo { .. }));
+    if let Some(trained) = trained
+        && let Some(training) = trained.task.training()
     {
-        if training.held_out_share > 0.0 {
+        let share = if trained.has_validation {
+            0.0
+        } else {
+            training.held_out_share
+        };
+        if trained.has_validation || share > 0.0 {
             settings.suites.push(Suite::HeldOut);
         }
         settings.suites.push(Suite::Memorisation);
-        settings.held_out_share = Some(training.held_out_share);
+        settings.held_out_share = Some(share);
         settings.canaries = (training.canaries > 0).then_some(Canaries {
             count: training.canaries,
-            seed: seed.unsigned_abs(),
+            seed: trained.seed.unsigned_abs(),
         });
     }
     settings.suites.sort_unstable();
@@ -73,7 +84,7 @@ pub(super) fn settings(
 }
 
 /// Whether the data that a model was made from are read to measure this.
-pub(super) fn needs_data(settings: &EvaluationSettings) -> bool {
+fn needs_data(settings: &EvaluationSettings) -> bool {
     settings
         .suites
         .iter()
@@ -179,23 +190,24 @@ pub(super) async fn follow(
     job: &Job,
 ) -> Result<(), JobError> {
     let made = models::of_job(tx.conn(), job.id).await?;
-    let Some(model) = made.filter(|model| config.automatic && is_measurable(model)) else {
+    let Some(model) = made.filter(|_| config.automatic) else {
         return Ok(());
     };
     let Some(approver) = store::approver_of(tx.conn(), job.id).await? else {
         return Ok(());
     };
-    let settings = settings(Some((&job.task, job.seed)), config);
-    let versions = if needs_data(&settings) {
-        store::input_versions(tx.conn(), job.id).await?
-    } else {
-        Vec::new()
-    };
+    let settings = settings_after(tx, Some(job), config).await?;
+    let versions = versions_read(tx, Some(job), &settings).await?;
     let mut next = Job {
         title: title(&job.title),
+        base: Some(stands_on(&model)),
         ..asked(job, settings, tx.now())
     };
-    store::insert(tx, &next, &versions).await?;
+    insert(tx, &next, Some(job), &versions).await?;
+    // It may have been sent to a place for a reason; it has just run there.
+    if let Some(queue) = store::asked_of_queue(tx.conn(), job.id).await? {
+        store::set_asked(tx, next.id, (queue.place.as_deref(), None)).await?;
+    }
     next.status = next.status.after(Step::Approve)?;
     next.approved_at = Some(tx.now());
     store::save(tx, &next, Some(approver)).await?;
@@ -231,9 +243,73 @@ pub async fn report_file(
     }
 }
 
-/// Whether a model can be measured: a base, or adapters over one.
-pub(super) fn is_measurable(model: &Model) -> bool {
-    matches!(model.kind, Kind::Base | Kind::Adapter { .. })
+/// What a model is measured over: adapters over their base, every other by itself.
+pub(super) fn stands_on(model: &Model) -> ModelId {
+    match model.kind {
+        Kind::Adapter { base, .. } => base,
+        Kind::Base | Kind::Whole { .. } => model.id,
+    }
+}
+
+/// Keeps the models that a job reads from being quarantined until the transaction ends; answers whether it may read
+/// them. One that is measured need not be released.
+pub(super) async fn lock_models(
+    tx: &mut WriteTx<'_>,
+    job: JobId,
+    base: ModelId,
+) -> Result<bool, StoreError> {
+    let Some(measured) = store::measured_model(tx.conn(), job).await? else {
+        return models::lock_for_use(tx, base).await;
+    };
+    // The base first: it is the older of the two, as everybody takes them.
+    let is_base_usable = base == measured || models::lock_for_use(tx, base).await?;
+    Ok(models::lock_to_measure(tx, measured).await? && is_base_usable)
+}
+
+/// What is measured of the model that `trained` made; of a base, none.
+pub(super) async fn settings_after(
+    tx: &mut WriteTx<'_>,
+    trained: Option<&Job>,
+    config: &config::Evaluation,
+) -> Result<EvaluationSettings, StoreError> {
+    let Some(job) = trained else {
+        return Ok(settings(None, config));
+    };
+    let validation = store::validation_versions(tx.conn(), job.id).await?;
+    let trained = Trained {
+        task: &job.task,
+        seed: job.seed,
+        has_validation: !validation.is_empty(),
+    };
+    Ok(settings(Some(trained), config))
+}
+
+/// The dataset versions that are read to measure this.
+pub(super) async fn versions_read(
+    tx: &mut WriteTx<'_>,
+    trained: Option<&Job>,
+    settings: &EvaluationSettings,
+) -> Result<Vec<DatasetVersionId>, StoreError> {
+    match trained {
+        Some(job) if needs_data(settings) => store::input_versions(tx.conn(), job.id).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Writes a request down that reads these versions, each for what the training read it for.
+pub(super) async fn insert(
+    tx: &mut WriteTx<'_>,
+    next: &Job,
+    trained: Option<&Job>,
+    versions: &[DatasetVersionId],
+) -> Result<(), StoreError> {
+    store::insert(tx, next, versions).await?;
+    if let Some(job) = trained {
+        for version in store::validation_versions(tx.conn(), job.id).await? {
+            store::set_validation(tx, next.id, version).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The title of the job that measures what the job of this title made.
@@ -290,13 +366,21 @@ mod tests {
         }
     }
 
+    fn of(task: &Task, has_validation: bool) -> Option<Trained<'_>> {
+        Some(Trained {
+            task,
+            seed: 7,
+            has_validation,
+        })
+    }
+
     #[test]
     fn what_is_measured_follows_from_how_it_was_trained() {
         let task = Task::FineTuneLora {
             lora: lora(),
             training: training(0.2, 3),
         };
-        let whole = settings(Some((&task, 7)), &CONFIG);
+        let whole = settings(of(&task, false), &CONFIG);
         assert_eq!(whole.suites.len(), 4);
         assert_eq!(whole.held_out_share, Some(0.2));
         assert_eq!(whole.canaries, Some(Canaries { count: 3, seed: 7 }));
@@ -304,10 +388,17 @@ mod tests {
             lora: lora(),
             training: training(0.0, 0),
         };
-        let without = settings(Some((&task, 7)), &CONFIG);
+        let without = settings(of(&task, false), &CONFIG);
         assert!(!without.suites.contains(&Suite::HeldOut));
         assert!(without.suites.contains(&Suite::Memorisation) && needs_data(&without));
         assert_eq!(without.canaries, None);
+        // With data of its own to measure on, all the rest was learnt.
+        let task = Task::FineTuneFull {
+            training: training(0.2, 0),
+        };
+        let validated = settings(of(&task, true), &CONFIG);
+        assert_eq!(validated.suites.len(), 4);
+        assert_eq!(validated.held_out_share, Some(0.0));
     }
 
     #[test]
@@ -317,7 +408,7 @@ mod tests {
             training: training(0.1, 0),
             beta: 0.1,
         };
-        for settings in [settings(Some((&task, 7)), &CONFIG), settings(None, &CONFIG)] {
+        for settings in [settings(of(&task, false), &CONFIG), settings(None, &CONFIG)] {
             assert_eq!(settings.suites, WITHOUT_DATA);
             assert!(!needs_data(&settings));
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     error::JobError,
-    evaluate::{asked, is_measurable, needs_data, settings, title},
+    evaluate::{asked, insert, settings_after, stands_on, title, versions_read},
     happened::Happened,
     job::Job,
     request::verdicts,
@@ -14,25 +14,27 @@ use super::{
     store,
 };
 use crate::{
-    config, datasets,
-    db::Db,
-    ids::{JobId, ModelId},
-    models::{self, Kind, Model, Status},
-    permissions::{self, Purpose, Recipients, Territory},
+    config,
+    datasets::{self, Decision},
+    db::{Db, WriteTx},
+    ids::{DatasetVersionId, JobId, ModelId},
+    models::{self, Model},
+    permissions::{self, Purpose, Recipients, Territory, Use},
     policy::{self, Action, Actor},
 };
 
 /// Asks for a model to be measured, as it is measured by itself once it is made; it waits for an operator then. It would
-/// run in `location`.
+/// run in one of `locations`.
 ///
 /// # Errors
-/// [`JobError::UnknownModel`] where there is none, [`JobError::UnknownBase`] where it or its base may not be used, [`JobError::UnderWay`] where it is
-/// being measured, [`JobError::NotPermitted`] where a dataset may not be read for this now.
+/// [`JobError::UnknownModel`] where there is none, [`JobError::UnknownBase`] where it or its base may not be used,
+/// [`JobError::UnderWay`] where it is being measured, [`JobError::NotPermitted`] where a dataset may not be read for this
+/// now.
 pub async fn request_evaluation(
     db: &Db,
     actor: &Actor,
     config: &config::Evaluation,
-    (id, location): (ModelId, Territory),
+    (id, locations): (ModelId, &[Territory]),
 ) -> Result<JobId, JobError> {
     let mut tx = db.write(actor).await?;
     let model = models::find(tx.conn(), id)
@@ -41,26 +43,19 @@ pub async fn request_evaluation(
     // Who may not see it is told that there is none.
     let _seen = policy::check(actor, Action::ViewModel, &model.scope())?;
     let permit = policy::check(actor, Action::EvaluateModel, &model.scope())?;
-    let training = match job_of(&model.kind) {
+    let trained = match model.kind.job() {
         Some(job) => store::find(tx.conn(), job).await?,
         None => None,
     };
-    let settings = settings(training.as_ref().map(|job| (&job.task, job.seed)), config);
-    let versions = match &training {
-        Some(job) if needs_data(&settings) => store::input_versions(tx.conn(), job.id).await?,
-        _ => Vec::new(),
-    };
+    let settings = settings_after(&mut tx, trained.as_ref(), config).await?;
+    let versions = versions_read(&mut tx, trained.as_ref(), &settings).await?;
     // In the order of dispatch: datasets, models.
     for version in &versions {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
-    // Adapters are measured over their base; other models stand by themselves.
-    let base = match &model.kind {
-        Kind::Adapter { base, .. } => *base,
-        Kind::Base | Kind::Whole { .. } => model.id,
-    };
-    let is_base_usable = models::lock_for_use(&mut tx, base).await?;
-    if !is_base_usable || !is_fit(&model) {
+    let base = stands_on(&model);
+    let is_base_usable = base == model.id || models::lock_for_use(&mut tx, base).await?;
+    if !models::lock_to_measure(&mut tx, model.id).await? || !is_base_usable {
         return Err(JobError::UnknownBase);
     }
     if let Some(job) = store::newest_evaluation_job(tx.conn(), model.id).await?
@@ -70,8 +65,8 @@ pub async fn request_evaluation(
         return Err(JobError::UnderWay);
     }
     let now = tx.now();
-    let like = match training {
-        Some(job) => job,
+    let like = match &trained {
+        Some(job) => job.clone(),
         None => {
             let task = Task::Evaluate {
                 evaluation: settings.clone(),
@@ -85,17 +80,11 @@ pub async fn request_evaluation(
         base: Some(base),
         ..asked(&like, settings, now)
     };
-    let decided = verdicts(tx.conn(), actor, &versions, &job.wanted(location), now).await?;
-    if decided
-        .iter()
-        .any(|(_, decision)| !decision.verdict.is_allowed)
-    {
-        return Err(JobError::NotPermitted(decided));
-    }
+    let (wanted, decided) = permitted(&mut tx, (&job, &versions), locations).await?;
     for (_, decision) in &decided {
         permissions::keep_policy(&mut tx, &decision.policy, &decision.policy_sha256).await?;
     }
-    store::insert(&mut tx, &job, &versions).await?;
+    insert(&mut tx, &job, trained.as_ref(), &versions).await?;
     store::insert_evaluation_job(&mut tx, job.id, model.id, None).await?;
     tx.record(&Happened::to(
         &job,
@@ -104,7 +93,7 @@ pub async fn request_evaluation(
             "measures": model.id,
             "base_model": job.base,
             "dataset_versions": versions,
-            "use": job.wanted(location),
+            "use": wanted,
             "policies": decided.iter().map(|(_, decision)| &decision.policy_sha256).collect::<Vec<_>>(),
         }),
     ))?;
@@ -112,16 +101,26 @@ pub async fn request_evaluation(
     Ok(job.id)
 }
 
-fn job_of(kind: &Kind) -> Option<JobId> {
-    match kind {
-        Kind::Base => None,
-        Kind::Adapter { job, .. } | Kind::Whole { job, .. } => Some(*job),
+/// What the rules say, for the first place where they say yes.
+async fn permitted(
+    tx: &mut WriteTx<'_>,
+    (job, versions): (&Job, &[DatasetVersionId]),
+    locations: &[Territory],
+) -> Result<(Use, Vec<(DatasetVersionId, Decision)>), JobError> {
+    let (now, actor) = (tx.now(), tx.actor());
+    let mut first = None;
+    for location in locations {
+        let wanted = job.wanted(*location);
+        let decided = verdicts(tx.conn(), actor, versions, &wanted, now).await?;
+        if decided
+            .iter()
+            .all(|(_, decision)| decision.verdict.is_allowed)
+        {
+            return Ok((wanted, decided));
+        }
+        first.get_or_insert(decided);
     }
-}
-
-/// Whether a model is still in use, or may come into use.
-fn is_fit(model: &Model) -> bool {
-    is_measurable(model) && model.status != Status::Retired && model.quarantine.is_none()
+    Err(first.map_or(JobError::UnknownPlace, JobError::NotPermitted))
 }
 
 /// What stands in the place of the job that made a base: nothing of it is anybody's data, so the narrowest use will do.

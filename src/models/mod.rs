@@ -29,7 +29,9 @@ pub use self::{
     },
     measured::{Measured, MeasuredFile, register_evaluation},
     model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
-    quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
+    quarantine::{
+        Owned, lift, lock_for_use, lock_to_measure, mark, quarantine, retire_quarantined,
+    },
     receipt::NoReceipt,
     register::{
         BaseLicence, FromJob, JobFile, JobInput, JobPermission, Makes, NEW_FAMILY, NewBase,

@@ -137,6 +137,12 @@ impl Model {
         self.status == Status::Released && self.quarantine.is_none()
     }
 
+    /// Whether it may be measured: it is in use, or may come into use.
+    #[must_use]
+    pub fn is_measurable(&self) -> bool {
+        self.status != Status::Retired && self.quarantine.is_none()
+    }
+
     /// What policy looks at.
     #[must_use]
     pub fn scope(&self) -> Scope {

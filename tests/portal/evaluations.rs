@@ -16,32 +16,20 @@ use crate::support::{TestApp, connection, given};
 
 const AUTOMATIC: (&str, &str) = ("FACULTY_EVALUATION__AUTOMATIC", "true");
 
-/// A job of Universiteit Harderwijk that plants so many groups of canaries, approved.
-async fn job_with_canaries(
-    app: &TestApp,
-    data: &given::Approved,
-    (epochs, canaries): (u32, u32),
-) -> Uuid {
+/// A job of Universiteit Harderwijk with some settings more, approved.
+async fn job_with(app: &TestApp, data: &given::Approved, epochs: u32, more: Value) -> Uuid {
     let base = given::tiny_base(app).await;
+    let mut wanted = given::job(base, data.version, epochs);
+    for (name, value) in more.as_object().unwrap() {
+        wanted[name] = value.clone();
+    }
     let asked = app
         .browser("researcher.harderwijk")
         .await
-        .api(
-            Method::POST,
-            "/api/v1/jobs",
-            Some(given::job(base, data.version, epochs)),
-        )
+        .api(Method::POST, "/api/v1/jobs", Some(wanted))
         .await
         .unwrap();
     let job: Uuid = asked["id"].as_str().unwrap().parse().unwrap();
-    let mut tx = app.owner_tx().await;
-    sqlx::query("UPDATE jobs SET task = jsonb_set(task, '{training,canaries}', $2) WHERE id = $1")
-        .bind(job)
-        .bind(json!(canaries))
-        .execute(tx.conn())
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
     approve(app, job).await;
     job
 }
@@ -165,7 +153,7 @@ async fn page(app: &TestApp, login: &str, path: &str) -> String {
 async fn a_model_is_measured_by_itself_and_its_page_and_a_signed_statement_tell_it() {
     let app = TestApp::start_with(&[AUTOMATIC, ("FACULTY_EVALUATION__MOST_ITEMS", "6")]).await;
     let data = given::approved_dataset(&app).await;
-    let job = job_with_canaries(&app, &data, (2, 1)).await;
+    let job = job_with(&app, &data, 2, json!({ "canaries": 1 })).await;
     succeeded(&app, job).await;
     let model = model_of(&app, job).await;
     // Asked for in the transaction that made the model: nobody approved it on its own.
@@ -345,7 +333,7 @@ async fn a_person_may_ask_again(app: &TestApp, model: Uuid) {
 async fn a_limit_of_a_dataset_holds_a_model_back_and_lets_it_go() {
     let app = TestApp::start_with(&[("FACULTY_EVALUATION__MOST_ITEMS", "6")]).await;
     let data = given::approved_dataset(&app).await;
-    let job = job_with_canaries(&app, &data, (1, 0)).await;
+    let job = job_with(&app, &data, 1, json!({})).await;
     succeeded(&app, job).await;
     assert_eq!(follower_of(&app, job).await, None, "it is switched off");
     let model = model_of(&app, job).await;
@@ -451,7 +439,7 @@ async fn a_withdrawal_stops_a_running_evaluation() {
     let app = TestApp::start_with(&[AUTOMATIC]).await;
     let data = given::approved_dataset(&app).await;
     // Each canary is weighed against a thousand others: more than it will get to.
-    let job = job_with_canaries(&app, &data, (1, 60)).await;
+    let job = job_with(&app, &data, 1, json!({ "canaries": 60 })).await;
     succeeded(&app, job).await;
     let follower = follower_of(&app, job).await.unwrap();
     given::job_until(&app, follower, |state| {
@@ -493,4 +481,28 @@ async fn a_base_is_measured_without_anybodys_data() {
         .await
         .unwrap();
     assert_eq!(own.status, StatusCode::FORBIDDEN, "{}", own.text);
+}
+
+#[actix_web::test]
+async fn a_whole_model_is_measured_by_itself_and_held_to_the_limit() {
+    let app = TestApp::start_with(&[AUTOMATIC, ("FACULTY_EVALUATION__MOST_ITEMS", "3")]).await;
+    let data = given::approved_dataset(&app).await;
+    let set = limit(&app, "manager.waterland", data.dataset, ("", "0")).await;
+    assert_eq!(set, StatusCode::OK);
+    let more = json!({ "method": "full", "learning_rate": 0.0001 });
+    let job = job_with(&app, &data, 1, more).await;
+    succeeded(&app, job).await;
+    let model = model_of(&app, job).await;
+    let follower = follower_of(&app, job).await.unwrap();
+    succeeded(&app, follower).await;
+    let found = evaluations(&app, model).await;
+    assert_eq!(found["memorisation"]["standing"], "exceeded", "{found:#}");
+    let held = release(&app, model).await;
+    assert_eq!(
+        held,
+        (StatusCode::CONFLICT, "model-memorises-too-much".to_owned())
+    );
+    let lifted = limit(&app, "manager.waterland", data.dataset, ("", "")).await;
+    assert_eq!(lifted, StatusCode::OK);
+    assert_eq!(release(&app, model).await.0, StatusCode::NO_CONTENT);
 }

@@ -8,7 +8,7 @@ use crate::{
     datasets::percent,
     error::AppError,
     models::{
-        Kind, Model, Status,
+        Model,
         evaluation::{Evaluation, Figure, MemorisationStanding, suite_name},
         evaluation_store,
     },
@@ -102,9 +102,7 @@ pub(super) async fn read(
     let standing = evaluation_store::memorisation_standing(conn, model.id).await?;
     let limits = evaluation_store::memorisation_limits(conn, model.id).await?;
     let all = evaluation_store::evaluations_of(conn, model.id).await?;
-    let may_ask = model.status != Status::Retired
-        && model.quarantine.is_none()
-        && matches!(model.kind, Kind::Base | Kind::Adapter { .. })
+    let may_ask = model.is_measurable()
         && policy::check(page.actor(), Action::EvaluateModel, &model.scope()).is_ok();
     Ok(EvaluationBox {
         standing: sentence(lang, standing),
