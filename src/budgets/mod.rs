@@ -55,17 +55,18 @@ pub async fn lock_current(
     store::lock_current(tx, institution, today).await
 }
 
-/// Reserves for an attempt, of `budget` where there is one.
+/// Reserves for an attempt, of `budget` where there is one; a second time changes nothing.
 ///
 /// # Errors
-/// Where the database refuses: more than is left of the budget, or a second time.
+/// Where the database refuses: more than is left of the budget.
 pub async fn reserve(
     tx: &mut WriteTx<'_>,
     reserving: &Reserving<'_>,
     budget: Option<&Budget>,
 ) -> Result<Cost, StoreError> {
     let cost = reserving.rates.cost(reserving.seconds);
-    store::insert_reserve(tx, reserving, budget.map(|budget| budget.id), &cost).await?;
+    let _is_new =
+        store::insert_reserve(tx, reserving, budget.map(|budget| budget.id), &cost).await?;
     Ok(cost)
 }
 

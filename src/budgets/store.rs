@@ -161,25 +161,34 @@ fn small(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// Reserves; the database refuses what is not left.
-pub(super) async fn insert_reserve(
-    tx: &mut WriteTx<'_>,
-    reserving: &Reserving<'_>,
-    budget: Option<BudgetId>,
-    cost: &Cost,
-) -> Result<(), StoreError> {
+/// A line about an attempt.
+struct Entry<'a> {
+    kind: &'static str,
+    attempt: AttemptId,
+    institution: Uuid,
+    budget: Option<Uuid>,
+    place: &'a str,
+    rates: &'a Rates,
+    cost: &'a Cost,
+}
+
+/// Writes a line; false where the attempt has one of that kind.
+async fn insert(tx: &mut WriteTx<'_>, entry: &Entry<'_>) -> Result<bool, StoreError> {
     let now = tx.now();
-    let rates = &reserving.rates;
-    sqlx::query!(
+    let (rates, cost) = (entry.rates, entry.cost);
+    // Looked for and not left to ON CONFLICT: the trigger that keeps the budget comes before that.
+    let done = sqlx::query!(
         "INSERT INTO budget_entries (id, attempt_id, institution_id, budget_id, kind, place, gpus, cores,
              milli_sbu_per_gpu_hour, milli_sbu_per_core_hour, watts_per_gpu, watts_per_core, seconds, milli_sbu,
              gpu_seconds, core_seconds, joules, written_at)
-         VALUES ($1, $2, $3, $4, 'reserve', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+         WHERE NOT EXISTS (SELECT 1 FROM budget_entries WHERE attempt_id = $2 AND kind = $5)",
         Uuid::now_v7(),
-        reserving.attempt.0,
-        reserving.institution.0,
-        budget.map(|id| id.0),
-        reserving.place,
+        entry.attempt.0,
+        entry.institution,
+        entry.budget,
+        entry.kind,
+        entry.place,
         small(rates.gpus),
         small(rates.cores),
         int(rates.milli_sbu_per_gpu_hour),
@@ -195,7 +204,26 @@ pub(super) async fn insert_reserve(
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
+}
+
+/// Reserves; the database refuses what is not left. An attempt reserves once.
+pub(super) async fn insert_reserve(
+    tx: &mut WriteTx<'_>,
+    reserving: &Reserving<'_>,
+    budget: Option<BudgetId>,
+    cost: &Cost,
+) -> Result<bool, StoreError> {
+    let entry = Entry {
+        kind: "reserve",
+        attempt: reserving.attempt,
+        institution: reserving.institution.0,
+        budget: budget.map(|id| id.0),
+        place: reserving.place,
+        rates: &reserving.rates,
+        cost,
+    };
+    insert(tx, &entry).await
 }
 
 /// What was reserved for an attempt.
@@ -241,35 +269,16 @@ pub(super) async fn insert_settle(
     reserved: &Reserved,
     (rates, cost): (&Rates, &Cost),
 ) -> Result<bool, StoreError> {
-    let now = tx.now();
-    // Looked for and not left to ON CONFLICT: the trigger that keeps the budget comes before that.
-    let done = sqlx::query!(
-        "INSERT INTO budget_entries (id, attempt_id, institution_id, budget_id, kind, place, gpus, cores,
-             milli_sbu_per_gpu_hour, milli_sbu_per_core_hour, watts_per_gpu, watts_per_core, seconds, milli_sbu,
-             gpu_seconds, core_seconds, joules, written_at)
-         SELECT $1, $2, $3, $4, 'settle', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
-         WHERE NOT EXISTS (SELECT 1 FROM budget_entries WHERE attempt_id = $2 AND kind = 'settle')",
-        Uuid::now_v7(),
-        attempt.0,
-        reserved.institution,
-        reserved.budget,
-        reserved.place,
-        small(rates.gpus),
-        small(rates.cores),
-        int(rates.milli_sbu_per_gpu_hour),
-        int(rates.milli_sbu_per_core_hour),
-        small(rates.watts_per_gpu),
-        small(rates.watts_per_core),
-        int(cost.seconds),
-        int(cost.milli_sbu),
-        int(cost.gpu_seconds),
-        int(cost.core_seconds),
-        int(cost.joules),
-        now,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let entry = Entry {
+        kind: "settle",
+        attempt,
+        institution: reserved.institution,
+        budget: reserved.budget,
+        place: &reserved.place,
+        rates,
+        cost,
+    };
+    insert(tx, &entry).await
 }
 
 /// The sums over some attempts: what is reserved still, and what was used; none of that where nothing is settled yet.

@@ -15,7 +15,6 @@ use crate::{db::Db, ids::AttemptId, objects::ObjectStore};
 const LIFETIME: Duration = Duration::from_secs(900);
 /// S3 takes no more in one piece.
 const LARGEST: u64 = 5 << 30;
-/// Checkpoints included.
 const MOST_FILES: usize = 900;
 
 /// Gives an address to put exactly these bytes.
@@ -92,6 +91,11 @@ pub(super) fn kind_name(kind: ArtifactKind) -> &'static str {
 }
 
 fn check(request: &ArtifactRequest) -> Result<(), &'static str> {
+    // It is made of the data, no later attempt would be given it, and no purge would find it in the store. The program
+    // goes on without; the one in its work folder goes with that.
+    if request.kind == ArtifactKind::Checkpoint {
+        return Err("checkpoints are not taken");
+    }
     let name = &request.name;
     let is_plain = (1..=100).contains(&name.len())
         && name
@@ -143,5 +147,8 @@ mod tests {
         assert!(check(&request("a", LARGEST + 1, &hash)).is_err());
         assert!(check(&request("a", 1, &hash.to_uppercase())).is_err());
         assert!(check(&request("a", 1, &hash[1..])).is_err());
+        let mut checkpoint = request("checkpoint-1.safetensors", 1, &hash);
+        checkpoint.kind = ArtifactKind::Checkpoint;
+        assert!(check(&checkpoint).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! How an attempt ended, from two witnesses: the program's own word and what the backend saw. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use compute::State as Seen;
+use compute::{Cause, State as Seen};
 use job_contract::ExitCode;
 
 use super::status::{AttemptStatus, JobEnd};
@@ -29,8 +29,8 @@ pub(super) enum Ending {
     Failed,
     /// The program said that it stopped because it was told to.
     Cancelled,
-    /// The program ended without a word; none where nobody knows how.
-    Lost(Option<i32>),
+    /// The program ended without a word, with this code and by this; none where nobody knows how.
+    Lost(Option<(i32, Cause)>),
     /// The backend will never start it.
     NotStarted,
 }
@@ -63,8 +63,8 @@ pub(super) fn conclude(
         (Some(_), _) | (None, Ending::Cancelled) => JobEnd::Cancelled,
         (None, Ending::Succeeded) => JobEnd::Succeeded,
         (None, Ending::Failed | Ending::NotStarted) => JobEnd::Failed,
-        (None, Ending::Lost(exit_code)) => {
-            if number < max_attempts && another_try_may_help(exit_code) {
+        (None, Ending::Lost(seen)) => {
+            if number < max_attempts && another_try_may_help(seen) {
                 JobEnd::Again
             } else {
                 JobEnd::Failed
@@ -74,10 +74,29 @@ pub(super) fn conclude(
     Conclusion { attempt, job }
 }
 
-/// 124 is the time limit, 1 and 2 are the program's own "never".
-fn another_try_may_help(exit_code: Option<i32>) -> bool {
-    let never = [ExitCode::Failed as i32, ExitCode::Usage as i32, 124];
-    exit_code.is_none_or(|code| !never.contains(&code))
+/// Not where the same would happen again. 1 and 2 are the program's own "never".
+fn another_try_may_help(seen: Option<(i32, Cause)>) -> bool {
+    match seen {
+        None => true,
+        Some((_, Cause::TimeLimit | Cause::OutOfMemory)) => false,
+        Some((_, Cause::NodeFailed | Cause::Preempted)) => true,
+        Some((code, Cause::Exited | Cause::StoppedByScheduler | Cause::NeverStarted)) => {
+            ![ExitCode::Failed as i32, ExitCode::Usage as i32, TIMED_OUT].contains(&code)
+        }
+    }
+}
+
+/// The code of a program that ran over its time limit.
+const TIMED_OUT: i32 = 124;
+
+/// The word that is kept for such an end.
+pub(super) fn code_of(seen: Option<(i32, Cause)>) -> String {
+    match seen {
+        None => "lost".into(),
+        Some((_, Cause::OutOfMemory)) => "out_of_memory".into(),
+        Some((_, Cause::TimeLimit)) => format!("exit_{TIMED_OUT}"),
+        Some((code, _)) => format!("exit_{code}"),
+    }
 }
 
 /// A live attempt as [`look`] sees it.
@@ -99,7 +118,7 @@ pub(super) enum Move {
     /// It was asked to stop and still runs: the backend stops it.
     Stop,
     /// It ended without a word.
-    End(Option<i32>),
+    End(Option<(i32, Cause)>),
 }
 
 /// The program's last word may still be under way when the backend already saw it end.
@@ -110,13 +129,13 @@ pub(super) const STOP_GRACE: TimeDelta = TimeDelta::seconds(4);
 /// Joins what the backend sees with what the program told.
 pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: TimeDelta) -> Move {
     match seen {
-        Seen::Ended { exit_code, .. } => {
+        Seen::Ended { exit_code, cause } => {
             let is_settled = life.cancel_since.is_some()
                 || life
                     .ended_since
                     .is_some_and(|since| now - since >= LAST_WORD);
             if is_settled {
-                Move::End(Some(exit_code))
+                Move::End(Some((exit_code, cause)))
             } else {
                 Move::Wait
             }
@@ -142,13 +161,19 @@ mod tests {
             Ending::Failed,
             Ending::Cancelled,
             Ending::Lost(None),
-            Ending::Lost(Some(0)),
-            Ending::Lost(Some(1)),
-            Ending::Lost(Some(2)),
-            Ending::Lost(Some(3)),
-            Ending::Lost(Some(4)),
-            Ending::Lost(Some(124)),
-            Ending::Lost(Some(137)),
+            Ending::Lost(Some((0, Cause::Exited))),
+            Ending::Lost(Some((1, Cause::Exited))),
+            Ending::Lost(Some((2, Cause::Exited))),
+            Ending::Lost(Some((3, Cause::Exited))),
+            Ending::Lost(Some((4, Cause::Exited))),
+            Ending::Lost(Some((124, Cause::Exited))),
+            Ending::Lost(Some((124, Cause::TimeLimit))),
+            Ending::Lost(Some((137, Cause::Exited))),
+            Ending::Lost(Some((137, Cause::OutOfMemory))),
+            Ending::Lost(Some((1, Cause::NodeFailed))),
+            Ending::Lost(Some((143, Cause::Preempted))),
+            Ending::Lost(Some((143, Cause::StoppedByScheduler))),
+            Ending::Lost(Some((1, Cause::NeverStarted))),
             Ending::NotStarted,
         ];
         let mut table = String::new();
@@ -176,13 +201,19 @@ Succeeded: succeeded/Succeeded | succeeded/Succeeded | cancelled/Cancelled | can
 Failed: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
 Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
 Lost(None): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(0)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(1)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(2)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(3)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(4)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(124)): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some(137)): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((0, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((1, Exited))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((2, Exited))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((3, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((4, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((124, Exited))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((124, TimeLimit))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((137, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((137, OutOfMemory))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((1, NodeFailed))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((143, Preempted))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((143, StoppedByScheduler))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((1, NeverStarted))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
 NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
 "
         );
@@ -215,7 +246,7 @@ NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | 
         assert_eq!(look(seen, &ended, at(101), lost_after), Move::Wait);
         assert_eq!(
             look(seen, &ended, at(103), lost_after),
-            Move::End(Some(137))
+            Move::End(Some((137, Cause::Exited)))
         );
         let stopped = Life {
             cancel_since: Some(at(99)),
@@ -223,7 +254,7 @@ NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | 
         };
         assert_eq!(
             look(seen, &stopped, at(100), lost_after),
-            Move::End(Some(137))
+            Move::End(Some((137, Cause::Exited)))
         );
     }
 

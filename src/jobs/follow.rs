@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::{
     compute::Site,
-    conclude::{Ending, Life, Move, look},
+    conclude::{Ending, Life, Move, code_of, look},
     end::{self, Told},
     error::JobError,
     job::{Attempt, Job},
@@ -149,13 +149,12 @@ async fn follow(
                 tracing::warn!(attempt = %attempt.id, ?error, "an attempt cannot be stopped");
             }
         }
-        Move::End(exit_code) => {
-            let code = exit_code.map_or_else(|| "lost".into(), |code| format!("exit_{code}"));
+        Move::End(seen) => {
             let told = Told {
-                code: Some(code),
+                code: Some(code_of(seen)),
                 ..Told::default()
             };
-            end::end(ports, attempt.id, Ending::Lost(exit_code), told).await?;
+            end::end(ports, attempt.id, Ending::Lost(seen), told).await?;
         }
     }
     Ok(())

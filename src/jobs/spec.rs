@@ -19,8 +19,7 @@ use crate::{
 
 /// A call at least this often; the program makes it twice in that time.
 const HEARTBEAT_SECONDS: u32 = 2;
-/// As long as a job may run: checkpoints stay on the machine, for no purge reaches them in the store so far, and no later
-/// attempt would be given one.
+/// As long as a job may run: checkpoints stay on the machine, and `artifact` takes none.
 const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The spec of a live attempt.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::Limits,
     datasets::{self, EditError, FileState, Format},
-    db::{CommitError, Db, Event, StoreError, Subject},
+    db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     error::{AppError, Say},
     ids::{DatasetId, FileId, InstitutionId},
     objects::{ObjectError, ObjectStore},
@@ -185,23 +185,31 @@ pub(super) async fn open(
         object_key: &format!("datasets/{dataset}/{id}"),
         expires_at: tx.now() + IDLE_LIFETIME,
     };
-    store::insert(&mut tx, &file).await?;
-    tx.record(&Changed {
-        kind: "uploads.opened",
-        institution: found.institution,
-        dataset,
-        file: id,
-        path: &path,
-        size_bytes,
-        sha256: None,
-        problem: None,
-    })?;
-    let upload = store::find(tx.conn(), id)
-        .await?
-        .ok_or(sqlx::Error::RowNotFound)?;
+    let upload = insert(&mut tx, (found.institution, dataset), &file).await?;
     tx.commit(permit).await?;
     // After the commit: an upload in the store that no row knows would never be swept.
     Ok(with_multipart(db, objects, upload).await?)
+}
+
+/// Writes a new upload down and records it, for the caller to commit.
+pub(super) async fn insert(
+    tx: &mut WriteTx<'_>,
+    (institution, dataset): (InstitutionId, DatasetId),
+    file: &store::NewFile<'_>,
+) -> Result<Upload, OpenError> {
+    store::insert(tx, file).await?;
+    tx.record(&Changed {
+        kind: "uploads.opened",
+        institution,
+        dataset,
+        file: file.id,
+        path: file.path,
+        size_bytes: file.size_bytes,
+        sha256: None,
+        problem: None,
+    })?;
+    let upload = store::find(tx.conn(), file.id).await?;
+    Ok(upload.ok_or(sqlx::Error::RowNotFound)?)
 }
 
 /// What opening in the object store can fail with.

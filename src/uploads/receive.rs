@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    open::{IDLE_LIFETIME, MultipartError, OpenError, with_multipart},
+    open::{self, IDLE_LIFETIME, MultipartError, OpenError, with_multipart},
     store::{self, Carried},
     upload::{Upload, parse_path, part_size_bytes, tree_sha256},
     verify::Verify,
@@ -61,20 +61,7 @@ pub async fn receive(
         object_key: &format!("datasets/{dataset}/{id}"),
         expires_at: tx.now() + IDLE_LIFETIME,
     };
-    store::insert(&mut tx, &file).await?;
-    tx.record(&Changed {
-        kind: "uploads.opened",
-        institution: found.institution,
-        dataset,
-        file: id,
-        path: &path,
-        size_bytes,
-        sha256: None,
-        problem: None,
-    })?;
-    let upload = store::find(tx.conn(), id)
-        .await?
-        .ok_or(sqlx::Error::RowNotFound)?;
+    let upload = open::insert(&mut tx, (found.institution, dataset), &file).await?;
     tx.commit(permit).await?;
     let upload = with_multipart(db, objects, upload).await?;
     Ok(Receiving {

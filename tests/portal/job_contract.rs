@@ -321,6 +321,29 @@ async fn events_count_once_however_often_they_are_sent() {
 }
 
 #[actix_web::test]
+async fn what_no_purge_would_find_is_not_taken() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let checkpoint = ArtifactRequest {
+        kind: ArtifactKind::Checkpoint,
+        name: "checkpoint-1.safetensors".to_owned(),
+        size_bytes: 4,
+        sha256: HEXLOWER.encode(&Sha256::digest(b"data")),
+    };
+    let (status, text) = program.call(Method::POST, "artifacts", &checkpoint).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
+    assert!(!text.contains("http"), "{text}");
+    let mut conn = app.ports.db.read().await.unwrap();
+    let kept = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM artifacts"#)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0);
+    assert!(!program.heartbeat().await.cancel, "the job goes on");
+}
+
+#[actix_web::test]
 async fn a_job_succeeds_once_with_files_that_are_there_and_data_that_was_granted() {
     let app = portal().await;
     let data = given::approved_dataset(&app).await;
