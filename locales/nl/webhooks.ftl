@@ -1,5 +1,5 @@
 webhooks-title = Webhooks
-webhooks-intro = Het portaal meldt uw programma's wanneer een finetunejob eindigt of op een besluit wacht. Elk bericht is ondertekend.
+webhooks-intro = Het portaal meldt uw programma's wanneer een opdracht eindigt of op een besluit wacht. Elk bericht is ondertekend.
 webhooks-empty = Er wordt nog geen programma iets gemeld
 webhooks-add = Adres toevoegen
 webhooks-address = Adres
