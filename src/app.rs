@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     datasets,
     db::{Db, changeable_tables},
-    disclosures, fine_tuning,
+    disclosures, evaluations, fine_tuning,
     gateway::{self, Gateway},
     home,
     jobs::{self, Compute},
@@ -152,6 +152,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(models::web::routes)
         .configure(jobs::web::routes)
         .configure(budgets::web::routes)
+        .configure(evaluations::web::routes)
         .configure(datasets::web::routes)
         .configure(agreements::web::routes)
         .configure(uploads::web::routes)

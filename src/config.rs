@@ -50,6 +50,7 @@ pub struct Config {
     pub serving: Serving,
     pub training: Training,
     pub compute: Compute,
+    pub evaluation: Evaluation,
     pub rights_checks: RightsChecks,
     pub mail: Mail,
     pub audit: Audit,
@@ -146,6 +147,15 @@ pub struct Compute {
     pub share_half_life_hours: u32,
     /// The time limit of a job that asks for none.
     pub default_time_limit_seconds: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Whether a model is measured by itself once a job has made it.
+    pub automatic: bool,
+    /// Most items of each group of measurements; 0: all.
+    pub most_items: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

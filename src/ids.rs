@@ -72,6 +72,10 @@ typed_id!(
     WithdrawalId,
     /// A base model, or one that came out of a job.
     ModelId,
+    /// One measuring of a model.
+    EvaluationId,
+    /// One limit on how much of a dataset a model may keep by heart.
+    MemorisationLimitId,
     /// A model that is, or is to be, served.
     DeploymentId,
     /// One fine-tuning job.

@@ -39,6 +39,7 @@ pub mod webhooks;
 pub mod audit;
 pub mod complaints;
 pub mod disclosures;
+pub mod evaluations;
 pub mod gateway;
 pub mod home;
 pub mod ledger;

@@ -204,8 +204,14 @@ pub enum Action {
     ViewBudget,
     SetBudget,
     ViewModel,
+    /// Ask for a model to be measured.
+    EvaluateModel,
     ReleaseModel,
+    /// End the use of a model; of a base that others made, the platform alone.
+    RetireModel,
     DeployModel,
+    /// Take the files of a released model along.
+    DownloadModel,
     RegisterBaseModel,
     /// State who provides the models and how they may be used.
     DescribeProvider,
@@ -248,7 +254,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 60] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -281,8 +287,11 @@ impl Action {
         Self::ViewBudget,
         Self::SetBudget,
         Self::ViewModel,
+        Self::EvaluateModel,
         Self::ReleaseModel,
+        Self::RetireModel,
         Self::DeployModel,
+        Self::DownloadModel,
         Self::RegisterBaseModel,
         Self::DescribeProvider,
         Self::PrepareDisclosure,
@@ -423,7 +432,16 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ViewBudget => here(&[Manager, Researcher])
             .or_else(|denied| platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)),
         Action::SetBudget => platform(&[Admin]),
+        Action::EvaluateModel => {
+            here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
+        Action::RetireModel => {
+            here(&[Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
+        Action::DownloadModel => {
+            here(&[Manager, Researcher]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
+        }
         Action::RegisterBaseModel => platform(&[Operator, Admin, System]),
         Action::DescribeProvider => platform(&[Admin]),
         Action::PrepareDisclosure => platform(&[Operator]),

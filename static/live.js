@@ -1,6 +1,7 @@
 // A job's page while the job runs: <div data-events="/nl/jobs/ID/events">. The server sends `snapshot` events:
-//   {status, phase, step, total_steps, loss, held_out: [[step, loss]…], losses: [[step, loss]…], learning_rate,
-//    tokens_per_second, seconds_left, events: [{at, text}], is_over}
+//   {status, phase, step, total_steps, loss, held_out: [[step, loss]…], losses: [[step, loss]…],
+//    learning_rates, gradient_norms and speeds alike, learning_rate, tokens_per_second, seconds_left,
+//    events: [{at, text}], is_over}
 // Without script, or without the stream, the page is right at each reload.
 
 const LANG = document.documentElement.lang || "nl";
@@ -17,6 +18,12 @@ const worded = {
   learning_rate: (value) => new Intl.NumberFormat(LANG, { maximumSignificantDigits: 3 }).format(value),
 };
 
+// How the last value of a line is written; losses with two digits.
+const ends = {
+  learning_rates: worded.learning_rate,
+  speeds: worded.tokens_per_second,
+};
+
 function timeLeft(seconds) {
   const words = new Intl.RelativeTimeFormat(LANG);
   if (seconds < 90) return words.format(Math.max(1, Math.round(seconds)), "second");
@@ -27,8 +34,7 @@ function timeLeft(seconds) {
 
 /** Four to six round numbers that span `from`..`to`. */
 function ticks(from, to) {
-  const span = Math.max(to - from, 1e-6);
-  const rough = span / 4;
+  const rough = Math.max((to - from) / 4, Math.abs(to) / 100, 1e-9);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].find((nice) => nice * power >= rough) * power;
   const found = [];
@@ -47,16 +53,17 @@ class Chart {
   constructor(figure) {
     this.figure = figure;
     this.view = null; // what is shown: the ends of both axes
+    this.keys = [...figure.querySelectorAll("[data-line]")].map((path) => path.dataset.line);
   }
   find(selector) { return this.figure.querySelector(selector); }
 
   draw(snapshot) {
-    const lines = { losses: snapshot.losses ?? [], held_out: snapshot.held_out ?? [] };
+    const lines = Object.fromEntries(this.keys.map((key) => [key, snapshot[key] ?? []]));
     const values = Object.values(lines).flat().map(([, loss]) => loss).filter(Number.isFinite);
     if (values.length === 0) return;
     // The first steps of training are far above the rest; they may leave the drawing at the top.
     const sorted = [...values].sort((a, b) => a - b);
-    const high = Math.max(sorted[Math.floor(sorted.length * 0.98)], ...lines.held_out.map(([, loss]) => loss));
+    const high = Math.max(sorted[Math.floor(sorted.length * 0.98)], ...(lines.held_out ?? []).map(([, loss]) => loss));
     const steps = ticks(sorted[0], high);
     const next = { low: steps.values[0], high: steps.values.at(-1), right: Math.max(1, snapshot.total_steps) };
     this.axes(steps, next);
@@ -85,25 +92,25 @@ class Chart {
 
   lines(lines, view) {
     const y = (loss) => (FIELD * (view.high - loss)) / (view.high - view.low);
-    const ends = [];
+    const last = [];
     for (const [key, points] of Object.entries(lines)) {
       const path = this.find(`[data-line="${key}"]`);
       if (!path || points.length === 0) continue;
       path.setAttribute("d", points.map(([step, loss], i) => `${i ? "L" : "M"}${((FIELD * step) / view.right).toFixed(1)} ${Math.max(-20, y(loss)).toFixed(1)}`).join(""));
-      ends.push({ key, x: (100 * points.at(-1)[0]) / view.right, at: y(points.at(-1)[1]) / 10 - 2, loss: points.at(-1)[1] });
+      last.push({ key, x: (100 * points.at(-1)[0]) / view.right, at: y(points.at(-1)[1]) / 10 - 2, loss: points.at(-1)[1] });
     }
     // Names of two lines that end close together stay readable: 18 % of the height apart.
-    ends.sort((a, b) => a.at - b.at);
-    if (ends.length === 2 && ends[1].at - ends[0].at < 18) {
-      const middle = Math.min(82, Math.max(13, (ends[0].at + ends[1].at) / 2));
-      [ends[0].at, ends[1].at] = [middle - 9, middle + 9];
+    last.sort((a, b) => a.at - b.at);
+    if (last.length === 2 && last[1].at - last[0].at < 18) {
+      const middle = Math.min(82, Math.max(13, (last[0].at + last[1].at) / 2));
+      [last[0].at, last[1].at] = [middle - 9, middle + 9];
     }
-    for (const end of ends) {
+    for (const end of last) {
       const text = this.find(`[data-end="${end.key}"]`);
       text?.setAttribute("y", `${end.at.toFixed(1)}%`);
       for (const word of text?.children ?? []) word.setAttribute("x", `${end.x.toFixed(1)}%`);
       const value = text?.querySelector("[data-end-value]");
-      if (value) value.textContent = number(end.loss, 2);
+      if (value) value.textContent = (ends[end.key] ?? ((loss) => number(loss, 2)))(end.loss);
     }
   }
 }
@@ -111,8 +118,7 @@ class Chart {
 class JobPage {
   constructor(root) {
     this.root = root;
-    const figure = root.querySelector("[data-chart]");
-    this.chart = figure && new Chart(figure);
+    this.charts = [...root.querySelectorAll("[data-chart]")].map((figure) => new Chart(figure));
     this.seen = new Set([...root.querySelectorAll("[data-events-list] li")].map((item) => item.lastElementChild?.textContent));
   }
 
@@ -134,7 +140,7 @@ class JobPage {
       if (text?.dataset.progressText) text.textContent = text.dataset.progressText.replace(/\{(\w+)\}/g, (whole, word) => filled[word] ?? whole);
     }
     this.phase(snapshot.phase);
-    this.chart?.draw(snapshot);
+    for (const chart of this.charts) chart.draw(snapshot);
     this.events(snapshot.events ?? []);
   }
 

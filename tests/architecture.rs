@@ -28,7 +28,7 @@ const ORDER: [&[&str]; 24] = [
     &["jobs", "keys", "gateway"],
     &["webhooks"],
     &["fine_tuning"],
-    &["licensees"],
+    &["licensees", "evaluations"],
     &["withdrawals", "audit", "complaints", "ledger", "lineage"],
     &["disclosures"],
     &["home"],

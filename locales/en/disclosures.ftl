@@ -2,6 +2,7 @@ layout-disclosures = Public summaries
 next-describe-provider = Facts about the provider
 model-documents = Documentation
 model-documents-text = What the public, the authorities and those who build on this model may know of it. Each statement links to the record it rests on.
+model-documents-from-nothing = The documents about a modified model do not apply: this model was trained from nothing. Its receipt says which datasets it was made from.
 model-documents-open = Documentation of this model
 model-base-facts = Facts about the base model
 model-base-facts-text = Who made this base model, what it was trained with and where that is written.

@@ -21,7 +21,7 @@ event-jobs-failed = Job failed
 rule-base-model-retired = The base model is no longer released.
 
 jobs-title = Jobs
-jobs-intro = What is being fine-tuned, on which datasets, and how far it is.
+jobs-intro = What is being trained, on which datasets, and how far it is.
 jobs-request = Request a job
 jobs-empty = There are no jobs yet
 jobs-empty-text = In a job, a model learns from datasets that may be used for that.
@@ -41,24 +41,20 @@ jobs-max-steps-hint = Leave empty to use all data.
 jobs-rank = Rank of the adapters
 jobs-rank-hint = From 1 to 64. Higher can learn more and takes more memory.
 jobs-learning-rate = Learning rate
-jobs-learning-rate-hint = Between 0.000001 and 0.1. For adapters 0.001 is a good start.
+jobs-learning-rate-hint = Between 0.000001 and 0.1. Empty: 0.001 for adapters and for a new model, 0.0001 for all weights of a base, 0.00005 for preferences.
 jobs-sequence-length = Tokens per sequence
 jobs-sequence-length-hint = From 16 to 2048. Longer texts are cut into pieces.
 jobs-batch-size = Sequences per step
 jobs-batch-size-hint = From 1 to 64.
 
-jobs-new-title = Have a model fine-tuned
+jobs-new-title = Have a model trained
 jobs-new-intro = Four steps on one page. Before you send it you see whether each dataset may be used for this.
 jobs-allowed-question = Is this allowed?
 jobs-allowed = Allowed
 jobs-not-allowed = Not allowed
 jobs-nothing-chosen = Choose one or more datasets and choose ‘Check whether it is allowed’. The answer then stands here, for each dataset.
 jobs-approver-sees = What the approver sees
-jobs-no-base = There is no base model to fine-tune yet.
-jobs-statement = { $who } wants to fine-tune { $base } on { $count ->
-    [one] 1 dataset
-   *[other] { $count } datasets
-  }. The model is for { $recipients }, { $profit }.
+jobs-no-base = There is no base model to train yet.
 jobs-step-purpose = Purpose
 jobs-step-datasets = Datasets
 jobs-step-compute = Compute
@@ -68,8 +64,6 @@ jobs-field-title-hint = Short and recognisable. It returns in the name of the mo
 jobs-field-motivation = What will you use the model for?
 jobs-field-motivation-hint = The approver reads this. Write it for somebody outside your field.
 jobs-field-purpose = What will you do?
-jobs-purpose-fine-tuning = Fine-tuning
-jobs-purpose-fine-tuning-hint = An existing model learns more from the chosen datasets.
 jobs-field-commercial = Will the model be used for profit?
 jobs-field-recipients = Who receives the model?
 jobs-field-datasets = What does the model learn from?
@@ -180,3 +174,146 @@ jobs-territory = Used in
 jobs-duties = In return:
 jobs-runs-in = The data are processed in { $place }.
 jobs-version-superseded = There is a newer version of this dataset, without documents that had to go. Choose that version.
+
+jobs-method = Method
+jobs-method-lora = Fine-tune with adapters (LoRA)
+jobs-method-lora-hint = The base stays as it is; small adapters beside it learn from examples or texts. Fits on little memory, and is usually enough.
+jobs-method-full = Fine-tune all weights
+jobs-method-full-hint = Every weight of the base is trained. Can learn more, takes much more memory, and gives a whole model.
+jobs-method-continued = Train further on running text
+jobs-method-continued-hint = Every weight of the base is trained on running text, so that it knows a field or period better. The permission must allow continued training.
+jobs-method-pretrain = Train a new model from nothing
+jobs-method-pretrain-hint = A new tokenizer and a new model from the chosen datasets alone. The permission must allow training from nothing.
+jobs-method-dpo = Learn from preferences (DPO)
+jobs-method-dpo-hint = Adapters learn which of two answers people prefer. The data hold pairs of answers.
+jobs-base-not-wanted = A model that is trained from nothing has no base model. Leave this empty.
+jobs-from-nothing = none, from nothing
+jobs-sequence-beyond-context = A model of this size sees at most { $most } tokens at once.
+jobs-needs-held-out = This needs something to measure on. Set the held-out share above 0.
+jobs-number-between = Give a number between { $least } and { $most }.
+jobs-shape = Size of the new model
+jobs-shape-hint = Larger learns more and takes longer and more memory.
+jobs-shape-tiny = Tiny, to try out
+jobs-shape-small = Small
+jobs-shape-medium = Medium
+jobs-shape-said = { $layers } layers, { $width } wide, { $vocabulary } words, { $context } tokens at once
+jobs-beta = Strength of the tie to the base (beta)
+jobs-beta-hint = Between 0.001 and 10. Empty: 0.1. Higher stays closer to the base.
+jobs-advanced = Advanced settings
+jobs-advanced-hint = Seldom needed. What you leave empty is as usual for the method.
+jobs-as-usual = as usual for the method
+jobs-alpha = Scale of the adapters (alpha)
+jobs-alpha-hint = Between 0.1 and 1024. Empty: twice the rank.
+jobs-dropout = Share left out (dropout)
+jobs-dropout-hint = Between 0 and 0.9. Empty: 0.
+jobs-target-modules = Parts that get an adapter
+jobs-target-modules-hint = Usually all of them.
+jobs-schedule = Course of the learning rate
+jobs-schedule-linear = down in a straight line
+jobs-schedule-cosine = down along a cosine
+jobs-schedule-constant = constant
+jobs-precision = Precision
+jobs-precision-auto = what the machine is fastest at
+jobs-precision-f32 = 32 bits
+jobs-precision-bf16 = 16 bits
+jobs-recompute = Compute intermediate values again
+jobs-recompute-auto = where memory asks for it
+jobs-recompute-always = always: slower, less memory
+jobs-recompute-never = never
+jobs-packing = Several short texts in one sequence
+jobs-keep-best = Keep the best model instead of the last
+jobs-warmup-steps = Warm-up steps
+jobs-warmup-steps-hint = Empty: 10. The learning rate grows in these steps.
+jobs-weight-decay = Weight decay
+jobs-weight-decay-hint = Between 0 and 1. Empty: 0.
+jobs-clip-norm = Longest gradient
+jobs-clip-norm-hint = Between 0.01 and 100. Empty: 1.
+jobs-accumulate = Parts of a step
+jobs-accumulate-hint = At most as many as sequences per step. More parts take less memory; the result is the same.
+jobs-held-out-share = Held-out share
+jobs-held-out-share-hint = Between 0 and 0.5. Empty: 0.1. This share is not learnt from, but measured on.
+jobs-evaluate-every = Steps between two measurements
+jobs-evaluate-every-hint = Empty: after each pass over the data.
+jobs-each-epoch = after each pass
+jobs-early-stop = Stop early after so many measurements without a gain
+jobs-early-stop-hint = Empty: do not stop early.
+jobs-canaries = Planted secrets
+jobs-canaries-hint = From 0 to 100. Random sentences in the training text, so that an evaluation can measure what the model keeps by heart.
+jobs-time-limit = Longest time, in seconds
+jobs-time-limit-hint = From 60. 3600 is an hour. Empty: the usual time of the place. What runs longer is stopped.
+jobs-wanted-place = Place
+jobs-any-place = wherever there is room and the data may be processed
+jobs-seed = Seed
+jobs-seed-hint = Empty: a new one. With the same seed a job can be done again alike.
+jobs-memory = Memory needed
+jobs-memory-needed = A model of { $parameters } numbers; training it takes about { $memory }, and more with more data.
+jobs-approver-looks = The approver looks at whether the purpose fits what partners may do, whether the recipients are right, and whether the compute is reasonable. What may be done with the data is decided by the rules, not by the approver.
+jobs-statement-lora = { $who } wants to fine-tune { $base } with adapters on { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. The model is for { $recipients }, { $profit }.
+jobs-statement-full = { $who } wants to train all weights of { $base } on { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. The model is for { $recipients }, { $profit }.
+jobs-statement-continued = { $who } wants to train { $base } further on the running text of { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. The model is for { $recipients }, { $profit }.
+jobs-statement-pretrain = { $who } wants to train a new model from nothing on { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. The model is for { $recipients }, { $profit }.
+jobs-statement-dpo = { $who } wants { $base } to learn preferences from { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. The model is for { $recipients }, { $profit }.
+
+jobs-curve-learning-rate = Learning rate
+jobs-curve-speed = Tokens per second
+jobs-curve-gradient = Length of the gradient
+jobs-curve-last = { $title }: { $value } at step { $step }.
+jobs-now-staging = fetching data
+jobs-now-training = training
+jobs-now-evaluating = measuring
+jobs-now-exporting = keeping the result
+jobs-again = Request alike
+jobs-compare-with = Compare with another job
+jobs-compare-title = Compare two jobs
+jobs-compare-a = Job A
+jobs-compare-b = Job B
+jobs-compare-do = Compare
+jobs-compare-about = { $title }: A ends at { $a }, B at { $b }.
+jobs-compare-results = Results
+jobs-compare-settings = Settings
+jobs-compare-marked = Rows with ≠ differ.
+jobs-compare-differs = differs
+jobs-compare-what = What
+jobs-compare-steps = Steps done
+jobs-compare-speed = Tokens per second, last
+jobs-why-unreachable = The training program could not reach the portal or the store for too long. Request the job again; if it happens again, tell the platform's operator.
+jobs-why-usage = The portal and the training program do not fit together. The platform's operator must look into this; request the job again after that.
+jobs-why-killed = The training program was ended from outside, usually because the machine had too little memory. Choose fewer sequences per step or shorter sequences, and request the job again.
+jobs-why-node-failure = The machine on which the job ran fell away, also at a new attempt. Request the job again, or tell the platform's operator.
+jobs-cause-bad-data = The data could not be used.
+jobs-cause-hash-mismatch = A file was not as it was approved.
+jobs-cause-refused = A file was not allowed to be read.
+jobs-cause-bad-settings = The settings do not fit.
+jobs-cause-does-not-fit = It does not fit in the memory.
+jobs-cause-base-altered = The base model is missing or was changed.
+jobs-cause-out-of-memory = There was too little memory.
+jobs-cause-killed = Ended from outside, usually for want of memory.
+jobs-cause-disk-full = The disk was full.
+jobs-cause-internal = Something went wrong in the program.
+jobs-cause-not-started = The program could not be started.
+jobs-cause-time-limit = The time was up.
+jobs-cause-unreachable = The portal or the store could not be reached for too long.
+jobs-cause-usage = The program does not fit this portal.
+jobs-cause-lost = Ended without telling how.
+jobs-cause-node-failure = The machine fell away.
+jobs-cause-preempted = Other work went first on the machine.
+jobs-cause-paused = Paused.
+jobs-cause-cancelled = Stopped by a person.
+jobs-cause-withdrawn = A permission was withdrawn.
+jobs-cause-not-permitted = A dataset may no longer be used for this.
+jobs-cause-ended = The program ended unexpectedly.

@@ -204,6 +204,8 @@ todo-duty-decide-models = Decide on the models with data of "{ $title }", by { $
 todo-duty-update-documents = Update the public documents after the withdrawal of "{ $title }", by { $due }
 notice-data-used-title = Your data is being used: { $title }
 notice-data-used-text = { $institution } uses your dataset "{ $title }" for the job "{ $job }", to fine-tune the model { $model }. That is allowed, because your institution gave permission. If you no longer want this, you can withdraw permission on this page.
+notice-data-used-new-title = Your data is being used: { $title }
+notice-data-used-new-text = { $institution } uses your dataset "{ $title }" for the job "{ $job }", to train a new model from nothing. That is allowed, because your institution gave permission. If you no longer want this, you can withdraw permission on this page.
 notice-withdrawal-institution-title = Permission withdrawn: { $title }
 notice-withdrawal-institution-text = On { $day } permission for "{ $title }" was withdrawn. The reason: { $reason }. Jobs of your institution that were stopped: { $jobs }. Models touched: { $models } ({ $names }). { $consequence ->
     [keep] You may go on using these models; their pages carry a notice.

@@ -2,6 +2,7 @@ layout-disclosures = Openbare samenvattingen
 next-describe-provider = Gegevens van de aanbieder
 model-documents = Documentatie
 model-documents-text = Wat het publiek, de toezichthouders en wie op dit model voortbouwt, erover mogen weten. Elke uitspraak verwijst naar het gegeven waar ze op rust.
+model-documents-from-nothing = De documenten over een gewijzigd model gelden hier niet: dit model is vanaf niets getraind. Het herkomstbewijs zegt uit welke datasets het gemaakt is.
 model-documents-open = Documentatie van dit model
 model-base-facts = Gegevens van het basismodel
 model-base-facts-text = Wie dit basismodel maakte, waarmee het is getraind en waar dat staat.

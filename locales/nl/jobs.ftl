@@ -21,7 +21,7 @@ event-jobs-failed = Opdracht mislukt
 rule-base-model-retired = Het basismodel is niet meer vrijgegeven.
 
 jobs-title = Opdrachten
-jobs-intro = Wat er gefinetuned wordt, met welke datasets, en hoe ver het is.
+jobs-intro = Wat er getraind wordt, met welke datasets, en hoe ver het is.
 jobs-request = Opdracht aanvragen
 jobs-empty = Er zijn nog geen opdrachten
 jobs-empty-text = In een opdracht leert een model van datasets die daarvoor gebruikt mogen worden.
@@ -41,24 +41,20 @@ jobs-max-steps-hint = Laat leeg om alle data te gebruiken.
 jobs-rank = Rang van de adapters
 jobs-rank-hint = Van 1 tot 64. Hoger kan meer leren en kost meer geheugen.
 jobs-learning-rate = Leersnelheid
-jobs-learning-rate-hint = Tussen 0,000001 en 0,1. Voor adapters is 0,001 een goed begin.
+jobs-learning-rate-hint = Tussen 0,000001 en 0,1. Leeg: 0,001 voor adapters en voor een nieuw model, 0,0001 voor alle gewichten van een basismodel, 0,00005 voor voorkeuren.
 jobs-sequence-length = Tokens per reeks
 jobs-sequence-length-hint = Van 16 tot 2048. Langere teksten worden in stukken geknipt.
 jobs-batch-size = Reeksen per stap
 jobs-batch-size-hint = Van 1 tot 64.
 
-jobs-new-title = Een model laten finetunen
+jobs-new-title = Een model laten trainen
 jobs-new-intro = Vier stappen op één pagina. U ziet voor het versturen of elke dataset hiervoor gebruikt mag worden.
 jobs-allowed-question = Mag dit?
 jobs-allowed = Mag
 jobs-not-allowed = Mag niet
 jobs-nothing-chosen = Kies een of meer datasets en kies ‘Controleren of het mag’. Het antwoord staat dan hier, per dataset.
 jobs-approver-sees = Wat de beoordelaar ziet
-jobs-no-base = Er is nog geen basismodel om te finetunen.
-jobs-statement = { $who } wil { $base } finetunen met { $count ->
-    [one] 1 dataset
-   *[other] { $count } datasets
-  }. Het model is voor { $recipients }, { $profit }.
+jobs-no-base = Er is nog geen basismodel om te trainen.
 jobs-step-purpose = Doel
 jobs-step-datasets = Datasets
 jobs-step-compute = Rekenkracht
@@ -68,8 +64,6 @@ jobs-field-title-hint = Kort en herkenbaar. De naam komt terug in de naam van he
 jobs-field-motivation = Waarvoor gaat u het model gebruiken?
 jobs-field-motivation-hint = De beoordelaar leest dit. Schrijf het voor iemand buiten uw vak.
 jobs-field-purpose = Wat gaat u doen?
-jobs-purpose-fine-tuning = Finetunen
-jobs-purpose-fine-tuning-hint = Een bestaand model leert bij van de gekozen datasets.
 jobs-field-commercial = Wordt het model met winstoogmerk gebruikt?
 jobs-field-recipients = Wie krijgt het model?
 jobs-field-datasets = Waarvan leert het model?
@@ -180,3 +174,146 @@ jobs-territory = Gebruikt in
 jobs-duties = Daar staat tegenover:
 jobs-runs-in = De data wordt verwerkt in { $place }.
 jobs-version-superseded = Van deze dataset is er een nieuwere versie, zonder documenten die weg moesten. Kies die versie.
+
+jobs-method = Methode
+jobs-method-lora = Finetunen met adapters (LoRA)
+jobs-method-lora-hint = Het basismodel blijft zoals het is; kleine adapters ernaast leren van voorbeelden of teksten. Past in weinig geheugen en is meestal genoeg.
+jobs-method-full = Alle gewichten finetunen
+jobs-method-full-hint = Elk gewicht van het basismodel wordt getraind. Kan meer leren, kost veel meer geheugen en geeft een heel model.
+jobs-method-continued = Verder trainen op lopende tekst
+jobs-method-continued-hint = Elk gewicht van het basismodel wordt getraind op lopende tekst, zodat het een vakgebied of tijd beter kent. De toestemming moet verder trainen toestaan.
+jobs-method-pretrain = Een nieuw model trainen vanaf niets
+jobs-method-pretrain-hint = Een nieuwe tokenizer en een nieuw model, alleen uit de gekozen datasets. De toestemming moet trainen vanaf niets toestaan.
+jobs-method-dpo = Leren van voorkeuren (DPO)
+jobs-method-dpo-hint = Adapters leren welk van twee antwoorden mensen beter vinden. De data bestaan uit paren van antwoorden.
+jobs-base-not-wanted = Een model dat vanaf niets getraind wordt, heeft geen basismodel. Laat dit leeg.
+jobs-from-nothing = geen, vanaf niets
+jobs-sequence-beyond-context = Een model van deze grootte ziet hoogstens { $most } tokens tegelijk.
+jobs-needs-held-out = Hiervoor is iets nodig om op te meten. Zet het apart gehouden deel boven 0.
+jobs-number-between = Geef een getal tussen { $least } en { $most }.
+jobs-shape = Grootte van het nieuwe model
+jobs-shape-hint = Groter leert meer, duurt langer en kost meer geheugen.
+jobs-shape-tiny = Heel klein, om te proberen
+jobs-shape-small = Klein
+jobs-shape-medium = Middelgroot
+jobs-shape-said = { $layers } lagen, { $width } breed, { $vocabulary } woorden, { $context } tokens tegelijk
+jobs-beta = Hoe vast aan het basismodel (bèta)
+jobs-beta-hint = Tussen 0,001 en 10. Leeg: 0,1. Hoger blijft dichter bij het basismodel.
+jobs-advanced = Geavanceerde instellingen
+jobs-advanced-hint = Zelden nodig. Wat u leeg laat, is zoals gebruikelijk bij de methode.
+jobs-as-usual = zoals gebruikelijk bij de methode
+jobs-alpha = Schaal van de adapters (alfa)
+jobs-alpha-hint = Tussen 0,1 en 1024. Leeg: twee keer de rang.
+jobs-dropout = Deel dat weggelaten wordt (dropout)
+jobs-dropout-hint = Tussen 0 en 0,9. Leeg: 0.
+jobs-target-modules = Delen die een adapter krijgen
+jobs-target-modules-hint = Meestal allemaal.
+jobs-schedule = Verloop van de leersnelheid
+jobs-schedule-linear = omlaag in een rechte lijn
+jobs-schedule-cosine = omlaag langs een cosinus
+jobs-schedule-constant = gelijk
+jobs-precision = Precisie
+jobs-precision-auto = wat de machine het snelst kan
+jobs-precision-f32 = 32 bits
+jobs-precision-bf16 = 16 bits
+jobs-recompute = Tussenwaarden opnieuw berekenen
+jobs-recompute-auto = waar het geheugen erom vraagt
+jobs-recompute-always = altijd: trager, minder geheugen
+jobs-recompute-never = nooit
+jobs-packing = Meer korte teksten in één reeks
+jobs-keep-best = Het beste model bewaren in plaats van het laatste
+jobs-warmup-steps = Opwarmstappen
+jobs-warmup-steps-hint = Leeg: 10. In deze stappen groeit de leersnelheid.
+jobs-weight-decay = Afname van gewichten (weight decay)
+jobs-weight-decay-hint = Tussen 0 en 1. Leeg: 0.
+jobs-clip-norm = Langste gradiënt
+jobs-clip-norm-hint = Tussen 0,01 en 100. Leeg: 1.
+jobs-accumulate = Delen van een stap
+jobs-accumulate-hint = Hoogstens zoveel als reeksen per stap. Meer delen kosten minder geheugen; de uitkomst is gelijk.
+jobs-held-out-share = Apart gehouden deel
+jobs-held-out-share-hint = Tussen 0 en 0,5. Leeg: 0,1. Van dit deel wordt niet geleerd; hierop wordt gemeten.
+jobs-evaluate-every = Stappen tussen twee metingen
+jobs-evaluate-every-hint = Leeg: na elke keer door de data.
+jobs-each-epoch = na elke keer door de data
+jobs-early-stop = Eerder stoppen na zoveel metingen zonder winst
+jobs-early-stop-hint = Leeg: niet eerder stoppen.
+jobs-canaries = Geplante geheimen
+jobs-canaries-hint = Van 0 tot 100. Willekeurige zinnen in de trainingstekst, zodat een evaluatie kan meten wat het model uit het hoofd kent.
+jobs-time-limit = Langste tijd, in seconden
+jobs-time-limit-hint = Vanaf 60. 3600 is een uur. Leeg: de gewone tijd van de plaats. Wat langer duurt, wordt gestopt.
+jobs-wanted-place = Plaats
+jobs-any-place = waar ruimte is en de data verwerkt mogen worden
+jobs-seed = Toevalsgetal (seed)
+jobs-seed-hint = Leeg: een nieuw getal. Met hetzelfde getal kan een opdracht gelijk herhaald worden.
+jobs-memory = Geheugen
+jobs-memory-needed = Een model van { $parameters } getallen; het trainen kost ongeveer { $memory }, en meer bij meer data.
+jobs-approver-looks = De beoordelaar kijkt of het doel past bij wat partners mogen doen, of de ontvangers kloppen en of de rekenkracht redelijk is. Wat met de data mag, beslissen de regels, niet de beoordelaar.
+jobs-statement-lora = { $who } wil { $base } finetunen met adapters op { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. Het model is voor { $recipients }, { $profit }.
+jobs-statement-full = { $who } wil alle gewichten van { $base } trainen op { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. Het model is voor { $recipients }, { $profit }.
+jobs-statement-continued = { $who } wil { $base } verder trainen op de lopende tekst van { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. Het model is voor { $recipients }, { $profit }.
+jobs-statement-pretrain = { $who } wil een nieuw model trainen vanaf niets, op { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. Het model is voor { $recipients }, { $profit }.
+jobs-statement-dpo = { $who } wil { $base } voorkeuren laten leren van { $count ->
+    [one] 1 dataset
+   *[other] { $count } datasets
+  }. Het model is voor { $recipients }, { $profit }.
+
+jobs-curve-learning-rate = Leersnelheid
+jobs-curve-speed = Tokens per seconde
+jobs-curve-gradient = Lengte van de gradiënt
+jobs-curve-last = { $title }: { $value } bij stap { $step }.
+jobs-now-staging = data ophalen
+jobs-now-training = trainen
+jobs-now-evaluating = meten
+jobs-now-exporting = resultaat bewaren
+jobs-again = Net zo een aanvragen
+jobs-compare-with = Vergelijken met een andere opdracht
+jobs-compare-title = Twee opdrachten vergelijken
+jobs-compare-a = Opdracht A
+jobs-compare-b = Opdracht B
+jobs-compare-do = Vergelijken
+jobs-compare-about = { $title }: A eindigt op { $a }, B op { $b }.
+jobs-compare-results = Uitkomsten
+jobs-compare-settings = Instellingen
+jobs-compare-marked = Regels met ≠ verschillen.
+jobs-compare-differs = verschilt
+jobs-compare-what = Wat
+jobs-compare-steps = Gedane stappen
+jobs-compare-speed = Tokens per seconde, laatst
+jobs-why-unreachable = Het trainingsprogramma kon het portaal of de opslag te lang niet bereiken. Vraag de opdracht opnieuw aan; gebeurt het weer, meld het dan aan de beheerder van het platform.
+jobs-why-usage = Het portaal en het trainingsprogramma passen niet bij elkaar. De beheerder van het platform moet dit uitzoeken; vraag de opdracht daarna opnieuw aan.
+jobs-why-killed = Het trainingsprogramma is van buitenaf beëindigd, meestal omdat de machine te weinig geheugen had. Kies minder reeksen per stap of kortere reeksen, en vraag de opdracht opnieuw aan.
+jobs-why-node-failure = De machine waarop de opdracht liep viel weg, ook bij een nieuwe poging. Vraag de opdracht opnieuw aan, of meld het aan de beheerder van het platform.
+jobs-cause-bad-data = De data konden niet gebruikt worden.
+jobs-cause-hash-mismatch = Een bestand was niet zoals het goedgekeurd is.
+jobs-cause-refused = Een bestand mocht niet gelezen worden.
+jobs-cause-bad-settings = De instellingen passen niet.
+jobs-cause-does-not-fit = Het past niet in het geheugen.
+jobs-cause-base-altered = Het basismodel ontbreekt of is veranderd.
+jobs-cause-out-of-memory = Er was te weinig geheugen.
+jobs-cause-killed = Van buitenaf beëindigd, meestal door gebrek aan geheugen.
+jobs-cause-disk-full = De schijf was vol.
+jobs-cause-internal = Er ging iets mis in het programma.
+jobs-cause-not-started = Het programma kon niet gestart worden.
+jobs-cause-time-limit = De tijd was om.
+jobs-cause-unreachable = Het portaal of de opslag was te lang onbereikbaar.
+jobs-cause-usage = Het programma past niet bij dit portaal.
+jobs-cause-lost = Geëindigd zonder te zeggen hoe.
+jobs-cause-node-failure = De machine viel weg.
+jobs-cause-preempted = Ander werk ging voor op de machine.
+jobs-cause-paused = Gepauzeerd.
+jobs-cause-cancelled = Gestopt door een mens.
+jobs-cause-withdrawn = Een toestemming is ingetrokken.
+jobs-cause-not-permitted = Een dataset mag hiervoor niet meer gebruikt worden.
+jobs-cause-ended = Het programma eindigde onverwacht.

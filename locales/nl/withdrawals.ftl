@@ -204,6 +204,8 @@ todo-duty-decide-models = Besluit over de modellen met data van "{ $title }", ui
 todo-duty-update-documents = Werk de openbare documenten bij na de intrekking van "{ $title }", uiterlijk { $due }
 notice-data-used-title = Uw data wordt gebruikt: { $title }
 notice-data-used-text = { $institution } gebruikt uw dataset "{ $title }" voor de opdracht "{ $job }", om het model { $model } bij te trainen. Dat mag, want uw instelling gaf toestemming. Wilt u dat niet meer? Dan kunt u de toestemming op deze pagina intrekken.
+notice-data-used-new-title = Uw data wordt gebruikt: { $title }
+notice-data-used-new-text = { $institution } gebruikt uw dataset "{ $title }" voor de opdracht "{ $job }", om een nieuw model te trainen vanaf niets. Dat mag, omdat uw instelling daarvoor toestemming gaf. Wilt u dit niet meer, dan kunt u de toestemming op deze pagina intrekken.
 notice-withdrawal-institution-title = Toestemming ingetrokken: { $title }
 notice-withdrawal-institution-text = Op { $day } is de toestemming voor "{ $title }" ingetrokken. De reden: { $reason }. Gestopte opdrachten van uw instelling: { $jobs }. Geraakte modellen: { $models } ({ $names }). { $consequence ->
     [keep] U mag deze modellen blijven gebruiken; op hun pagina staat een melding.

@@ -9,7 +9,7 @@ use clap::Args;
 /// `faculty verify-receipt`
 #[derive(Args)]
 pub struct VerifyReceiptOptions {
-    /// The receipt, as downloaded from the model's page.
+    /// The receipt, or the statement of an evaluation, as downloaded from the model's page.
     file: PathBuf,
     /// The published keys, as from `/.well-known/faculty-keys.json`.
     #[arg(long)]
@@ -35,6 +35,9 @@ pub struct VerifyReceiptOptions {
     /// The training program.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    /// The report of an evaluation, as downloaded.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// Checks it and says what it states.
@@ -67,6 +70,7 @@ pub fn verify_receipt(options: VerifyReceiptOptions) -> anyhow::Result<()> {
             permissions: options.permissions,
             base: options.base,
             program: options.program,
+            report: options.report,
         },
     );
     if let Some(statement) = &report.statement {
@@ -97,12 +101,40 @@ fn tell(statement: &Statement) {
                 .map_or_else(|| value.to_string(), str::to_owned)
         })
     };
-    println!(
-        "model:     {}",
-        field("/buildDefinition/externalParameters/model")
-    );
-    println!("finished:  {}", field("/runDetails/metadata/finishedOn"));
-    println!("audit log: {}", field("/runDetails/metadata/auditLog"));
+    let (verb, model, metadata) = if statement.is_evaluation() {
+        ("read", "/model", "/metadata")
+    } else {
+        (
+            "made from",
+            "/buildDefinition/externalParameters/model",
+            "/runDetails/metadata",
+        )
+    };
+    if statement.is_evaluation() {
+        println!("this is what was measured of a model, not where it comes from");
+    }
+    println!("model:     {}", field(model));
+    println!("finished:  {}", field(&format!("{metadata}/finishedOn")));
+    println!("audit log: {}", field(&format!("{metadata}/auditLog")));
+    let figures = statement.predicate.get("figures");
+    for figure in figures
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let of = |name: &str| {
+            figure
+                .get(name)
+                .map_or_else(String::new, ToString::to_string)
+        };
+        println!(
+            "measured:  {} {} = {} ({} items)",
+            of("suite"),
+            of("name"),
+            of("value"),
+            of("items")
+        );
+    }
     for material in statement.materials() {
         let digest: Vec<_> = material
             .digest
@@ -110,7 +142,7 @@ fn tell(statement: &Statement) {
             .map(|(name, value)| format!("{name} {value}"))
             .collect();
         println!(
-            "made from: {} {} {} ({})",
+            "{verb}: {} {} {} ({})",
             material.kind,
             material.name,
             material.uri,

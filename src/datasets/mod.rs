@@ -8,6 +8,8 @@ mod dataset;
 mod exclude;
 mod file;
 mod history;
+mod memorisation;
+mod memorisation_store;
 mod next_version;
 mod problem;
 mod public_details;
@@ -32,6 +34,10 @@ pub use self::{
     exclude::{Exclusion, exclude, excluded},
     file::{File, FileState, Format, ManifestEntry, UnknownName, manifest_sha256, manifest_text},
     history::{VersionRow, history, is_superseded},
+    memorisation::{
+        MemorisationLimit, NewMemorisationLimit, RawMemorisationLimit, SetLimit,
+        limit_memorisation, memorisation_history, percent,
+    },
     next_version::{CarryFile, CommitOrStore, NextVersionError, begin_next_version},
     problem::{BadLine, Fault, LineProblem, Problem},
     public_details::{Crawl, Details, Maker, Users},

@@ -181,6 +181,8 @@ impl Settings {
             ("FACULTY_S3__REGION", REGION.into()),
             ("FACULTY_S3__ACCESS_KEY", S3_ACCESS_KEY.into()),
             ("FACULTY_S3__SECRET_KEY", kept.s3_secret.clone()),
+            // The model is measured while people look around; all items would take the machine for long.
+            ("FACULTY_EVALUATION__MOST_ITEMS", "10".into()),
             ("FACULTY_SERVING__TOKEN", kept.serving_token.clone()),
             (
                 "FACULTY_TRAINING__STATE_DIR",

@@ -326,6 +326,13 @@ async fn request(
                 failed.param = Some("model".into());
                 return end(db, job, failed).await;
             }
+            Err(JobError::UnknownPlace) => {
+                let failed = failed(
+                    "place_not_available",
+                    "There is no place any more where the job may run as it was asked for.",
+                );
+                return end(db, job, failed).await;
+            }
             Err(JobError::Superseded(_)) => {
                 let mut failed = failed(
                     "data_superseded",

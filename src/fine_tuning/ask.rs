@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    config::TIME_LIMITS,
     keys::Holder,
     permissions::{Purpose, Recipients, Territory},
 };
@@ -38,6 +39,12 @@ pub(super) struct Wish {
     pub(super) max_steps: Option<u32>,
     /// Instead of the usual one; the multiplier still counts.
     pub(super) learning_rate: Option<f32>,
+    /// As asked for in the wizard; none: what the place has.
+    #[serde(default)]
+    pub(super) time_limit_seconds: Option<u32>,
+    /// The name of the place where it is to run; none: any.
+    #[serde(default)]
+    pub(super) place: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -53,6 +60,8 @@ struct Extra {
     sequence_length: Option<u32>,
     max_steps: Option<u32>,
     learning_rate: Option<f32>,
+    time_limit_seconds: Option<u32>,
+    place: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,6 +143,14 @@ impl Wish {
                 .map(|steps| within("max_steps", steps, 1, 100_000))
                 .transpose()?,
             learning_rate,
+            time_limit_seconds: extra
+                .time_limit_seconds
+                .map(|seconds| {
+                    let (least, most) = (*TIME_LIMITS.start(), *TIME_LIMITS.end());
+                    within("time_limit_seconds", seconds, least, most)
+                })
+                .transpose()?,
+            place: extra.place,
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     db::{CommitError, Db, StoreError},
     error::AppError,
     ids::{DatasetId, FileId, JobId},
-    jobs::{self, JobError},
+    jobs::{self, Compute, JobError},
     keys::Holder,
     models::{self, Kind, Model},
     permissions::{Rule, Use},
@@ -44,11 +44,17 @@ pub(super) struct Asking<'a> {
 /// Asks for a job; answers its id. The same request again answers the first one's.
 pub(super) async fn create(
     db: &Db,
-    config: &Config,
+    (config, compute): (&Config, &Compute),
     asking: &Asking<'_>,
 ) -> Result<JobId, ApiError> {
     let asked = CreateJob::parse(asking.body)?;
     let wish = Wish::of(&asked, asking.holder)?;
+    if compute
+        .locations(wish.place.as_deref(), wish.time_limit_seconds)
+        .is_empty()
+    {
+        return Err(no_place(&wish));
+    }
     let actor = asking.actor;
     let own = Scope::of(actor.institution).requested_by(Some(actor.user));
     let permit = policy::check(actor, Action::RequestJob, &own).map_err(|_| {
@@ -158,6 +164,20 @@ pub(super) async fn create(
     };
     written.await.map_err(refused)?;
     Ok(id)
+}
+
+fn no_place(wish: &Wish) -> ApiError {
+    let (field, message) = match &wish.place {
+        Some(_) => (
+            "gptnl.place",
+            "There is no place of this name where jobs run, or none where one may run that long.",
+        ),
+        None => (
+            "gptnl.time_limit_seconds",
+            "There is no place where a job may run that long.",
+        ),
+    };
+    ApiError::invalid_param(field, message)
 }
 
 /// What writing can fail with.

@@ -44,11 +44,12 @@ pub(super) fn draft(job: &TuningJob, resolved: &Hyperparameters) -> Draft {
         is_commercial: wish.is_commercial,
         recipients: wish.recipients,
         territory: wish.territory,
-        base: job.base,
+        base: Some(job.base),
         versions,
         task: task(wish, &job.method, resolved),
-        place: None,
-        time_limit_seconds: None,
+        place: wish.place.clone(),
+        time_limit_seconds: wish.time_limit_seconds,
+        seed: None,
     }
 }
 

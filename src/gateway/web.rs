@@ -25,12 +25,13 @@ pub fn routes(config: &mut web::ServiceConfig, more: fn(&mut web::ServiceConfig)
     config.service(
         web::scope("/v1")
             .wrap(from_fn(identify))
+            // First, so that another method of one of our own paths can be theirs.
+            .configure(more)
             .service(resource("/models", web::get().to(list)))
             // Names of models have colons, and those of others also slashes.
             .service(resource("/models/{model:.+}", web::get().to(show)))
             .service(resource("/chat/completions", web::post().to(chat)))
             .service(resource("/completions", web::post().to(text)))
-            .configure(more)
             .default_service(web::to(nowhere)),
     );
 }

@@ -98,6 +98,17 @@ impl Compute {
         &self.sites
     }
 
+    /// The names of all places, each once, in order of preference.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for site in &self.sites {
+            if !names.contains(&site.name()) {
+                names.push(site.name());
+            }
+        }
+        names
+    }
+
     /// The place that an attempt names, where it is one of these.
     pub(super) fn site(&self, id: &str) -> Option<&Site> {
         self.sites.iter().find(|site| site.id() == id)

@@ -30,7 +30,12 @@ pub(super) async fn tell_right_holder(
         kind: "job",
         id: job.id.0,
     };
-    let notice = Notice::new("data-used", to, about)
+    let kind = if job.base.is_some() {
+        "data-used"
+    } else {
+        "data-used-new"
+    };
+    let notice = Notice::new(kind, to, about)
         .with("title", &input.title)
         .with("job", &job.title)
         .with("institution", &job.institution_name)

@@ -9,6 +9,7 @@ use super::{
     conclude::refused_by,
     error::JobError,
     estimate::{self, Asked, rates},
+    evaluate,
     happened::Happened,
     job::Job,
     places,
@@ -24,7 +25,6 @@ use crate::{
     datasets,
     db::{Db, WriteTx},
     ids::{AttemptId, DatasetVersionId, JobId},
-    models,
     permissions::{Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
 };
@@ -190,7 +190,10 @@ async fn dispatch(
     let Some(base) = store::base_of(tx.conn(), id).await? else {
         return Ok(Outcome::Gone);
     };
-    let is_base_usable = models::lock_for_use(&mut tx, base).await?;
+    let is_base_usable = match base {
+        Some(base) => evaluate::lock_models(&mut tx, id, base).await?,
+        None => true,
+    };
     let Some(mut job) = store::claim(&mut tx, id).await? else {
         return Ok(Outcome::Gone);
     };

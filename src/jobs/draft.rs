@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use job_contract::{LoraSettings, Task, TrainingSettings};
+use job_contract::Task;
 use serde::{Deserialize, Serialize};
 
+use super::{method::Method, raw_settings::RawSettings, settings};
 use crate::{
     config::TIME_LIMITS,
     error::Say,
@@ -13,16 +14,6 @@ use crate::{
     web::{FieldErrors, Text},
 };
 
-/// The seven matrices of a Llama layer, as in PEFT.
-const ALL_MODULES: [&str; 7] = [
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-];
 /// What one job may read from.
 const MOST_VERSIONS: usize = 20;
 
@@ -50,6 +41,8 @@ pub struct RawDraft {
     pub place: String,
     /// Empty: what the settings say.
     pub time_limit_seconds: String,
+    /// The method, and what is seldom changed.
+    pub settings: RawSettings,
 }
 
 impl RawDraft {
@@ -63,7 +56,6 @@ impl RawDraft {
             territory: Territory::NETHERLANDS.to_string(),
             epochs: "3".into(),
             rank: "8".into(),
-            learning_rate: "0.001".into(),
             sequence_length: "256".into(),
             batch_size: "4".into(),
             ..Self::default()
@@ -71,7 +63,7 @@ impl RawDraft {
     }
 }
 
-/// A request for a fine-tuning job.
+/// A request for a training job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub title: String,
@@ -80,7 +72,8 @@ pub struct Draft {
     pub is_commercial: bool,
     pub recipients: Recipients,
     pub territory: Territory,
-    pub base: ModelId,
+    /// None where a model is trained from nothing.
+    pub base: Option<ModelId>,
     /// Sorted, without doubles; at least one.
     pub versions: Vec<DatasetVersionId>,
     pub task: Task,
@@ -88,6 +81,8 @@ pub struct Draft {
     pub place: Option<String>,
     /// None: what the settings say.
     pub time_limit_seconds: Option<u32>,
+    /// Of the program's random numbers; none: a new one.
+    pub seed: Option<i64>,
 }
 
 impl Draft {
@@ -110,17 +105,23 @@ impl Draft {
             most: 2000,
         };
         let motivation = errors.text("motivation", &raw.motivation, most);
-        let purpose = errors.choice("purpose", purpose(&raw.purpose));
+        let method = settings::method(raw);
+        if method.is_none() && !raw.settings.method.is_empty() {
+            errors.add("method", Say::new("field-choice"));
+        }
+        let method = method.unwrap_or(Method::Lora);
+        let purpose = errors.choice("purpose", purpose(&raw.purpose, method));
         let is_commercial = errors.choice("is_commercial", yes_no(&raw.is_commercial));
         let recipients = errors.choice("recipients", raw.recipients.parse().ok());
         let territory = errors.choice("territory", territory(&raw.territory));
-        let base = errors.choice("base_model", raw.base_model.parse().ok());
+        let base = base(&mut errors, method, &raw.base_model);
         let versions = versions(&mut errors, &raw.dataset_versions);
-        let task = task(&mut errors, raw);
+        let task = settings::task(&mut errors, method, raw);
+        let seed = settings::seed(&mut errors, raw);
         let place = place(&mut errors, &raw.place);
         let time_limit_seconds = time_limit(&mut errors, &raw.time_limit_seconds);
-        let (Some(purpose), Some(is_commercial), Some(recipients), Some(territory), Some(base)) =
-            (purpose, is_commercial, recipients, territory, base)
+        let (Some(purpose), Some(is_commercial), Some(recipients), Some(territory)) =
+            (purpose, is_commercial, recipients, territory)
         else {
             return Err(errors);
         };
@@ -136,15 +137,31 @@ impl Draft {
             task,
             place,
             time_limit_seconds,
+            seed,
         })
     }
 }
 
-/// What a job may be for: what ends in a model.
-fn purpose(text: &str) -> Option<Purpose> {
-    text.parse()
-        .ok()
-        .filter(|purpose| *purpose == Purpose::FineTuning)
+/// What a job is for: what its method does. Nothing else may be said of it, since permissions are asked for that.
+fn purpose(text: &str, method: Method) -> Option<Purpose> {
+    match text {
+        "" => Some(method.purpose()),
+        text => text
+            .parse()
+            .ok()
+            .filter(|purpose| *purpose == method.purpose()),
+    }
+}
+
+fn base(errors: &mut FieldErrors, method: Method, text: &str) -> Option<ModelId> {
+    const FIELD: &str = "base_model";
+    if method.has_base() {
+        return errors.choice(FIELD, text.parse().ok());
+    }
+    if !text.is_empty() {
+        errors.add(FIELD, Say::new("jobs-base-not-wanted"));
+    }
+    None
 }
 
 pub(super) fn territory(text: &str) -> Option<Territory> {
@@ -208,54 +225,6 @@ fn time_limit(errors: &mut FieldErrors, raw: &str) -> Option<u32> {
     u32::try_from(errors.number("time_limit_seconds", raw, least, most)).ok()
 }
 
-fn task(errors: &mut FieldErrors, raw: &RawDraft) -> Task {
-    let mut number = |field, raw: &str, default: u32, least, most| {
-        if raw.trim().is_empty() {
-            default
-        } else {
-            u32::try_from(errors.number(field, raw, least, most)).unwrap_or(default)
-        }
-    };
-    let epochs = number("epochs", &raw.epochs, 3, 1, 1000);
-    let max_steps = number("max_steps", &raw.max_steps, 0, 1, 100_000);
-    let rank = number("rank", &raw.rank, 8, 1, 64);
-    let sequence_length = number("sequence_length", &raw.sequence_length, 256, 16, 2048);
-    let batch_size = number("batch_size", &raw.batch_size, 4, 1, 64);
-    let learning_rate = learning_rate(errors, &raw.learning_rate);
-    Task::FineTuneLora {
-        lora: LoraSettings {
-            rank,
-            #[expect(clippy::cast_precision_loss, reason = "at most 128")]
-            alpha: (rank * 2) as f32,
-            dropout: 0.0,
-            target_modules: ALL_MODULES.map(str::to_owned).to_vec(),
-        },
-        training: TrainingSettings {
-            epochs,
-            max_steps: (max_steps > 0).then_some(max_steps),
-            batch_size,
-            sequence_length,
-            learning_rate,
-            ..TrainingSettings::default()
-        },
-    }
-}
-
-fn learning_rate(errors: &mut FieldErrors, raw: &str) -> f32 {
-    const DEFAULT: f32 = 1e-3;
-    let text = raw.trim().replace(',', ".");
-    if text.is_empty() {
-        return DEFAULT;
-    }
-    match text.parse::<f32>() {
-        Ok(rate) if (1e-6..=0.1).contains(&rate) => rate,
-        _ => {
-            errors.add("learning_rate", Say::new("jobs-learning-rate-bounds"));
-            DEFAULT
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,7 +277,23 @@ mod tests {
     fn every_field_is_bounded() {
         assert_eq!(wrong(|raw| raw.title = "x".repeat(201)), ["title"]);
         assert_eq!(wrong(|raw| raw.motivation.clear()), ["motivation"]);
-        assert_eq!(wrong(|raw| raw.purpose = "pretraining".into()), ["purpose"]);
+        assert_eq!(wrong(|raw| raw.purpose = "evaluation".into()), ["purpose"]);
+        assert_eq!(
+            wrong(|raw| raw.settings.method = "magic".into()),
+            ["method"]
+        );
+        assert_eq!(
+            wrong(|raw| {
+                raw.settings.method = "full".into();
+                raw.purpose = "pretraining".into();
+            }),
+            ["purpose"]
+        );
+        // From nothing: a base is one too many.
+        assert_eq!(
+            wrong(|raw| raw.purpose = "pretraining".into()),
+            ["base_model"]
+        );
         assert_eq!(
             wrong(|raw| raw.is_commercial = "maybe".into()),
             ["is_commercial"]

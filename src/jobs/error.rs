@@ -4,7 +4,7 @@ use crate::{
     datasets::Decision,
     db::{CommitError, CorruptRow, StoreError},
     error::AppError,
-    ids::{DatasetVersionId, JobId},
+    ids::{DatasetVersionId, JobId, ModelId},
     objects::ObjectError,
     policy::Denied,
 };
@@ -28,6 +28,11 @@ pub enum JobError {
     /// What the rules say to each dataset version; at least one of them no.
     #[error("a dataset may not be used for this")]
     NotPermitted(Vec<(DatasetVersionId, Decision)>),
+    #[error("there is no model {0}")]
+    UnknownModel(ModelId),
+    /// The model is being measured.
+    #[error("an evaluation of this model is under way")]
+    UnderWay,
     #[error(transparent)]
     WrongStatus(#[from] WrongStatus),
     #[error(transparent)]
@@ -57,11 +62,14 @@ impl From<CorruptRow> for JobError {
 impl From<JobError> for AppError {
     fn from(error: JobError) -> Self {
         match error {
-            JobError::NotFound(_) | JobError::UnknownVersion(_) => Self::NotFound,
+            JobError::NotFound(_) | JobError::UnknownVersion(_) | JobError::UnknownModel(_) => {
+                Self::NotFound
+            }
             JobError::Superseded(_) => Self::conflict("jobs-version-superseded"),
             JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
             JobError::UnknownPlace => Self::invalid("jobs-unknown-place"),
             JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
+            JobError::UnderWay => Self::conflict("evaluation-under-way"),
             JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),
             JobError::Denied(why) => why.into(),
             JobError::Objects(why) => why.into(),

@@ -47,7 +47,8 @@ pub struct Estimate {
 /// What is to be estimated.
 pub(super) struct Asked<'a> {
     pub(super) task: &'a Task,
-    pub(super) base: ModelId,
+    /// None where a model is trained from nothing.
+    pub(super) base: Option<ModelId>,
     pub(super) versions: &'a [DatasetVersionId],
 }
 
@@ -58,7 +59,7 @@ pub(super) struct Asked<'a> {
 pub async fn estimate(
     conn: &mut PgConnection,
     compute: &Compute,
-    (task, base, versions): (&Task, ModelId, &[DatasetVersionId]),
+    (task, base, versions): (&Task, Option<ModelId>, &[DatasetVersionId]),
     (place, time_limit_seconds): (Option<&str>, Option<u32>),
 ) -> Result<Option<Estimate>, JobError> {
     let site = compute
@@ -99,8 +100,11 @@ pub(super) async fn at(
             data_bytes = data_bytes.saturating_add(file.size_bytes.unsigned_abs());
         }
     }
-    let base_bytes: u64 = models::files_of(conn, asked.base)
-        .await?
+    let base_files = match asked.base {
+        Some(base) => models::files_of(conn, base).await?,
+        None => Vec::new(),
+    };
+    let base_bytes: u64 = base_files
         .iter()
         .map(|file| file.size_bytes.unsigned_abs())
         .sum();

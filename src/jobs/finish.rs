@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use job_contract::{FailureCode, JobResult, Outcome};
+use job_contract::{FailureCode, JobResult, Outcome, Task};
 use uuid::Uuid;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     dispatch::rules_of,
     end::{self, Told, conclude_in},
     error::JobError,
+    evaluate,
     internal_error::CallError,
     made::{self, Checked},
     reads::{self, Reading},
@@ -94,7 +95,7 @@ async fn succeed(
     result: &JobResult,
     mut told: Told,
 ) -> Result<bool, CallError> {
-    let (readings, announced) = {
+    let (task, readings, announced) = {
         let mut conn = ports.db.read().await?;
         let (job, _) = live(&mut conn, id).await?;
         let readings = reads::compare(&mut conn, &job, id, &result.files_read).await?;
@@ -102,12 +103,19 @@ async fn succeed(
             let ready = files(&mut conn, &job).await?;
             check_reads(&readings, &ready).map_err(CallError::Invalid)?;
         }
-        (readings, store::artifacts_of(&mut conn, id).await?)
+        let announced = store::artifacts_of(&mut conn, id).await?;
+        (job.task, readings, announced)
     };
     if !reads::is_as_verified(&readings) {
         return reads::fail(ports, id, &readings, told).await;
     }
-    let checked = made::check(&ports.objects, &announced, result).await?;
+    let (checked, report) = if matches!(task, Task::Evaluate { .. }) {
+        let report = evaluate::check(&ports.objects, &announced, result).await?;
+        (Vec::new(), Some(report))
+    } else {
+        let checked = made::check(&ports.objects, &announced, (&task, result)).await?;
+        (checked, None)
+    };
     let actor = Actor::system();
     let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
     let mut tx = ports.db.write(&actor).await?;
@@ -134,7 +142,6 @@ async fn succeed(
             let now = tx.now();
             store::insert_read(tx.conn(), id, reading, now).await?;
         }
-        keep(&mut tx, id, &versions, result, &checked).await?;
         let made = made::Made {
             job: &job,
             attempt: &attempt,
@@ -142,7 +149,14 @@ async fn succeed(
             files: checked,
             readings: &readings,
         };
-        made::register(&mut tx, &ports.signer, &made).await?;
+        match &report {
+            Some(report) => evaluate::register(&mut tx, &ports.signer, &made, report).await?,
+            None => {
+                keep(&mut tx, id, &versions, result, &made.files).await?;
+                made::register(&mut tx, &ports.signer, &made).await?;
+                evaluate::follow(&mut tx, &ports.config.evaluation, &job).await?;
+            }
+        }
     } else {
         told.message = (!fallen.is_empty()).then(|| fallen.join(", "));
     }

@@ -14,7 +14,7 @@ use super::{
     end,
     happened::Happened,
     internal_error::CallError,
-    spec::{base_file, files, live},
+    spec::{base_files, files, live},
     store,
 };
 use crate::{
@@ -66,10 +66,10 @@ pub(super) async fn grant(
             sha256: file.sha256,
         }
     } else {
-        let base = base_file(tx.conn(), &job).await?;
-        if base.id != file {
+        let of_base = base_files(tx.conn(), &job).await?;
+        let Some(base) = of_base.into_iter().find(|one| one.id == file) else {
             return Err(CallError::Invalid("the job does not read this file".into()));
-        }
+        };
         Wanted {
             version: None,
             object_key: base.object_key,

@@ -10,7 +10,7 @@ use crate::{
     policy::Scope,
 };
 
-/// A fine-tuning job.
+/// A training job.
 #[derive(Debug, Clone)]
 pub struct Job {
     pub id: JobId,
@@ -25,7 +25,9 @@ pub struct Job {
     pub is_commercial: bool,
     /// Where the result is used.
     pub territory: Territory,
-    pub base: ModelId,
+    /// What it starts from; none where it starts from nothing.
+    pub base: Option<ModelId>,
+    /// Empty where there is no base.
     pub base_name: String,
     /// What permissions name.
     pub model_family: String,
@@ -86,6 +88,7 @@ pub struct JobBrief {
     pub status: JobStatus,
     pub requested_at: DateTime<Utc>,
     pub requested_by_name: String,
+    /// Empty where there is no base.
     pub base_name: String,
 }
 

@@ -1,7 +1,7 @@
 //! What a job made: its files are there as announced, and become a model with a receipt.
 
 use data_encoding::HEXLOWER;
-use job_contract::JobResult;
+use job_contract::{JobResult, Task};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -16,13 +16,38 @@ use super::{
 use crate::{
     db::{CommitError, WriteTx},
     ids::{DatasetVersionId, PermissionId},
-    models::{self, FromJob, JobFile, JobInput, NewFile},
+    models::{self, FromJob, JobFile, JobInput, Makes, NewFile},
     objects::ObjectStore,
     signing::Signer,
 };
 
 /// PEFT's names: without both there is no adapter.
-const NEEDED: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+/// A folder in the model hub's layout, as serving opens it.
+const WHOLE: [&str; 4] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+];
+
+/// What a task makes; none where it makes no model.
+pub(super) fn makes(task: &Task) -> Option<Makes> {
+    match task {
+        Task::FineTuneLora { .. } | Task::Dpo { .. } => Some(Makes::Adapter),
+        Task::FineTuneFull { .. } | Task::Pretrain { .. } => Some(Makes::Whole),
+        Task::Evaluate { .. } => None,
+    }
+}
+
+/// The files that a task must leave, by name.
+fn needed(task: &Task) -> &'static [&'static str] {
+    match makes(task) {
+        Some(Makes::Adapter) => &ADAPTER,
+        Some(Makes::Whole) => &WHOLE,
+        None => &[],
+    }
+}
 
 /// A file that is in the store as announced.
 pub(super) struct Checked {
@@ -37,7 +62,7 @@ pub(super) struct Checked {
 pub(super) async fn check(
     objects: &ObjectStore,
     announced: &[Artifact],
-    result: &JobResult,
+    (task, result): (&Task, &JobResult),
 ) -> Result<Vec<Checked>, CallError> {
     let mut checked: Vec<Checked> = Vec::new();
     for stored in &result.artifacts {
@@ -75,8 +100,12 @@ pub(super) async fn check(
             },
         });
     }
-    for needed in NEEDED {
-        match checked.iter().filter(|one| one.file.name == needed).count() {
+    for needed in needed(task) {
+        match checked
+            .iter()
+            .filter(|one| one.file.name == *needed)
+            .count()
+        {
             1 => {}
             0 => return Err(CallError::Invalid(format!("{needed} is missing"))),
             _ => return Err(CallError::Invalid(format!("{needed} is named twice"))),
@@ -101,6 +130,9 @@ pub(super) async fn register(
     made: &Made<'_>,
 ) -> Result<(), JobError> {
     let (job, attempt) = (made.job, made.attempt);
+    let Some(makes) = makes(&job.task) else {
+        return Ok(());
+    };
     let bound = store::bound_verdicts(tx.conn(), attempt.id).await?;
     let json = |e: serde_json::Error| JobError::from(CommitError::from(e));
     let mut inputs = Vec::new();
@@ -134,6 +166,7 @@ pub(super) async fn register(
         job: job.id,
         attempt: attempt.id,
         attempt_number: attempt.number,
+        makes,
         institution: job.institution,
         institution_slug: &job.institution_slug,
         suffix: &job.title,

@@ -1,4 +1,4 @@
-//! Fine-tuning jobs: asked for, approved, dispatched to compute, followed to their one end.
+//! Training jobs: asked for, approved, dispatched to compute, followed to their one end.
 //!
 //! Who reads data does so by leave that is decided on at that moment: when a job is asked for, when it is
 //! dispatched (in the transaction that starts it), at each file, and once more when its model is registered.
@@ -7,6 +7,7 @@
 
 mod approve;
 mod artifact;
+mod clone;
 mod compute;
 mod conclude;
 mod data_used;
@@ -15,6 +16,9 @@ mod draft;
 mod end;
 mod error;
 mod estimate;
+mod evaluate;
+mod evaluate_request;
+mod evaluation;
 mod finish;
 mod follow;
 mod grant;
@@ -22,12 +26,17 @@ mod happened;
 mod internal_error;
 mod job;
 mod made;
+mod method;
 mod places;
 mod prioritise;
 mod progress;
 mod queue;
+mod raw_settings;
 mod reads;
 mod request;
+mod setting;
+mod settings;
+mod shape;
 mod spec;
 mod status;
 mod stop;
@@ -48,10 +57,14 @@ pub use self::{
     draft::{Draft, RawDraft},
     error::JobError,
     estimate::{Estimate, estimate},
+    evaluate::report_file,
+    evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
+    method::Method,
     places::{PlaceState, place_warnings, places},
     prioritise::prioritise,
     queue::Priority,
+    raw_settings::RawSettings,
     request::{Given, request, request_as},
     status::{AttemptStatus, JobStatus, WrongStatus},
     stop::{Stopped, cancel, lock_unfinished, not_covered, stop_for_withdrawal},

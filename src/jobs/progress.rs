@@ -24,6 +24,12 @@ pub(super) struct Progress {
     pub(super) losses: Vec<(u32, f32)>,
     /// Step and held-out loss.
     pub(super) held_out: Vec<(u32, f32)>,
+    /// Step and learning rate.
+    pub(super) learning_rates: Vec<(u32, f32)>,
+    /// Step and length of the gradient.
+    pub(super) gradient_norms: Vec<(u32, f32)>,
+    /// Step and tokens a second.
+    pub(super) speeds: Vec<(u32, f32)>,
     /// What is worth a line.
     pub(super) lines: Vec<(DateTime<Utc>, JobEvent)>,
 }
@@ -40,6 +46,7 @@ impl Progress {
                 total_steps,
                 loss,
                 learning_rate,
+                gradient_norm,
                 tokens_per_second,
                 seconds_left,
                 ..
@@ -51,6 +58,9 @@ impl Progress {
                 self.tokens_per_second = Some(*tokens_per_second);
                 self.seconds_left = *seconds_left;
                 push(&mut self.losses, *step, *loss);
+                push(&mut self.learning_rates, *step, *learning_rate);
+                push(&mut self.gradient_norms, *step, *gradient_norm);
+                push(&mut self.speeds, *step, *tokens_per_second);
                 return;
             }
             JobEvent::HeldOut { step, loss, .. } => push(&mut self.held_out, *step, *loss),
@@ -123,6 +133,8 @@ mod tests {
         }
         assert_eq!(progress.losses, [(1, 3.0), (2, 2.4), (3, 2.2)]);
         assert_eq!((progress.step, progress.last_number), (3, 4));
+        assert_eq!(progress.gradient_norms.len(), 3);
+        assert_eq!(progress.speeds.last(), Some(&(3, 500.0)));
         assert!(progress.lines.is_empty(), "steps are a curve, not lines");
     }
 

@@ -13,7 +13,7 @@ use super::{
     happened::Happened,
     internal_error::CallError,
     job::Job,
-    spec::{base_file, files},
+    spec::{base_files, files},
     store,
 };
 use crate::{
@@ -60,7 +60,7 @@ pub(super) async fn compare(
         return Ok(Vec::new());
     }
     let granted = store::files_granted(conn, attempt).await?;
-    let base = base_file(conn, job).await?;
+    let base = base_files(conn, job).await?;
     let ready = files(conn, job).await?;
     told.iter()
         .map(|(file, sha256)| {
@@ -71,8 +71,9 @@ pub(super) async fn compare(
             if !is_hash {
                 return Err(CallError::Invalid(format!("{sha256:.64} is no SHA-256")));
             }
-            let (version, path, expected) = if base.id == *file {
-                (None, &base.name, &base.sha256)
+            let of_base = base.iter().find(|one| one.id == *file);
+            let (version, path, expected) = if let Some(one) = of_base {
+                (None, &one.name, &one.sha256)
             } else {
                 ready
                     .iter()

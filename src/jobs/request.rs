@@ -10,7 +10,7 @@ use super::{
 use crate::{
     datasets::{self, Decision},
     db::{Db, StoreError},
-    ids::{DatasetVersionId, JobId},
+    ids::{DatasetVersionId, JobId, ModelId},
     models::{self, Kind, Model},
     permissions::{self, Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
@@ -66,13 +66,21 @@ pub async fn request_as(
     for version in &versions {
         datasets::lock_for_use(&mut tx, *version).await?;
     }
-    if !models::lock_for_use(&mut tx, draft.base).await? {
-        return Err(JobError::UnknownBase);
-    }
-    let base = base(tx.conn(), draft).await?;
+    let base = match draft.base {
+        Some(base) if !models::lock_for_use(&mut tx, base).await? => {
+            return Err(JobError::UnknownBase);
+        }
+        Some(base) => Some(usable_base(tx.conn(), base).await?),
+        None => None,
+    };
     let now = tx.now();
-    let (wanted, verdicts) = permitted(tx.conn(), actor, (draft, &base), compute, now).await?;
-    let of = (&draft.task, base.id, draft.versions.as_slice());
+    let (wanted, verdicts) =
+        permitted(tx.conn(), actor, (draft, base.as_ref()), compute, now).await?;
+    let of = (
+        &draft.task,
+        base.as_ref().map(|base| base.id),
+        draft.versions.as_slice(),
+    );
     let where_to = (draft.place.as_deref(), draft.time_limit_seconds);
     let estimate = estimate(tx.conn(), compute, of, where_to).await?;
     let id = given.id;
@@ -92,11 +100,11 @@ pub async fn request_as(
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
         territory: draft.territory,
-        base: base.id,
-        base_name: base.name,
-        model_family: base.family,
+        base: base.as_ref().map(|base| base.id),
+        model_family: wanted.model_family.clone(),
+        base_name: base.map(|base| base.name).unwrap_or_default(),
         task: draft.task.clone(),
-        seed: given.seed.unwrap_or_else(drawn),
+        seed: given.seed.or(draft.seed).unwrap_or_else(drawn),
         status: JobStatus::Submitted,
         status_code: None,
         status_message: None,
@@ -136,8 +144,8 @@ pub async fn request_as(
 }
 
 /// The base that a draft names, where it may be tuned.
-async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError> {
-    models::find(conn, draft.base)
+async fn usable_base(conn: &mut PgConnection, base: ModelId) -> Result<Model, JobError> {
+    models::find(conn, base)
         .await?
         .filter(|model| model.kind == Kind::Base && model.is_usable())
         .ok_or(JobError::UnknownBase)
@@ -147,7 +155,7 @@ async fn base(conn: &mut PgConnection, draft: &Draft) -> Result<Model, JobError>
 async fn permitted(
     conn: &mut PgConnection,
     actor: &Actor,
-    (draft, base): (&Draft, &Model),
+    (draft, base): (&Draft, Option<&Model>),
     compute: &Compute,
     at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(Use, Vec<(DatasetVersionId, Decision)>), JobError> {
@@ -167,12 +175,14 @@ async fn permitted(
 }
 
 /// What a draft asks of the permissions.
-pub(super) fn wanted(draft: &Draft, base: &Model, processing_location: Territory) -> Use {
+pub(super) fn wanted(draft: &Draft, base: Option<&Model>, processing_location: Territory) -> Use {
     Use {
         purpose: draft.purpose,
         recipients: draft.recipients,
         is_commercial: draft.is_commercial,
-        model_family: base.family.clone(),
+        model_family: base
+            .map_or(models::NEW_FAMILY, |base| base.family.as_str())
+            .to_owned(),
         processing_location,
         territory: draft.territory,
     }

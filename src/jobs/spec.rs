@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::Ports,
     datasets::{self, ReadyFile},
-    db::CorruptRow,
+    db::{CorruptRow, StoreError},
     ids::{AttemptId, DatasetVersionId},
     models::{self, ModelFile},
 };
@@ -33,7 +33,7 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
         .site(&attempt.backend)
         .map(|site| site.time_limit(&ports.config, asked))
         .or(asked);
-    let base = base_file(&mut conn, &job).await?;
+    let base = base_files(&mut conn, &job).await?;
     let measured_on = store::validation_versions(&mut conn, job.id).await?;
     let (mut inputs, mut validation) = (Vec::new(), Vec::new());
     for (version, file) in files(&mut conn, &job).await? {
@@ -60,20 +60,9 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
         job: job.id.0,
         attempt: attempt.id.0,
         task: job.task,
-        base_model: Some(BaseModel {
+        base_model: job.base.map(|_| BaseModel {
             name: job.base_name,
-            files: vec![InputFile {
-                file: base.id,
-                format: if base.name.ends_with(".gguf") {
-                    FileFormat::Gguf
-                } else {
-                    FileFormat::Safetensors
-                },
-                name: base.name,
-                size_bytes: base.size_bytes.unsigned_abs(),
-                sha256: base.sha256,
-                dataset_version: None,
-            }],
+            files: base.into_iter().map(base_input).collect(),
         }),
         inputs,
         validation,
@@ -101,18 +90,57 @@ pub(super) async fn live(
     Ok((job, attempt))
 }
 
-/// The weights of the base.
-pub(super) async fn base_file(conn: &mut PgConnection, job: &Job) -> Result<ModelFile, JobError> {
-    let files = models::files_of(conn, job.base).await?;
+/// A file of a base, as the contract names it.
+fn base_input(file: ModelFile) -> InputFile {
+    let ends_with = |end: &str| file.name.ends_with(end);
+    InputFile {
+        file: file.id,
+        format: if ends_with(".gguf") {
+            FileFormat::Gguf
+        } else if ends_with(".json") {
+            FileFormat::Json
+        } else {
+            FileFormat::Safetensors
+        },
+        name: file.name,
+        size_bytes: file.size_bytes.unsigned_abs(),
+        sha256: file.sha256,
+        dataset_version: None,
+    }
+}
+
+/// The files of the base, and of the adapters over it that are measured.
+pub(super) async fn base_files(
+    conn: &mut PgConnection,
+    job: &Job,
+) -> Result<Vec<ModelFile>, JobError> {
+    let Some(base) = job.base else {
+        return Ok(Vec::new());
+    };
+    let files = models::files_of(conn, base).await?;
     let is_weights =
         |file: &ModelFile| file.name.ends_with(".gguf") || file.name.ends_with(".safetensors");
-    files.into_iter().find(is_weights).ok_or_else(|| {
-        JobError::from(CorruptRow {
-            table: "models",
-            id: job.base.0,
-            problem: "a base without weights",
-        })
-    })
+    if files.iter().any(is_weights) {
+        return Ok(with_adapters(conn, job, files).await?);
+    }
+    Err(JobError::from(CorruptRow {
+        table: "models",
+        id: base.0,
+        problem: "a base without weights",
+    }))
+}
+
+/// The files of a base, and those of the adapters over it that the job measures, where it does.
+async fn with_adapters(
+    conn: &mut PgConnection,
+    job: &Job,
+    mut files: Vec<ModelFile>,
+) -> Result<Vec<ModelFile>, StoreError> {
+    let measured = store::measured_model(conn, job.id).await?;
+    if let Some(adapters) = measured.filter(|model| Some(*model) != job.base) {
+        files.extend(models::files_of(conn, adapters).await?);
+    }
+    Ok(files)
 }
 
 /// Every file of a job's datasets, in reading order.

@@ -96,7 +96,7 @@ impl Event for Deployed {
     }
 }
 
-/// Has a released model served, and its base with it. Deploying what is deployed changes nothing.
+/// Has a released model served, and with adapters their base. Deploying what is deployed changes nothing.
 ///
 /// # Errors
 /// [`DeployError::NotReleased`] where it is not released, [`DeployError::Receipt`] where its receipt or that of its
@@ -201,8 +201,8 @@ pub(super) async fn assignments(
         r#"SELECT d.id, d.model_id, m.name, b.name AS "base?"
            FROM deployments d
            JOIN models m ON m.id = d.model_id
-           LEFT JOIN models b ON b.id = m.base_model_id
-           WHERE d.status <> 'stopped' ORDER BY m.kind DESC, d.id"#
+           LEFT JOIN models b ON b.id = m.base_model_id AND m.kind = 'adapter'
+           WHERE d.status <> 'stopped' ORDER BY m.kind = 'adapter', d.id"#
     )
     .fetch_all(&mut *conn)
     .await
@@ -230,6 +230,7 @@ pub(super) async fn assignments(
             model: row.name,
             kind: match row.base {
                 Some(base) => ModelKind::Adapter { base },
+                // A whole model is served by itself, as bases are.
                 None => ModelKind::Base,
             },
             files,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     model::{Kind, Model, Status},
     provenance::{AuditPosition, of_base, of_job},
-    register::{FromJob, JobFile, JobInput, JobPermission},
+    register::{FromJob, JobFile, JobInput, JobPermission, Makes},
     scope::DistributionScope,
     store::NewFile,
 };
@@ -112,10 +112,11 @@ fn about_job() -> Statement {
         job: JobId(Uuid::from_u128(0x31)),
         attempt: AttemptId(Uuid::from_u128(0x41)),
         attempt_number: 1,
+        makes: Makes::Adapter,
         institution: InstitutionId(Uuid::from_u128(0xb)),
         institution_slug: "harderwijk",
         suffix: "proef",
-        base: base().id,
+        base: Some(base().id),
         files: vec![
             file("adapter_config.json", "01"),
             file("adapter_model.safetensors", "02"),
@@ -138,7 +139,7 @@ fn about_job() -> Statement {
         territories: Some(["BE".to_owned(), "NL".to_owned()].into()),
         is_share_alike: true,
     };
-    of_job(&model, &base(), &made, &scope, (&position(), at(12)))
+    of_job(&model, Some(&base()), &made, &scope, (&position(), at(12)))
 }
 
 /// The statement as JSON, without what differs from build to build: version and commit of the portal itself.

@@ -1,8 +1,12 @@
 //! Models: the bases that may be tuned, what came out of jobs, their receipts and where they are served.
 
 mod deploy;
+mod download;
+mod evaluation;
+mod evaluation_store;
 #[cfg(test)]
 mod golden;
+mod measured;
 mod model;
 mod provenance;
 mod quarantine;
@@ -15,12 +19,23 @@ pub mod web;
 
 pub use self::{
     deploy::{DeployError, deploy, stop},
+    evaluation::{
+        BadReport, Evaluation, Figure, LARGEST_REPORT, MemorisationLimit, MemorisationStanding,
+        REPORT_NAME, Report, suite_name,
+    },
+    evaluation_store::{
+        evaluation_statement, evaluations_of, find_evaluation, memorisation_limits,
+        memorisation_standing,
+    },
+    measured::{Measured, MeasuredFile, register_evaluation},
     model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
-    quarantine::{Owned, lift, lock_for_use, mark, quarantine, retire_quarantined},
+    quarantine::{
+        Owned, lift, lock_for_use, lock_to_measure, mark, quarantine, retire_quarantined,
+    },
     receipt::NoReceipt,
     register::{
-        BaseLicence, FromJob, JobFile, JobInput, JobPermission, NewBase, RegisterError,
-        register_base, register_from_job,
+        BaseLicence, FromJob, JobFile, JobInput, JobPermission, Makes, NEW_FAMILY, NewBase,
+        RegisterError, register_base, register_from_job,
     },
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},

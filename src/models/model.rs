@@ -19,6 +19,44 @@ pub enum Kind {
         /// By which.
         job: JobId,
     },
+    /// All weights of a model, made by a job.
+    Whole {
+        /// What it was trained on from; none for one that was trained from nothing.
+        base: Option<ModelId>,
+        /// By which.
+        job: JobId,
+    },
+}
+
+impl Kind {
+    /// The word in the database, in JSON and in keys of texts (`model-kind-{name}`).
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Adapter { .. } => "adapter",
+            Self::Whole { .. } => "whole",
+        }
+    }
+
+    /// The model that it came out of, if it did.
+    #[must_use]
+    pub fn base(&self) -> Option<ModelId> {
+        match self {
+            Self::Base => None,
+            Self::Adapter { base, .. } => Some(*base),
+            Self::Whole { base, .. } => *base,
+        }
+    }
+
+    /// The job that made it, if one did.
+    #[must_use]
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Base => None,
+            Self::Adapter { job, .. } | Self::Whole { job, .. } => Some(*job),
+        }
+    }
 }
 
 /// How far a model may go.
@@ -97,6 +135,12 @@ impl Model {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.status == Status::Released && self.quarantine.is_none()
+    }
+
+    /// Whether it may be measured: it is in use, or may come into use.
+    #[must_use]
+    pub fn is_measurable(&self) -> bool {
+        self.status != Status::Retired && self.quarantine.is_none()
     }
 
     /// What policy looks at.

@@ -14,6 +14,8 @@ use crate::config::BUILT_FROM_COMMIT;
 
 /// Made by a job of this portal.
 const FINE_TUNING: &str = "urn:gptnl:virtual-faculty:fine-tuning:2";
+/// Made by a job of this portal from datasets alone.
+const PRETRAINING: &str = "urn:gptnl:virtual-faculty:pretraining:1";
 /// Brought in from outside.
 const INTAKE: &str = "urn:gptnl:virtual-faculty:intake:1";
 const BUILDER: &str = "urn:gptnl:virtual-faculty";
@@ -26,7 +28,7 @@ pub(super) struct AuditPosition {
 }
 
 impl AuditPosition {
-    fn as_json(&self) -> Value {
+    pub(super) fn as_json(&self) -> Value {
         json!({ "seq": self.seq, "hash": self.hash })
     }
 }
@@ -67,25 +69,28 @@ pub(super) fn of_base(
 /// The statement about a model that a job made.
 pub(super) fn of_job(
     model: &Model,
-    base: &Model,
+    base: Option<&Model>,
     made: &FromJob<'_>,
     scope: &DistributionScope,
     (position, now): (&AuditPosition, DateTime<Utc>),
 ) -> Statement {
-    let mut materials = vec![json!({
-        "name": base.name,
-        "uri": format!("urn:uuid:{}", base.id),
-        "digest": { "sha256": base.weights_sha256 },
-        "annotations": { "kind": "base_model", "license": base.license, "family": base.family },
-    })];
-    materials.extend(made.base_files.iter().map(|file| {
-        json!({
-            "name": file.path,
-            "uri": format!("urn:uuid:{}", file.id),
-            "digest": { "sha256": file.sha256 },
-            "annotations": { "kind": "base_model_file", "base_model": base.id },
-        })
-    }));
+    let mut materials = Vec::new();
+    if let Some(base) = base {
+        materials.push(json!({
+            "name": base.name,
+            "uri": format!("urn:uuid:{}", base.id),
+            "digest": { "sha256": base.weights_sha256 },
+            "annotations": { "kind": "base_model", "license": base.license, "family": base.family },
+        }));
+        materials.extend(made.base_files.iter().map(|file| {
+            json!({
+                "name": file.path,
+                "uri": format!("urn:uuid:{}", file.id),
+                "digest": { "sha256": file.sha256 },
+                "annotations": { "kind": "base_model_file", "base_model": base.id },
+            })
+        }));
+    }
     materials.extend(made.inputs.iter().flat_map(of_input));
     materials.push(match &made.result.code {
         Some(code) => json!({
@@ -106,7 +111,7 @@ pub(super) fn of_job(
         &made.files,
         json!({
             "buildDefinition": {
-                "buildType": FINE_TUNING,
+                "buildType": if base.is_some() { FINE_TUNING } else { PRETRAINING },
                 "externalParameters": {
                     "model": model.name, "model_id": model.id, "job": made.job, "task": made.task, "use": made.wanted,
                     "weights_sha256": model.weights_sha256,

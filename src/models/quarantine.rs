@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Quarantine, Status, store};
+use super::{Model, Quarantine, Status, store};
 use crate::{
     db::{StoreError, WriteTx},
     ids::{InstitutionId, ModelId},
@@ -21,12 +21,25 @@ pub struct Owned {
 /// # Errors
 /// Where a row makes no sense or the database refuses.
 pub async fn lock_for_use(tx: &mut WriteTx<'_>, model: ModelId) -> Result<bool, StoreError> {
+    let found = lock_shared(tx, model).await?;
+    Ok(found.is_some_and(|model| model.is_usable()))
+}
+
+/// As [`lock_for_use`]; answers whether it may be measured, released or not.
+///
+/// # Errors
+/// Where a row makes no sense or the database refuses.
+pub async fn lock_to_measure(tx: &mut WriteTx<'_>, model: ModelId) -> Result<bool, StoreError> {
+    let found = lock_shared(tx, model).await?;
+    Ok(found.is_some_and(|model| model.is_measurable()))
+}
+
+async fn lock_shared(tx: &mut WriteTx<'_>, model: ModelId) -> Result<Option<Model>, StoreError> {
     sqlx::query!("SELECT id FROM models WHERE id = $1 FOR SHARE", model.0)
         .fetch_optional(tx.conn())
         .await?;
     // Read after the lock is held: what it waited for is seen.
-    let found = store::find(tx.conn(), model).await?;
-    Ok(found.is_some_and(|model| model.is_usable()))
+    store::find(tx.conn(), model).await
 }
 
 /// Marks models: data in their lineage was withdrawn. What was marked before keeps its day. Answers whose they are.

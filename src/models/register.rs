@@ -1,4 +1,4 @@
-//! Models come in: bases from the platform, adapters from jobs.
+//! Models come in: bases from the platform, adapters and whole models from jobs.
 
 use std::io;
 
@@ -87,17 +87,33 @@ pub struct NewBase<'a> {
     pub platform: InstitutionId,
 }
 
+/// The family of a model that was trained from nothing: permissions that name families do not mean it.
+pub const NEW_FAMILY: &str = "from-scratch";
+/// The licence of such a model: its lineage alone says how far it may go.
+const LICENSE_BY_LINEAGE: &str = "LicenseRef-by-lineage";
+
+/// What the files of a job are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Makes {
+    /// Low-rank adapters over its base.
+    Adapter,
+    /// All weights.
+    Whole,
+}
+
 /// What a finished job hands over.
 pub struct FromJob<'a> {
     pub job: JobId,
     pub attempt: AttemptId,
     /// From 1.
     pub attempt_number: i32,
+    pub makes: Makes,
     pub institution: InstitutionId,
     pub institution_slug: &'a str,
     /// A short word in the model's name, for people; made safe here.
     pub suffix: &'a str,
-    pub base: ModelId,
+    /// None where it was trained from nothing.
+    pub base: Option<ModelId>,
     /// The files of the model: name, size, SHA-256, object key, object version.
     pub files: Vec<store::NewFile>,
     /// What was read of datasets.
@@ -258,9 +274,25 @@ pub async fn register_from_job(
     signer: &Signer,
     made: &FromJob<'_>,
 ) -> Result<ModelId, RegisterError> {
-    let base = store::find(tx.conn(), made.base)
-        .await?
-        .ok_or(RegisterError::UnknownBase)?;
+    let base = match made.base {
+        Some(base) => Some(
+            store::find(tx.conn(), base)
+                .await?
+                .ok_or(RegisterError::UnknownBase)?,
+        ),
+        None => None,
+    };
+    let origin = match (made.makes, &base) {
+        (Makes::Adapter, Some(base)) => Kind::Adapter {
+            base: base.id,
+            job: made.job,
+        },
+        (Makes::Adapter, None) => return Err(RegisterError::UnknownBase),
+        (Makes::Whole, base) => Kind::Whole {
+            base: base.as_ref().map(|base| base.id),
+            job: made.job,
+        },
+    };
     let mut names: Vec<_> = made
         .files
         .iter()
@@ -269,13 +301,16 @@ pub async fn register_from_job(
     names.sort_unstable();
     let model = Model {
         id: ModelId::fresh(),
-        name: model_name(&base.name, made),
-        kind: Kind::Adapter {
-            base: base.id,
-            job: made.job,
-        },
-        family: base.family.clone(),
-        license: base.license.clone(),
+        name: model_name(base.as_ref().map(|base| base.name.as_str()), made),
+        kind: origin,
+        family: base
+            .as_ref()
+            .map_or(NEW_FAMILY, |base| base.family.as_str())
+            .to_owned(),
+        license: base
+            .as_ref()
+            .map_or(LICENSE_BY_LINEAGE, |base| base.license.as_str())
+            .to_owned(),
         institution: made.institution,
         status: Status::Registered,
         marked: None,
@@ -291,7 +326,7 @@ pub async fn register_from_job(
     let scope = store::scope(tx.conn(), model.id).await?;
     let position = store::audit_position(tx).await?;
     let at = (&position, tx.now());
-    let statement = provenance::of_job(&model, &base, made, &scope, at);
+    let statement = provenance::of_job(&model, base.as_ref(), made, &scope, at);
     let statement_sha256 = sign(tx, signer, model.id, &statement).await?;
     tx.record(&Registered {
         model: model.id,
@@ -320,8 +355,9 @@ async fn sign(
     Ok(sha256)
 }
 
-/// `ft:{base}:{institution}:{word}:{end of the job's id}`, as OpenAI names them.
-fn model_name(base: &str, made: &FromJob<'_>) -> String {
+/// `ft:{base}:{institution}:{word}:{end of the job's id}`, as OpenAI names them; `new:{institution}:…` where there is
+/// no base.
+fn model_name(base: Option<&str>, made: &FromJob<'_>) -> String {
     let word: String = made
         .suffix
         .to_lowercase()
@@ -332,7 +368,8 @@ fn model_name(base: &str, made: &FromJob<'_>) -> String {
     let word = word.trim_matches('-');
     let id = made.job.0.simple().to_string();
     let end = id.get(24..).unwrap_or_default();
-    format!("ft:{base}:{}:{word}:{end}", made.institution_slug)
+    let origin = base.map_or_else(|| "new".to_owned(), |base| format!("ft:{base}"));
+    format!("{origin}:{}:{word}:{end}", made.institution_slug)
 }
 
 fn weights_sha256(files: &[(&str, &str)]) -> String {

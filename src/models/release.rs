@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    evaluation::MemorisationStanding,
+    evaluation_store,
     model::Status,
     receipt::{self, NoReceipt},
     scope::DistributionScope,
     store,
 };
 use crate::{
+    datasets,
     db::{CommitError, Db, Event, StoreError, Subject},
     error::AppError,
     ids::{InstitutionId, ModelId},
@@ -31,6 +34,9 @@ pub enum ReleaseError {
     Receipt(#[from] NoReceipt),
     #[error("a modification this heavy waits for the decision of a legal reviewer")]
     NeedsDecision,
+    /// A dataset that it comes from sets a limit on what it may keep by heart.
+    #[error("it is held back by a limit on memorisation: {}", .0.name())]
+    HeldBack(MemorisationStanding),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -58,6 +64,10 @@ impl From<ReleaseError> for AppError {
                 Self::conflict("model-receipt-bad")
             }
             ReleaseError::NeedsDecision => Self::conflict("model-needs-decision"),
+            ReleaseError::HeldBack(MemorisationStanding::Exceeded) => {
+                Self::conflict("model-memorises-too-much")
+            }
+            ReleaseError::HeldBack(_) => Self::conflict("model-memorisation-not-measured"),
             ReleaseError::Denied(why) => why.into(),
             ReleaseError::Store(why) => why.into(),
             ReleaseError::Commit(why) => why.into(),
@@ -118,7 +128,8 @@ pub enum YesNo {
 ///
 /// # Errors
 /// [`ReleaseError::Wider`] where its lineage does not allow that, [`ReleaseError::Marked`] where data in it was
-/// withdrawn, [`ReleaseError::Receipt`] where the receipt does not hold.
+/// withdrawn, [`ReleaseError::Receipt`] where the receipt does not hold, [`ReleaseError::HeldBack`] where a dataset's
+/// limit on memorisation is exceeded, or set and nothing was measured.
 pub async fn release(
     db: &Db,
     actor: &Actor,
@@ -126,6 +137,10 @@ pub async fn release(
     to: &ReleaseTo,
 ) -> Result<(), ReleaseError> {
     let mut tx = db.write(actor).await?;
+    // Datasets before models. A limit that is set meanwhile waits: what was decided here still holds then.
+    for version in evaluation_store::versions_in_lineage(tx.conn(), id).await? {
+        datasets::lock_for_use(&mut tx, version).await?;
+    }
     let model = store::lock(&mut tx, id)
         .await?
         .ok_or(ReleaseError::NotFound(id))?;
@@ -139,6 +154,10 @@ pub async fn release(
         .ok_or(ReleaseError::WrongStatus(model.status))?;
     if store::needs_decision(&mut tx, id).await? {
         return Err(ReleaseError::NeedsDecision);
+    }
+    let standing = evaluation_store::memorisation_standing(tx.conn(), id).await?;
+    if standing.holds_back() {
+        return Err(ReleaseError::HeldBack(standing));
     }
     receipt::check(tx.conn(), id).await?;
     let scope = store::scope(tx.conn(), id).await?;
@@ -173,7 +192,7 @@ pub async fn retire(db: &Db, actor: &Actor, id: ModelId) -> Result<(), ReleaseEr
     let model = store::lock(&mut tx, id)
         .await?
         .ok_or(ReleaseError::NotFound(id))?;
-    let permit = policy::check(actor, Action::ReleaseModel, &model.scope())?;
+    let permit = policy::check(actor, Action::RetireModel, &model.scope())?;
     let status = model
         .status
         .retire()

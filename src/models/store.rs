@@ -47,6 +47,10 @@ impl TryFrom<Row> for Model {
                 base: ModelId(base),
                 job: JobId(job),
             },
+            ("whole", base, Some(job)) => Kind::Whole {
+                base: base.map(ModelId),
+                job: JobId(job),
+            },
             _ => return Err(corrupt("kind and lineage disagree")),
         };
         Ok(Self {
@@ -141,7 +145,7 @@ pub(super) async fn list(
         "SELECT id, name, kind, family, license, base_model_id, job_id, institution_id, status, marked_at,
                 marked_reason, quarantined_at, quarantine, weights_sha256, created_at
          FROM models WHERE kind = 'base' OR $1::uuid IS NULL OR institution_id = $1
-         ORDER BY kind DESC, id DESC LIMIT 500",
+         ORDER BY kind = 'base' DESC, id DESC LIMIT 500",
         visibility.filter(),
     )
     .fetch_all(conn)
@@ -235,10 +239,6 @@ pub(super) async fn insert(
     model: &Model,
     own: &DistributionScope,
 ) -> Result<(), StoreError> {
-    let (kind, base, job) = match &model.kind {
-        Kind::Base => ("base", None, None),
-        Kind::Adapter { base, job } => ("adapter", Some(base.0), Some(job.0)),
-    };
     let own_territories = territories(own);
     sqlx::query!(
         "INSERT INTO models (id, name, kind, family, license, base_model_id, job_id, institution_id, status,
@@ -246,11 +246,11 @@ pub(super) async fn insert(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         model.id.0,
         model.name,
-        kind,
+        model.kind.name(),
         model.family,
         model.license,
-        base,
-        job,
+        model.kind.base().map(|base| base.0),
+        model.kind.job().map(|job| job.0),
         model.institution.0,
         model.status.name(),
         model.weights_sha256,

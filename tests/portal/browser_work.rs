@@ -103,7 +103,7 @@ async fn request_job(client: &Client, app: &TestApp, version: &str) -> uuid::Uui
     see(client, app, "/nl/jobs/new").await;
     fill(client, "title", "Archiefassistent").await;
     fill(client, "motivation", "Vragen in de studiezaal beantwoorden").await;
-    click(client, "#purpose-fine_tuning").await;
+    click(client, "#method-lora").await;
     click(client, "#is_commercial-yes").await;
     click(client, "#recipients-consortium").await;
     click(client, &format!("[id='dataset_versions-{version}']")).await;

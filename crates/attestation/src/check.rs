@@ -28,6 +28,8 @@ pub struct Evidence {
     pub base: Vec<PathBuf>,
     /// The training program.
     pub program: Option<PathBuf>,
+    /// The report of an evaluation.
+    pub report: Option<PathBuf>,
 }
 
 /// Something that does not fit.
@@ -65,7 +67,7 @@ struct ManifestLine {
     size: i64,
 }
 
-/// Checks a receipt against keys and evidence. Goes on after the first thing that does not hold, so that a changed
+/// Checks a receipt, or the statement of an evaluation, against keys and evidence. Goes on after the first thing that does not hold, so that a changed
 /// field is named by what it should agree with, even where the signature already tells that something was changed.
 #[must_use]
 pub fn check(receipt: &str, keys: &PublishedKeys, evidence: &Evidence) -> Report {
@@ -77,7 +79,7 @@ pub fn check(receipt: &str, keys: &PublishedKeys, evidence: &Evidence) -> Report
             return report;
         }
     };
-    let statement = match Statement::parse(&envelope) {
+    let statement = match Statement::parse_any(&envelope) {
         Ok(statement) => statement,
         Err(error) => {
             report.fault("the statement", error.to_string());
@@ -197,6 +199,9 @@ fn check_inputs(report: &mut Report, materials: &[Material], evidence: &Evidence
     }
     if let Some(path) = &evidence.program {
         find(report, materials, "program", path);
+    }
+    if let Some(path) = &evidence.report {
+        find(report, materials, "report", path);
     }
     if let Some(folder) = &evidence.data {
         for file in materials.iter().filter(|one| one.kind == "dataset_file") {

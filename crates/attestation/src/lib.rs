@@ -15,7 +15,7 @@ pub use self::{
     key::{BadKey, PublicKey, Signer},
     published::{PublishedKey, PublishedKeys, VerifyError},
     statement::{
-        Digest, Material, PAYLOAD_TYPE, PREDICATE_TYPE, ReceiptError, STATEMENT_TYPE, Statement,
-        Subject, verify_receipt,
+        Digest, EVALUATION_TYPE, Material, PAYLOAD_TYPE, PREDICATE_TYPE, ReceiptError,
+        STATEMENT_TYPE, Statement, Subject, verify_receipt,
     },
 };

@@ -1,5 +1,5 @@
 //! What a receipt states: in-toto Statement v1 (<https://in-toto.io/Statement/v1>) with SLSA provenance v1
-//! (<https://slsa.dev/provenance/v1>) as its predicate.
+//! (<https://slsa.dev/provenance/v1>) as its predicate; and what was measured of a model, with a predicate of our own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,8 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The kind of predicate.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
+/// The kind of predicate that says what was measured. Never a receipt: it does not say where a model comes from.
+pub const EVALUATION_TYPE: &str = "urn:gptnl:virtual-faculty:evaluation:1";
 
 /// An in-toto statement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub struct Statement {
     pub subject: Vec<Subject>,
     #[serde(rename = "predicateType")]
     pub predicate_type: String,
-    /// SLSA provenance.
+    /// SLSA provenance, or an evaluation.
     pub predicate: Value,
 }
 
@@ -51,7 +53,7 @@ pub struct Digest {
 pub struct Material {
     /// JSON pointer of its place.
     pub place: String,
-    /// `dataset_version`, `dataset_file`, `permission`, `base_model`, `base_model_file`, `program` or `portal`.
+    /// `dataset_version`, `dataset_file`, `permission`, `base_model`, `base_model_file`, `program`, `report` or `portal`.
     pub kind: String,
     pub name: String,
     pub uri: String,
@@ -81,11 +83,32 @@ pub enum ReceiptError {
 }
 
 impl Statement {
-    /// Reads the payload of an envelope, whoever signed it.
+    /// Reads the payload of a receipt, whoever signed it.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Statement`] with the place; an evaluation is none.
+    pub fn parse(envelope: &Envelope) -> Result<Self, ReceiptError> {
+        let statement = Self::parse_any(envelope)?;
+        if statement.predicate_type == PREDICATE_TYPE {
+            return Ok(statement);
+        }
+        Err(ReceiptError::Statement {
+            place: "/predicateType".into(),
+            problem: format!("it is not {PREDICATE_TYPE}"),
+        })
+    }
+
+    /// Whether it says what was measured, and not where a model comes from.
+    #[must_use]
+    pub fn is_evaluation(&self) -> bool {
+        self.predicate_type == EVALUATION_TYPE
+    }
+
+    /// Reads the payload of a receipt or of an evaluation, whoever signed it.
     ///
     /// # Errors
     /// [`ReceiptError::Statement`] with the place.
-    pub fn parse(envelope: &Envelope) -> Result<Self, ReceiptError> {
+    pub fn parse_any(envelope: &Envelope) -> Result<Self, ReceiptError> {
         let wrong = |place: &str, problem: String| ReceiptError::Statement {
             place: place.to_owned(),
             problem,
@@ -98,10 +121,10 @@ impl Statement {
         if statement.statement_type != STATEMENT_TYPE {
             return Err(wrong("/_type", format!("it is not {STATEMENT_TYPE}")));
         }
-        if statement.predicate_type != PREDICATE_TYPE {
+        if ![PREDICATE_TYPE, EVALUATION_TYPE].contains(&statement.predicate_type.as_str()) {
             return Err(wrong(
                 "/predicateType",
-                format!("it is not {PREDICATE_TYPE}"),
+                format!("it is neither {PREDICATE_TYPE} nor {EVALUATION_TYPE}"),
             ));
         }
         if statement.subject.is_empty() {
@@ -115,11 +138,16 @@ impl Statement {
     /// # Errors
     /// [`ReceiptError::Statement`] where it does not say.
     pub fn signed_at(&self) -> Result<DateTime<Utc>, ReceiptError> {
+        let place = if self.is_evaluation() {
+            "/metadata/finishedOn"
+        } else {
+            "/runDetails/metadata/finishedOn"
+        };
         self.predicate
-            .pointer("/runDetails/metadata/finishedOn")
+            .pointer(place)
             .and_then(|at| serde_json::from_value(at.clone()).ok())
             .ok_or_else(|| ReceiptError::Statement {
-                place: "/predicate/runDetails/metadata/finishedOn".into(),
+                place: format!("/predicate{place}"),
                 problem: "there is no time".into(),
             })
     }
@@ -127,10 +155,12 @@ impl Statement {
     /// Everything that went in.
     #[must_use]
     pub fn materials(&self) -> Vec<Material> {
-        let list = self
-            .predicate
-            .pointer("/buildDefinition/resolvedDependencies")
-            .and_then(Value::as_array);
+        let all = if self.is_evaluation() {
+            "/materials"
+        } else {
+            "/buildDefinition/resolvedDependencies"
+        };
+        let list = self.predicate.pointer(all).and_then(Value::as_array);
         list.into_iter()
             .flatten()
             .enumerate()
@@ -140,7 +170,7 @@ impl Statement {
                     found.unwrap_or_default().to_owned()
                 };
                 Material {
-                    place: format!("/predicate/buildDefinition/resolvedDependencies/{number}"),
+                    place: format!("/predicate{all}/{number}"),
                     kind: text("/annotations/kind"),
                     name: text("/name"),
                     uri: text("/uri"),

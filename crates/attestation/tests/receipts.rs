@@ -103,6 +103,7 @@ impl Case {
             permissions: vec![self.path("terms.json")],
             base: vec![self.path("base.gguf")],
             program: Some(self.path("faculty-training")),
+            report: None,
         }
     }
 

@@ -238,6 +238,10 @@ pub struct EvaluationSettings {
     /// The canaries that were planted when the model was trained, where there were any.
     #[serde(default)]
     pub canaries: Option<Canaries>,
+    /// Share of the documents that the training held out, as in its settings, so that the same ones are measured on;
+    /// none: a tenth.
+    #[serde(default)]
+    pub held_out_share: Option<f32>,
 }
 
 /// Planted canaries, by which they can be made again.

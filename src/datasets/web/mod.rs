@@ -3,6 +3,7 @@
 mod api;
 mod form;
 mod list;
+mod memorisation;
 mod parts;
 mod past;
 mod public;
@@ -25,6 +26,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(form::register)
         .service(form::edit)
         .service(form::describe)
+        .service(memorisation::ask)
+        .service(memorisation::set)
+        .service(memorisation::find_json)
+        .service(memorisation::set_json)
         .service(public::ask)
         .service(public::state)
         .service(public::find_json)

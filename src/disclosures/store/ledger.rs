@@ -17,7 +17,8 @@ use crate::{
     privacy,
 };
 
-/// All that is on record of a tuned model as at `at`; none where there is no such model, or it is a base.
+/// All that is on record of a tuned model as at `at`; none where there is no such model, it is a base, or
+/// there is no base that it came from.
 pub(in super::super) async fn ledger(
     conn: &mut PgConnection,
     model: ModelId,
@@ -56,11 +57,10 @@ pub(in super::super) async fn ledger(
             }
         }
     }
-    let base = base.ok_or(CorruptRow {
-        table: "models",
-        id: model.0,
-        problem: "a chain without a base",
-    })?;
+    // A model that was trained from nothing modifies none: these documents are about modifications.
+    let Some(base) = base else {
+        return Ok(None);
+    };
     Ok(Some(Ledger {
         at,
         model: record,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_multipart::{Field, Multipart};
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use openai_api::{ApiError, Deleted, File, Page, no_expiry};
@@ -53,12 +53,24 @@ const ADDRESS: Duration = Duration::from_secs(300);
 /// Below this nothing is registered before all of it is there: whoever breaks off leaves nothing.
 const FIRST_BYTES: usize = 16 * 1024 * 1024;
 
+/// What stands in a form beside its file, at most.
+const BESIDE_THE_FILE: u64 = 1024 * 1024;
+
 /// Takes a file. What is known to be wrong with it is refused before its bytes are read: the SDKs send the file last.
 async fn create(
     tuner: Tuner,
     (db, objects, config): (web::Data<Db>, web::Data<ObjectStore>, web::Data<Config>),
+    request: HttpRequest,
     mut form: Multipart,
 ) -> Answer {
+    let told = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<u64>().ok());
+    if told.is_some_and(|bytes| bytes > MOST_BYTES + BESIDE_THE_FILE) {
+        return Err(file::too_large(MOST_BYTES).into());
+    }
     let mut said = Said::new();
     let mut purpose: Option<String> = None;
     while let Some(field) = next(&mut form).await? {

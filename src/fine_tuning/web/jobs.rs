@@ -23,6 +23,7 @@ use crate::{
     db::Db,
     gateway,
     ids::JobId,
+    jobs::Compute,
     models,
     policy::{self, Action, Actor, Scope},
 };
@@ -52,7 +53,7 @@ async fn create(
     tuner: Tuner,
     request: HttpRequest,
     payload: web::Payload,
-    (db, config): (web::Data<Db>, web::Data<Config>),
+    (db, config, compute): (web::Data<Db>, web::Data<Config>, web::Data<Compute>),
 ) -> Answer {
     let body = gateway::body(&request, payload).await?;
     let header = |name: &str| {
@@ -75,7 +76,7 @@ async fn create(
             .is_some_and(|count| count > 0),
         idempotency_key,
     };
-    let id = create::create(&db, &config, &asking).await?;
+    let id = create::create(&db, (&config, &compute), &asking).await?;
     respond(&db, &config, &tuner.actor, id).await
 }
 

@@ -3,6 +3,7 @@
 mod caller;
 mod files;
 mod jobs;
+mod models;
 mod permissions;
 mod uploads;
 
@@ -20,7 +21,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(files::routes)
         .configure(uploads::routes)
         .configure(jobs::routes)
-        .configure(permissions::routes);
+        .configure(permissions::routes)
+        .configure(models::routes);
 }
 
 /// A resource of one path, that says so where the method is another.

@@ -79,7 +79,7 @@ pub(in super::super) struct Speed {
 pub(in super::super) async fn speed(
     conn: &mut PgConnection,
     place: &str,
-    base: ModelId,
+    base: Option<ModelId>,
     task: &Task,
 ) -> Result<Option<Speed>, StoreError> {
     let task = serde_json::to_value(task).map_err(|e| sqlx::Error::Encode(e.into()))?;
@@ -92,11 +92,11 @@ pub(in super::super) async fn speed(
            FROM (SELECT (a.outcome ->> 'flop')::float8 AS flop, (a.outcome ->> 'tokens_trained')::float8 AS tokens,
                         (a.outcome ->> 'wall_seconds')::float8 AS seconds
                  FROM attempts a JOIN jobs j ON j.id = a.job_id
-                 WHERE a.status = 'succeeded' AND a.backend = $1 AND j.base_model_id = $2 AND j.task ->> 'kind' = $3
+                 WHERE a.status = 'succeeded' AND a.backend = $1 AND j.base_model_id IS NOT DISTINCT FROM $2 AND j.task ->> 'kind' = $3
                    AND a.outcome ->> 'resumed_from_step' IS NULL
                  ORDER BY a.ended_at DESC LIMIT 20) latest"#,
         place,
-        base.0,
+        base.map(|base| base.0) as Option<uuid::Uuid>,
         kind,
     )
     .fetch_one(conn)

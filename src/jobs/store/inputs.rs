@@ -22,15 +22,15 @@ pub(in super::super) async fn input_versions(
     Ok(rows.into_iter().map(DatasetVersionId).collect())
 }
 
-/// The model that a job starts from.
+/// The model that a job starts from, if it does; the outer none: there is no such job.
 pub(in super::super) async fn base_of(
     conn: &mut PgConnection,
     job: JobId,
-) -> Result<Option<ModelId>, StoreError> {
+) -> Result<Option<Option<ModelId>>, StoreError> {
     let id = sqlx::query_scalar!("SELECT base_model_id FROM jobs WHERE id = $1", job.0)
         .fetch_optional(conn)
         .await?;
-    Ok(id.map(ModelId))
+    Ok(id.map(|base| base.map(ModelId)))
 }
 
 /// The same, with what people call them.

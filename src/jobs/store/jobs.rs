@@ -8,6 +8,7 @@ use super::super::{job::Job, status::JobStatus};
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{DatasetVersionId, InstitutionId, JobId, ModelId, UserId},
+    models::NEW_FAMILY,
 };
 
 struct Row {
@@ -21,7 +22,7 @@ struct Row {
     recipients: String,
     is_commercial: bool,
     territory: String,
-    base_model_id: Uuid,
+    base_model_id: Option<Uuid>,
     base_name: String,
     model_family: String,
     task: serde_json::Value,
@@ -70,7 +71,7 @@ impl TryFrom<Row> for Job {
             title: row.title,
             motivation: row.motivation,
             is_commercial: row.is_commercial,
-            base: ModelId(row.base_model_id),
+            base: row.base_model_id.map(ModelId),
             base_name: row.base_name,
             model_family: row.model_family,
             seed: row.seed,
@@ -96,18 +97,19 @@ pub(in super::super) async fn find(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT j.id, j.institution_id, i.name AS institution_name, i.slug AS institution_slug, j.title,
-                  j.motivation, j.purpose, j.recipients, j.is_commercial, j.territory, j.base_model_id, m.name AS base_name,
-                  m.family AS model_family, j.task, j.seed, j.status, j.status_code, j.status_message,
+                  j.motivation, j.purpose, j.recipients, j.is_commercial, j.territory, j.base_model_id, coalesce(m.name, '') AS "base_name!",
+                  coalesce(m.family, $2) AS "model_family!", j.task, j.seed, j.status, j.status_code, j.status_message,
                   j.requested_by, u.name AS requested_by_name, j.requested_at,
                   a.name AS "approved_by_name?", j.approved_at, j.cancel_requested_at, j.cancel_reason,
                   j.ended_at
            FROM jobs j
            JOIN institutions i ON i.id = j.institution_id
-           JOIN models m ON m.id = j.base_model_id
+           LEFT JOIN models m ON m.id = j.base_model_id
            JOIN users u ON u.id = j.requested_by
            LEFT JOIN users a ON a.id = j.approved_by
            WHERE j.id = $1"#,
         id.0,
+        NEW_FAMILY,
     )
     .fetch_optional(conn)
     .await?;
@@ -176,7 +178,7 @@ pub(in super::super) async fn insert(
         job.purpose.name(),
         job.is_commercial,
         job.recipients.name(),
-        job.base.0,
+        job.base.map(|base| base.0),
         task,
         job.seed,
         job.status.name(),

@@ -70,12 +70,12 @@ pub(in super::super) async fn list(
 ) -> Result<Vec<JobBrief>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
-                u.name AS requested_by_name, m.name AS base_name
+        r#"SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
+                u.name AS requested_by_name, coalesce(m.name, '') AS "base_name!"
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
-         JOIN models m ON m.id = j.base_model_id
+         LEFT JOIN models m ON m.id = j.base_model_id
          WHERE ($1::uuid IS NULL OR j.institution_id = $1) AND ($2::uuid IS NULL OR j.id < $2)
-         ORDER BY j.id DESC LIMIT $3",
+         ORDER BY j.id DESC LIMIT $3"#,
         listing.of,
         listing.before,
         listing.limit,
@@ -93,12 +93,12 @@ pub(in super::super) async fn newest_of(
     let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
-                u.name AS requested_by_name, m.name AS base_name
+        r#"SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
+                u.name AS requested_by_name, coalesce(m.name, '') AS "base_name!"
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
-         JOIN models m ON m.id = j.base_model_id
+         LEFT JOIN models m ON m.id = j.base_model_id
          WHERE j.id = ANY($1)
-         ORDER BY j.id DESC LIMIT 100",
+         ORDER BY j.id DESC LIMIT 100"#,
         &jobs,
     )
     .fetch_all(conn)
@@ -134,12 +134,12 @@ pub(in super::super) async fn submitted_for(
 ) -> Result<Vec<JobBrief>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
-                u.name AS requested_by_name, m.name AS base_name
+        r#"SELECT j.id, j.title, j.institution_id, i.name AS institution_name, j.purpose, j.status, j.requested_at,
+                u.name AS requested_by_name, coalesce(m.name, '') AS "base_name!"
          FROM jobs j JOIN institutions i ON i.id = j.institution_id JOIN users u ON u.id = j.requested_by
-         JOIN models m ON m.id = j.base_model_id
+         LEFT JOIN models m ON m.id = j.base_model_id
          WHERE j.status = 'submitted' AND j.requested_by <> $1
-         ORDER BY j.requested_at, j.id LIMIT 100",
+         ORDER BY j.requested_at, j.id LIMIT 100"#,
         user.0,
     )
     .fetch_all(conn)

@@ -3,6 +3,7 @@
 mod artifacts;
 mod attempts;
 mod estimates;
+mod evaluations;
 mod grants;
 mod inputs;
 mod jobs;
@@ -18,6 +19,7 @@ pub(super) use self::{
         insert_attempt, insert_event, live_attempts, live_count, lock_attempt, set_handle,
     },
     estimates::{estimate, insert_estimate, speed},
+    evaluations::{approver_of, insert_evaluation_job, measured_model, newest_evaluation_job},
     grants::{
         KeptVerdict, bind_use, bound_verdicts, files_granted, insert_grant, insert_read,
         insert_tokens_read, keep_tokens_last_told, terms_of, verdicts_after,

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Compute, Draft, JobError, RawDraft, approve, cancel, find_visible, job::Job,
-        progress::Progress, reject, request, status::AttemptStatus, store,
+        Compute, Draft, JobError, Method, RawDraft, RawSettings, approve, cancel, find_visible,
+        job::Job, progress::Progress, reject, request, status::AttemptStatus, store,
     },
     queue,
     view::View,
@@ -39,13 +39,15 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 struct NewJob {
     title: String,
     motivation: String,
-    purpose: String,
+    /// What permissions are asked for; that of the method where it is left out.
+    purpose: Option<String>,
     #[serde(default)]
     is_commercial: bool,
     recipients: String,
     /// Where the result is used: a country, `EU`, `EEA` or `world`; `NL` where it is left out.
     territory: Option<String>,
-    base_model: Uuid,
+    /// None where a model is trained from nothing.
+    base_model: Option<Uuid>,
     dataset_versions: Vec<Uuid>,
     epochs: Option<i64>,
     max_steps: Option<i64>,
@@ -56,6 +58,49 @@ struct NewJob {
     /// The name of a place where it is to run; any, where it is left out.
     place: Option<String>,
     time_limit_seconds: Option<i64>,
+    /// `lora`, `full`, `continued`, `pretrain` or `dpo`.
+    method: Option<Word>,
+    beta: Option<Word>,
+    alpha: Option<Word>,
+    dropout: Option<Word>,
+    target_modules: Option<Vec<String>>,
+    shape: Option<Word>,
+    schedule: Option<Word>,
+    warmup_steps: Option<Word>,
+    weight_decay: Option<Word>,
+    clip_norm: Option<Word>,
+    accumulate: Option<Word>,
+    packing: Option<Word>,
+    precision: Option<Word>,
+    recompute: Option<Word>,
+    held_out_share: Option<Word>,
+    evaluate_every_steps: Option<Word>,
+    early_stop: Option<Word>,
+    keep_best: Option<Word>,
+    canaries: Option<Word>,
+    seed: Option<Word>,
+}
+
+/// A word, number or yes or no; read as in a form.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Text(String),
+    Whole(i64),
+    Number(f64),
+    Flag(bool),
+}
+
+impl Word {
+    fn text(word: Option<Self>) -> String {
+        match word {
+            None => String::new(),
+            Some(Self::Text(text)) => text,
+            Some(Self::Whole(number)) => number.to_string(),
+            Some(Self::Number(number)) => number.to_string(),
+            Some(Self::Flag(flag)) => if flag { "yes" } else { "no" }.to_owned(),
+        }
+    }
 }
 
 impl From<NewJob> for RawDraft {
@@ -64,11 +109,11 @@ impl From<NewJob> for RawDraft {
         Self {
             title: new.title,
             motivation: new.motivation,
-            purpose: new.purpose,
+            purpose: new.purpose.unwrap_or_default(),
             is_commercial: if new.is_commercial { "yes" } else { "no" }.into(),
             recipients: new.recipients,
             territory: new.territory.unwrap_or_default(),
-            base_model: new.base_model.to_string(),
+            base_model: new.base_model.map(|id| id.to_string()).unwrap_or_default(),
             dataset_versions: new.dataset_versions.iter().map(Uuid::to_string).collect(),
             epochs: text(new.epochs),
             max_steps: text(new.max_steps),
@@ -78,6 +123,28 @@ impl From<NewJob> for RawDraft {
             batch_size: text(new.batch_size),
             place: new.place.unwrap_or_default(),
             time_limit_seconds: text(new.time_limit_seconds),
+            settings: RawSettings {
+                method: Word::text(new.method),
+                beta: Word::text(new.beta),
+                alpha: Word::text(new.alpha),
+                dropout: Word::text(new.dropout),
+                target_modules: new.target_modules.unwrap_or_default(),
+                shape: Word::text(new.shape),
+                schedule: Word::text(new.schedule),
+                warmup_steps: Word::text(new.warmup_steps),
+                weight_decay: Word::text(new.weight_decay),
+                clip_norm: Word::text(new.clip_norm),
+                accumulate: Word::text(new.accumulate),
+                packing: Word::text(new.packing),
+                precision: Word::text(new.precision),
+                recompute: Word::text(new.recompute),
+                held_out_share: Word::text(new.held_out_share),
+                evaluate_every_steps: Word::text(new.evaluate_every_steps),
+                early_stop: Word::text(new.early_stop),
+                keep_best: Word::text(new.keep_best),
+                canaries: Word::text(new.canaries),
+                seed: Word::text(new.seed),
+            },
         }
     }
 }
@@ -243,7 +310,8 @@ fn as_json(view: &View) -> Value {
         "is_commercial": job.is_commercial,
         "territory": job.territory,
         "recipients": job.recipients,
-        "base_model": { "id": job.base, "name": job.base_name },
+        "method": Method::of(&job.task, job.purpose).map(Method::name),
+        "base_model": job.base.map(|id| json!({ "id": id, "name": job.base_name })),
         "task": job.task,
         "seed": job.seed,
         "status": job.status.name(),

@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::{super::store, words::badge};
+use super::{super::store, parts::base_name, words::badge};
 use crate::{
     db::Db,
     error::{AppError, Say},
@@ -70,7 +70,7 @@ async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageR
             status: lang.t(&format!("jobs-status-{}", job.status.name())),
             title: job.title,
             institution: job.institution_name,
-            base: job.base_name,
+            base: base_name(lang, &job.base_name),
             who: job.requested_by_name,
             when: moment(lang, now, job.requested_at),
             exact: job.requested_at.to_rfc3339(),

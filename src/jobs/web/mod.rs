@@ -3,25 +3,31 @@
 mod act;
 mod api;
 mod chart;
+mod compare;
+mod drawing;
 mod internal;
 mod list;
 mod live;
 mod new;
+mod new_page;
 mod parts;
 mod places;
 mod queue;
+mod settings;
 mod show;
 mod view;
+mod wizard;
 mod words;
 
 use actix_web::web::ServiceConfig;
 
 /// Registers the routes.
 pub fn routes(config: &mut ServiceConfig) {
-    // `new` before `{job}`: the first that fits is taken.
+    // `new` and `compare` before `{job}`: the first that fits is taken.
     config
         .configure(list::routes)
         .configure(new::routes)
+        .configure(compare::routes)
         .configure(live::routes)
         .configure(show::routes)
         .configure(act::routes)

@@ -1,69 +1,25 @@
 //! The request: purpose, datasets, compute and summary on one page, with what the rules say before it is sent.
 
 use actix_web::{get, post, web};
-use askama::Template;
 
 use super::{
     super::{
-        Compute, Draft, JobError, RawDraft,
-        draft::{territory, yes_no},
-        request::{self, decide_now},
+        Compute, Draft, JobError, RawDraft, RawSettings, find_visible, request, settings::method,
+        store,
     },
-    FormProblem, VerdictLine,
-    queue::{Compared, expected},
-    words::{rules, verdict_line},
+    new_page::draw,
 };
 use crate::{
     config::Config,
-    datasets::{self, PublishedVersion},
     db::Db,
     error::{AppError, Say},
-    models::{self, Model},
-    permissions::{self, COUNTRIES, Purpose, Recipients, Territory, Use},
+    ids::JobId,
     policy::{self, Action, Scope},
-    web::{Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, filters, number},
+    web::{FieldErrors, Page, PageResult, ProtectedForm, back_with},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(blank).service(send);
-}
-
-struct Choice {
-    value: String,
-    label: String,
-    hint: String,
-    is_chosen: bool,
-}
-
-#[derive(Template)]
-#[template(path = "jobs/new.html")]
-struct NewPage {
-    chrome: Chrome,
-    raw: RawDraft,
-    purposes: Vec<Choice>,
-    commercial: Vec<Choice>,
-    recipients: Vec<Choice>,
-    territories: Vec<Choice>,
-    /// Where the data would be processed, in words.
-    runs_in: String,
-    bases: Vec<Choice>,
-    versions: Vec<Choice>,
-    /// What the rules say to the chosen datasets.
-    verdicts: Vec<VerdictLine>,
-    /// What it would need.
-    estimate: Option<Compared>,
-    /// What the approver will read.
-    statement: String,
-    errors: Vec<FormProblem>,
-}
-
-impl NewPage {
-    fn error(&self, field: &str) -> &str {
-        self.errors
-            .iter()
-            .find(|error| error.field == field)
-            .map_or("", |error| error.text.as_str())
-    }
 }
 
 /// The form; fields in the address are filled in.
@@ -77,29 +33,13 @@ async fn blank(
 ) -> PageResult {
     may_request(&page)?;
     let location = config.training.location;
-    let fresh = RawDraft::fresh();
     let query = request.query_string();
     let given: Fields =
         serde_html_form::from_str(query).map_err(|_| AppError::invalid("form-unreadable"))?;
-    let given = draft_of(&given);
-    let or = |given: String, fresh: String| if given.is_empty() { fresh } else { given };
-    let raw = RawDraft {
-        title: given.title,
-        motivation: given.motivation,
-        purpose: or(given.purpose, fresh.purpose),
-        is_commercial: or(given.is_commercial, fresh.is_commercial),
-        recipients: or(given.recipients, fresh.recipients),
-        territory: or(given.territory, fresh.territory),
-        base_model: given.base_model,
-        dataset_versions: given.dataset_versions,
-        epochs: or(given.epochs, fresh.epochs),
-        max_steps: given.max_steps,
-        rank: or(given.rank, fresh.rank),
-        learning_rate: or(given.learning_rate, fresh.learning_rate),
-        sequence_length: or(given.sequence_length, fresh.sequence_length),
-        batch_size: or(given.batch_size, fresh.batch_size),
-        place: given.place,
-        time_limit_seconds: given.time_limit_seconds,
+    let from = given.iter().find(|(name, _)| name == "from");
+    let raw = match from {
+        Some((_, job)) => alike(&db, &page, job).await?,
+        None => or_fresh(draft_of(&given)),
     };
     let shown = draw(
         &db,
@@ -121,6 +61,13 @@ fn draft_of(fields: &Fields) -> RawDraft {
         values.map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
     let one = |name: &str| all(name).into_iter().next().unwrap_or_default();
+    let mut settings = RawSettings {
+        target_modules: all("target_modules"),
+        ..RawSettings::default()
+    };
+    for (name, text) in settings.texts() {
+        *text = one(name);
+    }
     RawDraft {
         title: one("title"),
         motivation: one("motivation"),
@@ -138,6 +85,45 @@ fn draft_of(fields: &Fields) -> RawDraft {
         batch_size: one("batch_size"),
         place: one("place"),
         time_limit_seconds: one("time_limit_seconds"),
+        settings,
+    }
+}
+
+/// The request that another job was asked for with.
+async fn alike(db: &Db, page: &Page, job: &str) -> Result<RawDraft, AppError> {
+    let id: JobId = job.parse().map_err(|_| AppError::NotFound)?;
+    let job = find_visible(db, page.actor(), id)
+        .await?
+        .ok_or(AppError::NotFound)?;
+    let mut conn = db.read().await?;
+    // What was measured on alone is not to be learnt from.
+    let measured_on = store::validation_versions(&mut conn, job.id).await?;
+    let mut versions = store::input_versions(&mut conn, job.id).await?;
+    versions.retain(|version| !measured_on.contains(version));
+    let mut raw = RawDraft::of(&job, &versions);
+    if let Some(asked) = store::asked_of_queue(&mut conn, job.id).await? {
+        raw.place = asked.place.unwrap_or_default();
+        raw.time_limit_seconds = asked
+            .time_limit_seconds
+            .map(|seconds| seconds.to_string())
+            .unwrap_or_default();
+    }
+    Ok(raw)
+}
+
+/// A form as it is first shown, with what was given.
+pub(super) fn or_fresh(given: RawDraft) -> RawDraft {
+    let fresh = RawDraft::fresh();
+    let or = |given: String, fresh: String| if given.is_empty() { fresh } else { given };
+    RawDraft {
+        is_commercial: or(given.is_commercial, fresh.is_commercial),
+        recipients: or(given.recipients, fresh.recipients),
+        territory: or(given.territory, fresh.territory),
+        epochs: or(given.epochs, fresh.epochs),
+        rank: or(given.rank, fresh.rank),
+        sequence_length: or(given.sequence_length, fresh.sequence_length),
+        batch_size: or(given.batch_size, fresh.batch_size),
+        ..given
     }
 }
 
@@ -151,7 +137,11 @@ async fn send(
 ) -> PageResult {
     may_request(&page)?;
     let location = config.training.location;
-    let raw = draft_of(&fields);
+    let mut raw = draft_of(&fields);
+    if method(&raw).is_some_and(|method| !method.has_base()) {
+        // The form always names one; a model from nothing has none.
+        raw.base_model.clear();
+    }
     if fields
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
@@ -173,14 +163,17 @@ async fn send(
             return page.show_invalid(&shown);
         }
     };
-    match request::request(&db, page.actor(), &draft, &compute).await {
+    match request(&db, page.actor(), &draft, &compute).await {
         Ok(id) => {
             let path = page.path(&format!("/jobs/{id}"));
             Ok(back_with(&path, "good", "flash-job-requested"))
         }
-        Err(error @ (JobError::NotPermitted(_) | JobError::UnknownBase)) => {
+        Err(
+            error @ (JobError::NotPermitted(_) | JobError::UnknownBase | JobError::UnknownPlace),
+        ) => {
             let mut errors = FieldErrors::default();
             match error {
+                JobError::UnknownPlace => errors.add("place", Say::new("jobs-unknown-place")),
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),
             }
@@ -195,182 +188,4 @@ fn may_request(page: &Page) -> Result<(), AppError> {
     let own = Scope::of(page.actor().institution);
     let _permit = policy::check(page.actor(), Action::RequestJob, &own)?;
     Ok(())
-}
-
-async fn draw(
-    db: &Db,
-    page: &Page,
-    mut raw: RawDraft,
-    errors: &FieldErrors,
-    (location, compute): (Territory, &Compute),
-) -> Result<NewPage, AppError> {
-    let lang = page.lang();
-    let bases = models::base_models(db).await?;
-    if raw.base_model.is_empty()
-        && let Some(first) = bases.first()
-    {
-        raw.base_model = first.id.to_string();
-    }
-    let published = datasets::published(db).await?;
-    let wanted = wanted(&raw, &bases, location);
-    let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
-    let estimate = expected(db, lang, compute, (&raw, &published)).await?;
-    Ok(NewPage {
-        chrome: page.chrome(),
-        estimate,
-        purposes: vec![Choice {
-            value: Purpose::FineTuning.name().into(),
-            label: lang.t("jobs-purpose-fine-tuning"),
-            hint: lang.t("jobs-purpose-fine-tuning-hint"),
-            is_chosen: raw.purpose == Purpose::FineTuning.name(),
-        }],
-        commercial: ["no", "yes"]
-            .map(|value| {
-                choice(
-                    value,
-                    lang.t(&format!("commercial-{value}")),
-                    &raw.is_commercial,
-                )
-            })
-            .into(),
-        recipients: Recipients::ALL
-            .iter()
-            .map(|one| {
-                let key = format!("recipients-{}", one.name().replace('_', "-"));
-                choice(one.name(), lang.t(&key), &raw.recipients)
-            })
-            .collect(),
-        territories: territories(lang, &raw.territory),
-        runs_in: lang.t_with(
-            "jobs-runs-in",
-            &[("place", permissions::place(lang, location))],
-        ),
-        statement: statement(page, &raw, &bases),
-        bases: bases
-            .iter()
-            .map(|base| choice(&base.id.to_string(), base.name.clone(), &raw.base_model))
-            .collect(),
-        versions,
-        verdicts,
-        errors: errors
-            .iter()
-            .map(|(field, say)| FormProblem {
-                field,
-                text: lang.say(say),
-            })
-            .collect(),
-        raw,
-    })
-}
-
-/// Every place a result may be used in, the nearest first.
-fn territories(lang: Lang, chosen: &str) -> Vec<Choice> {
-    ["NL", "EU", "EEA", "world"]
-        .into_iter()
-        .chain(COUNTRIES.split(' ').filter(|code| *code != "NL"))
-        .filter_map(|code| {
-            let place = code.parse().ok()?;
-            Some(choice(code, permissions::place(lang, place), chosen))
-        })
-        .collect()
-}
-
-fn choice(value: &str, label: String, chosen: &str) -> Choice {
-    Choice {
-        value: value.to_owned(),
-        label,
-        hint: String::new(),
-        is_chosen: value == chosen,
-    }
-}
-
-/// What is asked of the permissions, as far as the form says it.
-fn wanted(raw: &RawDraft, bases: &[Model], location: Territory) -> Option<Use> {
-    let base = bases
-        .iter()
-        .find(|base| base.id.to_string() == raw.base_model)?;
-    Some(Use {
-        purpose: raw.purpose.parse().ok()?,
-        recipients: raw.recipients.parse().ok()?,
-        is_commercial: yes_no(&raw.is_commercial)?,
-        model_family: base.family.clone(),
-        processing_location: location,
-        territory: territory(&raw.territory)?,
-    })
-}
-
-/// Every dataset as a choice, with the verdict beside it; and the verdicts on those chosen.
-async fn judge(
-    db: &Db,
-    lang: Lang,
-    raw: &RawDraft,
-    published: &[PublishedVersion],
-    wanted: Option<&Use>,
-) -> Result<(Vec<Choice>, Vec<VerdictLine>), AppError> {
-    let mut conn = db.read().await?;
-    let (mut choices, mut verdicts) = (Vec::new(), Vec::new());
-    for one in published {
-        let value = one.version.to_string();
-        let is_chosen = raw.dataset_versions.contains(&value);
-        let verdict = match wanted {
-            Some(wanted) => decide_now(&mut conn, one.version, wanted, db.now()).await?,
-            None => None,
-        };
-        let label = format!("{} ({})", one.title, one.institution);
-        let mut hint = lang.t_with(
-            "jobs-dataset-hint",
-            &[
-                ("documents", number(lang, one.documents)),
-                ("licence", one.license.clone()),
-            ],
-        );
-        if let Some(verdict) = &verdict {
-            let mark = if verdict.is_allowed { "✓" } else { "✗" };
-            hint = format!("{hint} {mark} {}", rules(lang, verdict));
-            if is_chosen {
-                verdicts.push(verdict_line(lang, label.clone(), verdict));
-            }
-        }
-        choices.push(Choice {
-            value,
-            label,
-            hint,
-            is_chosen,
-        });
-    }
-    Ok((choices, verdicts))
-}
-
-/// "Wat de beoordelaar ziet": the request as one sentence.
-fn statement(page: &Page, raw: &RawDraft, bases: &[Model]) -> String {
-    let lang = page.lang();
-    let base = bases
-        .iter()
-        .find(|base| base.id.to_string() == raw.base_model);
-    let Some(base) = base else {
-        return lang.t("jobs-no-base");
-    };
-    let profit = if raw.is_commercial == "yes" {
-        "permission-with-profit"
-    } else {
-        "permission-without-profit"
-    };
-    let recipients = raw.recipients.parse().unwrap_or(Recipients::Consortium);
-    let recipients = format!("recipients-{}", recipients.name().replace('_', "-"));
-    lang.t_with(
-        "jobs-statement",
-        &[
-            (
-                "who",
-                page.chrome()
-                    .user
-                    .map(|user| user.institution)
-                    .unwrap_or_default(),
-            ),
-            ("base", base.name.clone()),
-            ("count", raw.dataset_versions.len().to_string()),
-            ("recipients", lang.t(&recipients)),
-            ("profit", lang.t(profit)),
-        ],
-    )
 }

@@ -6,11 +6,13 @@ use super::{
     super::{
         job::Job,
         status::{AttemptStatus, JobStatus},
+        tell::phase_name,
     },
     Fact,
     live::station,
+    settings,
     view::View,
-    words::{count, decimal},
+    words::{cause_key, decimal},
 };
 use crate::{
     models::Model,
@@ -57,7 +59,12 @@ pub(super) fn phases(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<PhaseSt
             note: match *name {
                 "requested" => said(Some(job.requested_at)),
                 "approved" => said(job.approved_at),
-                "running" => said(started),
+                "running" => match (job.status, view.progress.phase) {
+                    (JobStatus::Running, Some(phase)) => {
+                        lang.t(&format!("jobs-now-{}", phase_name(phase)))
+                    }
+                    _ => said(started),
+                },
                 "done" if broken.is_none() => said(job.ended_at),
                 _ => String::new(),
             },
@@ -200,8 +207,8 @@ pub(super) fn facts(page: &Page, job: &Job) -> Vec<Fact> {
         fact("jobs-institution", job.institution_name.clone()),
         fact("jobs-requested-by", job.requested_by_name.clone()),
         Fact {
-            href: Some(page.path(&format!("/models/{}", job.base))),
-            ..fact("jobs-base-model", job.base_name.clone())
+            href: job.base.map(|base| page.path(&format!("/models/{base}"))),
+            ..fact("jobs-base-model", base_name(lang, &job.base_name))
         },
         fact(
             "jobs-recipients",
@@ -210,28 +217,21 @@ pub(super) fn facts(page: &Page, job: &Job) -> Vec<Fact> {
         fact("jobs-commercial", lang.t(profit)),
         fact("jobs-territory", permissions::place(lang, job.territory)),
     ];
-    if let Some(lora) = job.task.lora() {
-        facts.push(fact("jobs-rank", lora.rank.to_string()));
-    }
-    if let Some(training) = job.task.training() {
-        facts.push(fact("jobs-epochs", training.epochs.to_string()));
-        if let Some(steps) = training.max_steps {
-            facts.push(fact("jobs-max-steps", count(lang, u64::from(steps))));
-        }
-        facts.extend([
-            fact("jobs-learning-rate", rate(lang, training.learning_rate)),
-            fact("jobs-sequence-length", training.sequence_length.to_string()),
-            fact("jobs-batch-size", training.batch_size.to_string()),
-        ]);
-    }
+    let usual = settings::said(lang, job);
+    facts.extend(usual.into_iter().filter(|one| one.is_main).map(|one| Fact {
+        name: one.name,
+        value: one.value,
+        href: None,
+    }));
     facts
 }
 
-fn rate(lang: Lang, rate: f32) -> String {
-    let text = rate.to_string();
-    match lang {
-        Lang::Nl => text.replace('.', ","),
-        Lang::En => text,
+/// What a job starts from, in words.
+pub(super) fn base_name(lang: Lang, name: &str) -> String {
+    if name.is_empty() {
+        lang.t("jobs-from-nothing")
+    } else {
+        name.to_owned()
     }
 }
 
@@ -244,6 +244,8 @@ pub(super) struct AttemptRow {
     pub(super) begun_exact: String,
     pub(super) ended: String,
     pub(super) code: String,
+    /// Why it ended so, in plain words.
+    pub(super) cause: String,
 }
 
 pub(super) fn attempts(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<AttemptRow> {
@@ -266,6 +268,12 @@ pub(super) fn attempts(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<Attem
                 .map(|at| moment(lang, now, at))
                 .unwrap_or_default(),
             code: attempt.failure_code.clone().unwrap_or_default(),
+            cause: attempt
+                .failure_code
+                .as_deref()
+                .and_then(cause_key)
+                .map(|key| lang.t(key))
+                .unwrap_or_default(),
         })
         .collect()
 }

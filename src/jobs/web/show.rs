@@ -11,7 +11,8 @@ use super::{
         status::JobStatus,
     },
     Fact, VerdictLine,
-    chart::{Chart, chart},
+    chart::{chart, small_charts},
+    drawing::Chart,
     live::happenings,
     parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
     queue::{self, Compared, Queued},
@@ -24,7 +25,7 @@ use crate::{
     error::AppError,
     ids::JobId,
     permissions::{Territory, Verdict},
-    policy::{self, Action},
+    policy::{self, Action, Scope},
     rights_checks::{self, web::LaterView},
     web::{Chrome, Page, PageResult, filters},
 };
@@ -75,6 +76,7 @@ pub(super) struct ShowPage {
     left: String,
     figures: Vec<Figure>,
     chart: Chart,
+    small_charts: Vec<Chart>,
     verdicts: Vec<VerdictLine>,
     facts_then: Vec<FactsThen>,
     /// Whether the verdicts are those that were bound at the start, or how it stands now.
@@ -88,6 +90,9 @@ pub(super) struct ShowPage {
     estimate: Option<Compared>,
     may_decide: bool,
     may_cancel: bool,
+    /// Where the same can be asked for again.
+    again: Option<String>,
+    compare: String,
     pub(super) reason: String,
     pub(super) reason_error: String,
 }
@@ -184,6 +189,7 @@ pub(super) async fn draw(
         },
         figures: figures(lang, &view),
         chart: chart(lang, progress),
+        small_charts: small_charts(lang, progress),
         verdicts,
         facts_then,
         is_bound,
@@ -203,6 +209,10 @@ pub(super) async fn draw(
         estimate,
         may_decide,
         may_cancel,
+        again: policy::check(actor, Action::RequestJob, &Scope::of(actor.institution))
+            .is_ok()
+            .then(|| page.path(&format!("/jobs/new?from={}", job.id))),
+        compare: page.path(&format!("/jobs/compare?a={}", job.id)),
         reason: String::new(),
         reason_error: String::new(),
         title: job.title.clone(),

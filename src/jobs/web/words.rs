@@ -149,7 +149,11 @@ pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
         (JobStatus::Failed, Some("out_of_memory")) => "jobs-why-out-of-memory",
         (JobStatus::Failed, Some("disk_full")) => "jobs-why-disk-full",
         (JobStatus::Failed, Some("not_started")) => "jobs-why-not-started",
-        (JobStatus::Failed, Some("exit_124")) => "jobs-why-time-limit",
+        (JobStatus::Failed, Some("exit_124" | "time_limit")) => "jobs-why-time-limit",
+        (JobStatus::Failed, Some("exit_4" | "unreachable")) => "jobs-why-unreachable",
+        (JobStatus::Failed, Some("exit_2")) => "jobs-why-usage",
+        (JobStatus::Failed, Some("exit_137")) => "jobs-why-killed",
+        (JobStatus::Failed, Some("node_failure" | "preempted")) => "jobs-why-node-failure",
         (JobStatus::Failed, Some(code)) if code == "lost" || code.starts_with("exit_") => {
             "jobs-why-lost"
         }
@@ -162,6 +166,35 @@ pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
         }
     };
     Some(lang.t(key))
+}
+
+/// The text that says why an attempt ended, by its code; none for a code that people need no words for.
+pub(super) fn cause_key(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "bad_data" => "jobs-cause-bad-data",
+        "hash_mismatch" => "jobs-cause-hash-mismatch",
+        "refused" => "jobs-cause-refused",
+        "bad_settings" => "jobs-cause-bad-settings",
+        "does_not_fit" => "jobs-cause-does-not-fit",
+        "base_altered" => "jobs-cause-base-altered",
+        "out_of_memory" => "jobs-cause-out-of-memory",
+        "exit_137" => "jobs-cause-killed",
+        "disk_full" => "jobs-cause-disk-full",
+        "internal" => "jobs-cause-internal",
+        "not_started" => "jobs-cause-not-started",
+        "exit_124" | "time_limit" => "jobs-cause-time-limit",
+        "exit_4" | "unreachable" => "jobs-cause-unreachable",
+        "exit_2" => "jobs-cause-usage",
+        "lost" => "jobs-cause-lost",
+        "node_failure" => "jobs-cause-node-failure",
+        "preempted" => "jobs-cause-preempted",
+        "paused" => "jobs-cause-paused",
+        "cancelled_by_requester" | "cancelled_by_operator" | "cancelled" => "jobs-cause-cancelled",
+        "permission_withdrawn" => "jobs-cause-withdrawn",
+        "not_permitted" => "jobs-cause-not-permitted",
+        code if code.starts_with("exit_") => "jobs-cause-ended",
+        _ => return None,
+    })
 }
 
 /// A number with a fixed count of decimals, as people write it.

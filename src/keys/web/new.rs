@@ -70,7 +70,7 @@ fn draw(
                 is_chosen: form.models.iter().any(|id| *id == model.id.to_string()),
                 hint: lang.t(match model.kind {
                     models::Kind::Base => "key-model-base",
-                    models::Kind::Adapter { .. } => "key-model-own",
+                    models::Kind::Adapter { .. } | models::Kind::Whole { .. } => "key-model-own",
                 }),
                 label: model.name,
             })

@@ -7,11 +7,8 @@ use crate::{
     db::Db,
     error::AppError,
     ids::ModelId,
-    models::{
-        deploy,
-        model::{Kind, Model},
-        release, store,
-    },
+    models::{deploy, download, model::Model, release, store},
+    objects::ObjectStore,
     policy::{self, Action, visible},
     web::{ApiActor, ApiResult},
 };
@@ -21,7 +18,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(list_json)
         .service(show_json)
         .service(act_json)
-        .service(download_receipt);
+        .service(download_receipt)
+        .service(download_file);
 }
 
 #[post("/api/v1/models/{model}/{act:release|deploy|stop|retire}")]
@@ -42,16 +40,12 @@ async fn act_json(
 }
 
 fn as_json(model: &Model, deployment: Option<&(String, Option<String>)>) -> serde_json::Value {
-    let (base, job) = match &model.kind {
-        Kind::Base => (None, None),
-        Kind::Adapter { base, job } => (Some(base), Some(job)),
-    };
     serde_json::json!({
         "id": model.id,
         "name": model.name,
-        "kind": if job.is_some() { "adapter" } else { "base" },
-        "base_model": base,
-        "job": job,
+        "kind": model.kind.name(),
+        "base_model": model.kind.base(),
+        "job": model.kind.job(),
         "family": model.family,
         "license": model.license,
         "status": model.status.name(),
@@ -82,6 +76,24 @@ async fn show_json(actor: ApiActor, db: web::Data<Db>, path: web::Path<ModelId>)
     let _permit = policy::check(&actor.0, Action::ViewModel, &model.scope())?;
     let deployment = deploy::state(&mut conn, model.id).await?;
     Ok(HttpResponse::Ok().json(as_json(&model, deployment.as_ref())))
+}
+
+/// One file of a released model, for those of its institution: leads to an address that holds for five minutes.
+#[get("/api/v1/models/{model}/files/{file}")]
+async fn download_file(
+    actor: ApiActor,
+    db: web::Data<Db>,
+    objects: web::Data<ObjectStore>,
+    path: web::Path<(ModelId, String)>,
+) -> ApiResult {
+    let (model, file) = path.into_inner();
+    let url = download::download(&db, &objects, &actor.0, (model, &file))
+        .await
+        .map_err(AppError::from)?;
+    Ok(HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, url))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish())
 }
 
 /// The receipt as it was signed, to keep and to check with `faculty verify-receipt`.

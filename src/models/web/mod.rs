@@ -1,6 +1,7 @@
 //! The pages and API of models, and what serving programs ask.
 
 mod api;
+mod evaluation;
 mod evidence;
 mod pages;
 mod serving;

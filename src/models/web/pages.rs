@@ -3,14 +3,17 @@
 use actix_web::{get, post, web};
 use askama::Template;
 
-use super::{evidence, perform};
+use super::{
+    evaluation::{self, EvaluationBox},
+    evidence, perform,
+};
 use crate::{
     config::Config,
     db::Db,
     error::AppError,
     ids::ModelId,
     models::{
-        deploy,
+        deploy, download,
         model::{Kind, Model, Status},
         release,
         scope::{DistributionScope, Limit, LimitKind, binding},
@@ -69,6 +72,7 @@ fn kind_key(model: &Model) -> &'static str {
     match model.kind {
         Kind::Base => "model-kind-base",
         Kind::Adapter { .. } => "model-kind-adapter",
+        Kind::Whole { .. } => "model-kind-whole",
     }
 }
 
@@ -90,6 +94,8 @@ struct FileRow {
     name: String,
     size: String,
     sha256: String,
+    /// Where it is fetched, for those who may.
+    href: Option<String>,
 }
 
 /// A file that the receipt names, to download.
@@ -143,8 +149,10 @@ struct ShowPage {
     receipt: Option<String>,
     evidence: Vec<Evidence>,
     scope: ScopeBox,
+    evaluation: EvaluationBox,
     lineage: String,
     is_base: bool,
+    is_from_nothing: bool,
     can_release: bool,
     can_deploy: bool,
     can_stop: bool,
@@ -182,13 +190,15 @@ async fn show(
         fact(lang.t("model-created"), moment(lang, now, model.created_at)),
         fact(lang.t("model-weights"), short_hash(&model.weights_sha256)),
     ];
-    if let Kind::Adapter { base, job } = &model.kind {
-        let base_name = store::find(&mut conn, *base).await?.map(|base| base.name);
+    if let Some(base) = model.kind.base() {
+        let base_name = store::find(&mut conn, base).await?.map(|base| base.name);
         facts.push(Fact {
             name: lang.t("model-base"),
             value: base_name.unwrap_or_default(),
             href: Some(page.path(&format!("/models/{base}"))),
         });
+    }
+    if let Some(job) = model.kind.job() {
         facts.push(Fact {
             name: lang.t("model-job"),
             value: job.to_string(),
@@ -196,6 +206,7 @@ async fn show(
         });
     }
     let stations = stations(&page, &model);
+    let may_download = download::may(page.actor(), &model);
     let scope = scope_box(&page, &store::limits(&mut conn, model.id).await?);
     let evidence = evidence::materials(&mut conn, model.id)
         .await?
@@ -213,6 +224,7 @@ async fn show(
             Evidence { label, href }
         })
         .collect();
+    let evaluation = evaluation::read(&mut conn, (&page, now), &model).await?;
     let example = format!(
         "from openai import OpenAI\n\nclient = OpenAI(base_url=\"{}/v1\", api_key=\"gptnl_…\")\nanswer = client.chat.completions.create(\n    model=\"{}\",\n    messages=[{{\"role\": \"user\", \"content\": \"Hallo!\"}}],\n)\nprint(answer.choices[0].message.content)",
         config.origin(),
@@ -237,6 +249,8 @@ async fn show(
         files: files
             .into_iter()
             .map(|file| FileRow {
+                href: may_download
+                    .then(|| format!("/api/v1/models/{}/files/{}", model.id, file.name)),
                 name: file.name,
                 size: bytes(lang, file.size_bytes),
                 sha256: file.sha256,
@@ -248,10 +262,16 @@ async fn show(
         lineage: page.path(&format!("/lineage/model/{}", model.id)),
         receipt: receipt.map(|_| format!("/api/v1/models/{}/receipt", model.id)),
         is_base: model.kind == Kind::Base,
-        can_release: operates && model.status == Status::Registered && model.marked.is_none(),
+        is_from_nothing: model.kind != Kind::Base && model.kind.base().is_none(),
+        can_release: operates
+            && model.status == Status::Registered
+            && model.marked.is_none()
+            && !evaluation.holds_back,
+        evaluation,
         can_deploy: operates && model.is_usable() && deployment.is_none(),
         can_stop: operates && deployment.is_some(),
-        can_retire: operates && model.status != Status::Retired,
+        can_retire: policy::check(page.actor(), Action::RetireModel, &model.scope()).is_ok()
+            && model.status != Status::Retired,
         example,
         name: model.name,
     })
@@ -336,7 +356,7 @@ fn stations(page: &Page, model: &Model) -> Vec<Station> {
         state,
     };
     let mut stations = Vec::new();
-    if let Kind::Adapter { job, .. } = &model.kind {
+    if let Some(job) = model.kind.job() {
         let href = Some(page.path(&format!("/jobs/{job}")));
         stations.push(station(
             "chain-job",

@@ -225,6 +225,8 @@ fn environment(
             "FACULTY_MAIL__FOLDER",
             folder.join("mail").display().to_string(),
         ),
+        // Most tests look at one job; those that want the next one say so.
+        ("FACULTY_EVALUATION__AUTOMATIC", "false".into()),
         ("FACULTY_CACHE", folder.join("cache").display().to_string()),
     ];
     pairs.extend(

@@ -34,6 +34,18 @@ pub(crate) fn corpus(count: usize) -> Vec<u8> {
     lines.into_bytes()
 }
 
+/// Running text enough to train a tiny model on from nothing.
+pub(crate) fn texts() -> Vec<u8> {
+    (0..24)
+        .map(|n| {
+            let text =
+                format!("Vraag {n}: wanneer is het archief open? Het archief is open op dag {n}.");
+            format!("{}\n", json!({ "text": text }))
+        })
+        .collect::<String>()
+        .into_bytes()
+}
+
 pub(crate) async fn approved_dataset(app: &TestApp) -> Approved {
     approved_dataset_of(app, &small_corpus()).await
 }
@@ -46,7 +58,12 @@ pub(crate) async fn approved_dataset_of(app: &TestApp, corpus: &[u8]) -> Approve
 
 /// A dataset that passed both reviews, with a permission of the test's own.
 pub(crate) async fn approved_with(app: &TestApp, permission: Value) -> Approved {
-    let draft = permitted_draft_with(app, &small_corpus(), &[], permission).await;
+    approved_with_of(app, &small_corpus(), permission).await
+}
+
+/// The same, of these lines.
+pub(crate) async fn approved_with_of(app: &TestApp, corpus: &[u8], permission: Value) -> Approved {
+    let draft = permitted_draft_with(app, corpus, &[], permission).await;
     submit(app, draft.dataset).await;
     approve(app, draft.dataset).await;
     draft

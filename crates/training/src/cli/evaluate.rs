@@ -63,6 +63,7 @@ impl EvaluateArguments {
                 count,
                 seed: self.seed,
             }),
+            held_out_share: None,
         };
         match self.measure(&settings, machine, sign) {
             Ok(report) => {

@@ -9,7 +9,7 @@ use crate::{
     training_loop::Observer,
 };
 
-/// Share of the documents that is measured on where there are no files for it.
+/// Share of the documents that is measured on where nothing else is said and there are no files for it.
 const SHARE: f32 = 0.1;
 /// Longer documents are cut.
 const MOST_TOKENS: usize = 512;
@@ -21,7 +21,7 @@ pub(super) fn measure(
 ) -> Result<Vec<Measure>, EvaluateError> {
     let settings = DataSettings {
         sequence_length: MOST_TOKENS.min(subject.most_tokens()),
-        held_out_share: SHARE,
+        held_out_share: order.settings.held_out_share.unwrap_or(SHARE),
         seed: order.seed,
         packing: false,
         canaries: 0,

@@ -62,7 +62,8 @@ fn extraction(
 ) -> Result<Vec<Measure>, EvaluateError> {
     let settings = DataSettings {
         sequence_length: usize::MAX,
-        held_out_share: 0.0,
+        // What was held out was not learnt, so it is not tried.
+        held_out_share: order.settings.held_out_share.unwrap_or(0.0),
         seed: order.seed,
         packing: false,
         canaries: 0,
