@@ -134,6 +134,8 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+    pub checkpoint_seconds: u32,
+    pub retry_seconds: u32,
     /// Where this installation computes; permissions may limit it.
     pub location: Territory,
 }
@@ -320,6 +322,14 @@ impl Config {
         );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
+            (1..=86_400).contains(&self.training.checkpoint_seconds),
+            "training.checkpoint_seconds: between 1 and 86400",
+        );
+        must(
+            (1..=3600).contains(&self.training.retry_seconds),
+            "training.retry_seconds: between 1 and 3600",
+        );
+        must(
             (1..=8760).contains(&self.compute.share_half_life_hours),
             "compute.share_half_life_hours: is from 1 to 8760",
         );
@@ -450,7 +460,7 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 25] = [
+        let rows: [(&str, String); 27] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
@@ -482,6 +492,14 @@ impl Config {
                 self.training.state_dir.display().to_string(),
             ),
             ("training.slots", self.training.slots.to_string()),
+            (
+                "training.checkpoint_seconds",
+                self.training.checkpoint_seconds.to_string(),
+            ),
+            (
+                "training.retry_seconds",
+                self.training.retry_seconds.to_string(),
+            ),
             (
                 "rights_checks.allow_private",
                 self.rights_checks.allow_private.to_string(),

@@ -158,6 +158,15 @@ pub fn chores() -> Vec<Chore<Ports>> {
             },
         },
         Chore {
+            name: "purge what attempts had learnt",
+            every: withdrawals::FOLDERS_EVERY,
+            run: |ports| {
+                Box::pin(async move {
+                    Ok(withdrawals::purge_artifacts(&ports.db, &ports.objects).await?)
+                })
+            },
+        },
+        Chore {
             name: "purge what could not be purged",
             every: withdrawals::AGAIN_EVERY,
             run: |ports| {

@@ -317,3 +317,31 @@ jobs-cause-cancelled = Stopped by a person.
 jobs-cause-withdrawn = A permission was withdrawn.
 jobs-cause-not-permitted = A dataset may no longer be used for this.
 jobs-cause-ended = The program ended unexpectedly.
+
+# Pausing
+jobs-status-paused = paused
+jobs-attempt-paused = paused
+jobs-pause = Pause
+jobs-resume = Go on
+jobs-pausing = The job puts down what it has learnt, and pauses then.
+jobs-paused = The job is paused. It holds no place and no budget.
+jobs-paused-time-limit = The job reached its time limit and is paused. You can let it go on or stop it; going on takes compute time again.
+jobs-paused-from = It can go on from step { $step }.
+jobs-paused-from-start = It starts anew when you let it go on.
+jobs-line-pause-requested = Asked to pause
+flash-job-paused = The job is paused.
+flash-job-pause-requested = The job puts down what it has learnt, and pauses then.
+flash-job-resumed = The job is in the queue again.
+event-jobs-paused = Job paused
+event-jobs-pause-requested = Asked to pause
+event-jobs-resumed = Job goes on
+
+# Log
+jobs-log = Log
+jobs-log-lines = { $shown } of { $all } lines, the last one last.
+jobs-log-attempt = Attempt { $number }
+jobs-log-empty = There is no log of this attempt yet. It comes a few seconds after the start.
+jobs-log-search = Search the log
+jobs-log-find = Search
+jobs-log-download = Download
+jobs-log-cut = The log was too long; its end is left out.

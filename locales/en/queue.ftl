@@ -8,6 +8,7 @@ jobs-queue-reason = The cluster says: { $reason }.
 jobs-waits-for-room = It starts as soon as a place is free.
 jobs-waits-for-budget = The institution's budget does not have this much left. It starts when a running job leaves room, or when the budget is raised.
 jobs-waits-for-place = The place it asks for is not in the settings of the portal now.
+jobs-waits-for-retry = The last attempt was lost. The job is started again shortly, from the last point that was kept.
 jobs-waits-for-trouble = The machines cannot be reached now. An operator can see why.
 jobs-priority = Priority
 jobs-priority-low = low

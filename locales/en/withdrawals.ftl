@@ -129,6 +129,7 @@ withdrawal-machine = Machine
 withdrawal-machine-why = What happened to it?
 withdrawal-machine-why-hint = For example: disks destroyed, with the number of the certificate. Whoever withdrew permission reads this.
 withdrawal-machine-gone-button = Record that it is gone
+withdrawal-artifact = What a job had learnt so far: { $name }
 withdrawal-index = Words of { $path } in the search index
 withdrawal-work-folder = Work folder of attempt { $attempt }
 withdrawal-jobs-none = There were no jobs with this data.

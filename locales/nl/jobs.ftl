@@ -317,3 +317,31 @@ jobs-cause-cancelled = Gestopt door een mens.
 jobs-cause-withdrawn = Een toestemming is ingetrokken.
 jobs-cause-not-permitted = Een dataset mag hiervoor niet meer gebruikt worden.
 jobs-cause-ended = Het programma eindigde onverwacht.
+
+# Pauzeren
+jobs-status-paused = gepauzeerd
+jobs-attempt-paused = gepauzeerd
+jobs-pause = Pauzeren
+jobs-resume = Verder gaan
+jobs-pausing = De opdracht bewaart wat geleerd is en pauzeert dan.
+jobs-paused = De opdracht is gepauzeerd. Er is geen plaats en geen budget bezet.
+jobs-paused-time-limit = De opdracht heeft de tijdslimiet bereikt en is gepauzeerd. U kunt verder gaan of stoppen; verder gaan kost opnieuw rekentijd.
+jobs-paused-from = De opdracht kan verder vanaf stap { $step }.
+jobs-paused-from-start = De opdracht begint opnieuw als u verder gaat.
+jobs-line-pause-requested = Gevraagd om te pauzeren
+flash-job-paused = De opdracht is gepauzeerd.
+flash-job-pause-requested = De opdracht bewaart wat geleerd is en pauzeert dan.
+flash-job-resumed = De opdracht staat weer in de wachtrij.
+event-jobs-paused = Opdracht gepauzeerd
+event-jobs-pause-requested = Gevraagd om te pauzeren
+event-jobs-resumed = Opdracht gaat verder
+
+# Log
+jobs-log = Log
+jobs-log-lines = { $shown } van { $all } regels, de laatste het laatst.
+jobs-log-attempt = Poging { $number }
+jobs-log-empty = Er is nog geen log van deze poging. Hij komt er enkele seconden na het begin.
+jobs-log-search = Zoek in de log
+jobs-log-find = Zoeken
+jobs-log-download = Downloaden
+jobs-log-cut = De log was te lang; het einde is weggelaten.

@@ -8,6 +8,7 @@ jobs-queue-reason = Het cluster zegt: { $reason }.
 jobs-waits-for-room = De opdracht start zodra er plaats is.
 jobs-waits-for-budget = Het budget van de instelling heeft niet zo veel over. De opdracht start als een lopende opdracht ruimte laat, of als het budget wordt verhoogd.
 jobs-waits-for-place = De gevraagde plaats staat nu niet in de instellingen van het portaal.
+jobs-waits-for-retry = De vorige poging is uitgevallen. De opdracht wordt zo opnieuw gestart, vanaf het laatste bewaarde punt.
 jobs-waits-for-trouble = De machines zijn nu niet bereikbaar. Een operator kan zien waarom.
 jobs-priority = Voorrang
 jobs-priority-low = laag

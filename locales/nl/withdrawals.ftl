@@ -129,6 +129,7 @@ withdrawal-machine = Machine
 withdrawal-machine-why = Wat is ermee gebeurd?
 withdrawal-machine-why-hint = Bijvoorbeeld: schijven vernietigd, met het nummer van het certificaat. Wie de toestemming introk, leest dit.
 withdrawal-machine-gone-button = Vastleggen dat hij er niet meer is
+withdrawal-artifact = Wat een opdracht al geleerd had: { $name }
 withdrawal-index = Woorden van { $path } in de zoekindex
 withdrawal-work-folder = Werkmap van poging { $attempt }
 withdrawal-jobs-none = Er waren geen opdrachten met deze data.

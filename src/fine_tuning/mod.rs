@@ -15,6 +15,7 @@ mod file;
 mod happened;
 mod ids;
 mod job;
+mod pause;
 mod permit;
 mod resolve;
 mod results;

@@ -38,7 +38,8 @@ pub(super) fn shown(job: &Job) -> Shown {
     };
     let code = job.status_code.as_deref().unwrap_or("failed");
     match job.status {
-        JobStatus::Submitted | JobStatus::Approved => Shown::Other("queued"),
+        // Typed clients know no word for one that rests.
+        JobStatus::Submitted | JobStatus::Approved | JobStatus::Paused => Shown::Other("queued"),
         JobStatus::Running => Shown::Other("running"),
         JobStatus::Succeeded => Shown::Other("succeeded"),
         JobStatus::Cancelled => Shown::Other("cancelled"),
@@ -127,6 +128,7 @@ pub(super) async fn as_wire(
         gptnl: json!({
             "phase": phase_of(row, job.as_ref(), work.as_ref()),
             "reason": reason,
+            "pause_requested": job.as_ref().is_some_and(|job| job.pause_requested_at.is_some()),
             "cancel_requested": job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some()),
             "approvals": approvals(config, row, job.as_ref()),
             "permission": permission(row, work.as_ref()),
@@ -189,6 +191,7 @@ fn phase_of(row: &TuningJob, job: Option<&Job>, work: Option<&Work>) -> &'static
     match job.status {
         JobStatus::Submitted => "awaiting_approval",
         JobStatus::Approved => "approved",
+        JobStatus::Paused => "paused",
         JobStatus::Running => match work.and_then(|work| work.phase.as_deref()) {
             Some("training") => "training",
             Some("evaluating") => "evaluating",

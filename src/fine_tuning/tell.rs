@@ -32,9 +32,10 @@ pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<()
     }
     let mut conn = db.read().await?;
     let model = models::of_job(&mut conn, job.id).await?;
+    let kept_step = jobs::kept_step(&mut conn, job.id).await?;
     drop(conn);
     let name = model.as_ref().map(|model| model.name.as_str());
-    let events = events(config, job, &found, name);
+    let events = events(config, job, &found, (name, kept_step));
     let mut tx = db.write(&system).await?;
     let Some(now) = store::jobs::lock(&mut tx, job.id).await? else {
         return Ok(());
@@ -64,7 +65,7 @@ pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<()
 fn kind_of(job: &Job) -> Option<webhooks::Kind> {
     match job.status {
         JobStatus::Submitted => Some(webhooks::Kind::ApprovalRequested),
-        JobStatus::Approved | JobStatus::Running => None,
+        JobStatus::Approved | JobStatus::Running | JobStatus::Paused => None,
         _ => Some(match show::shown(job) {
             Shown::Failed(_) => webhooks::Kind::JobFailed,
             Shown::Other("succeeded") => webhooks::Kind::JobSucceeded,
@@ -86,12 +87,18 @@ fn info(message: impl Into<String>) -> NewEvent {
     }
 }
 
-fn events(config: &Config, job: &TuningJob, found: &Job, model: Option<&str>) -> Vec<NewEvent> {
+fn events(
+    config: &Config,
+    job: &TuningJob,
+    found: &Job,
+    (model, kept_step): (Option<&str>, Option<u32>),
+) -> Vec<NewEvent> {
     let approved = found
         .approved_by_name
         .as_ref()
         .map(|who| info(format!("Approved by {who}")));
     let was_told = job.told_status.as_deref();
+    let is_new = matches!(was_told, None | Some("submitted"));
     match found.status {
         JobStatus::Submitted => {
             let url = format!("{}/en/jobs/{}", config.origin(), job.id);
@@ -104,13 +111,28 @@ fn events(config: &Config, job: &TuningJob, found: &Job, model: Option<&str>) ->
                 ..info("Waiting for approval by: compute (operator)")
             }]
         }
+        JobStatus::Approved if was_told == Some("paused") => {
+            vec![info("The job was resumed and is queued again")]
+        }
+        JobStatus::Paused => {
+            let first = approved.filter(|_| is_new);
+            let why = match found.status_code.as_deref() {
+                Some("exit_124") => "Paused at its time limit",
+                _ => "Paused by user",
+            };
+            let paused = match kept_step {
+                Some(step) => info(format!("{why} at step {step}; checkpoint kept")),
+                None => info(format!("{why}; it starts anew when resumed")),
+            };
+            first.into_iter().chain([paused]).collect()
+        }
         JobStatus::Approved if was_told == Some("running") => {
             vec![info("The job was interrupted and is queued again")]
         }
         JobStatus::Approved => approved.into_iter().collect(),
         JobStatus::Running => {
             // Approved and begun between two looks.
-            let first = approved.filter(|_| was_told != Some("approved"));
+            let first = approved.filter(|_| is_new);
             first
                 .into_iter()
                 .chain([info("Fine-tuning job started")])

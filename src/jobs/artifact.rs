@@ -2,17 +2,26 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use job_contract::{ArtifactKind, ArtifactRequest, ArtifactUpload};
 use uuid::Uuid;
 
 use super::{
+    conclude::{NOT_PERMITTED, WITHDRAWN},
     internal_error::CallError,
     spec::live,
     store::{self, Artifact},
 };
-use crate::{db::Db, ids::AttemptId, objects::ObjectStore};
+use crate::{
+    db::{Db, MeterTx},
+    ids::{AttemptId, JobId},
+    objects::ObjectStore,
+};
 
-const LIFETIME: Duration = Duration::from_secs(900);
+/// How long an address may be used: long enough to begin to put. A program asks for another one for each try.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// Bytes a second of the slowest line that is reckoned with.
+const SLOWEST: i64 = 250_000;
 /// S3 takes no more in one piece.
 const LARGEST: u64 = 5 << 30;
 const MOST_FILES: usize = 900;
@@ -26,17 +35,19 @@ pub(super) async fn place(
 ) -> Result<ArtifactUpload, CallError> {
     check(request).map_err(|problem| CallError::Invalid(problem.into()))?;
     let size_bytes = i64::try_from(request.size_bytes).unwrap_or(i64::MAX);
-    let found = {
+    let (job, found) = {
         let mut conn = db.read().await?;
-        live(&mut conn, id).await?;
+        let (job, _) = live(&mut conn, id).await?;
         if store::artifacts_of(&mut conn, id).await?.len() >= MOST_FILES {
             return Err(CallError::Invalid("too many files for one attempt".into()));
         }
-        store::find_artifact(&mut conn, id, (&request.name, &request.sha256)).await?
+        let name = (request.name.as_str(), request.sha256.as_str());
+        let found = store::find_artifact(&mut conn, id, name).await?;
+        (job.id, found)
     };
     let artifact = match found {
         Some(artifact) => artifact,
-        None => announce(db, id, request, size_bytes).await?,
+        None => announce(db, (job, id), request, size_bytes).await?,
     };
     if artifact.size_bytes != size_bytes || artifact.kind != kind_name(request.kind) {
         return Err(CallError::Invalid(
@@ -48,6 +59,13 @@ pub(super) async fn place(
         Err(error) if error.is_missing => false,
         Err(error) => return Err(error.into()),
     };
+    if !is_stored {
+        let mut tx = db.meter().await?;
+        may_put(&mut tx, job).await?;
+        let until = until(tx.now(), size_bytes);
+        store::put_until(&mut tx, artifact.id, until).await?;
+        tx.commit().await?;
+    }
     let presigned = objects
         .presign_put(&artifact.object_key, size_bytes, &artifact.sha256, LIFETIME)
         .await?;
@@ -59,9 +77,30 @@ pub(super) async fn place(
     })
 }
 
+/// Until when somebody may be putting a file whose address is given out now.
+fn until(now: DateTime<Utc>, size_bytes: i64) -> DateTime<Utc> {
+    now + TimeDelta::from_std(LIFETIME).unwrap_or(TimeDelta::zero())
+        + TimeDelta::seconds(size_bytes / SLOWEST)
+}
+
+/// Nothing that was learnt from data is taken once a rule says no to them. A withdrawal waits for who asked before it, so
+/// that it finds everything that was announced.
+async fn may_put(tx: &mut MeterTx, job: JobId) -> Result<(), CallError> {
+    match store::share_job(tx, job).await? {
+        Some((_, true)) | None => Err(CallError::Ended),
+        Some((Some(reason), _)) if reason == WITHDRAWN => {
+            Err(CallError::Refused(vec!["permission-withdrawn".to_owned()]))
+        }
+        Some((Some(reason), _)) if reason == NOT_PERMITTED => {
+            Err(CallError::Refused(vec!["not-approved".to_owned()]))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 async fn announce(
     db: &Db,
-    attempt: AttemptId,
+    (job, attempt): (JobId, AttemptId),
     request: &ArtifactRequest,
     size_bytes: i64,
 ) -> Result<Artifact, CallError> {
@@ -75,7 +114,9 @@ async fn announce(
         object_key: format!("jobs/{attempt}/{id}/{}", request.name),
     };
     let mut tx = db.meter().await?;
-    store::insert_artifact(&mut tx, attempt, &new).await?;
+    may_put(&mut tx, job).await?;
+    let until = until(tx.now(), size_bytes);
+    store::insert_artifact(&mut tx, attempt, &new, until).await?;
     // Somebody may have been first.
     let kept = store::find_artifact(tx.conn(), attempt, (&request.name, &request.sha256)).await?;
     tx.commit().await?;
@@ -91,11 +132,6 @@ pub(super) fn kind_name(kind: ArtifactKind) -> &'static str {
 }
 
 fn check(request: &ArtifactRequest) -> Result<(), &'static str> {
-    // It is made of the data, no later attempt would be given it, and no purge would find it in the store. The program
-    // goes on without; the one in its work folder goes with that.
-    if request.kind == ArtifactKind::Checkpoint {
-        return Err("checkpoints are not taken");
-    }
     let name = &request.name;
     let is_plain = (1..=100).contains(&name.len())
         && name
@@ -147,8 +183,5 @@ mod tests {
         assert!(check(&request("a", LARGEST + 1, &hash)).is_err());
         assert!(check(&request("a", 1, &hash.to_uppercase())).is_err());
         assert!(check(&request("a", 1, &hash[1..])).is_err());
-        let mut checkpoint = request("checkpoint-1.safetensors", 1, &hash);
-        checkpoint.kind = ArtifactKind::Checkpoint;
-        assert!(check(&checkpoint).is_err());
     }
 }

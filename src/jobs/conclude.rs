@@ -29,6 +29,8 @@ pub(super) enum Ending {
     Failed,
     /// The program said that it stopped because it was told to.
     Cancelled,
+    /// The program said that it put down what it had, to go on later.
+    Paused,
     /// The program ended without a word, with this code and by this; none where nobody knows how.
     Lost(Option<(i32, Cause)>),
     /// The backend will never start it.
@@ -42,19 +44,29 @@ pub(super) struct Conclusion {
     pub(super) job: JobEnd,
 }
 
-/// The rules of every end. `cancel` is the reason for which the job was asked to stop, if it was.
-pub(super) fn conclude(
-    ending: Ending,
-    cancel: Option<&str>,
-    number: i32,
-    max_attempts: i32,
-) -> Conclusion {
+/// How the job stands whose attempt ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing<'a> {
+    /// The reason for which it was asked to stop for good, if it was.
+    pub(super) cancel: Option<&'a str>,
+    /// Whether it was asked to rest.
+    pub(super) is_pause_asked: bool,
+    /// How many attempts in a row were lost, with this one, since the job last got further than before.
+    pub(super) tries: i64,
+    pub(super) max_tries: i64,
+    /// Whether another attempt would go on from somewhere.
+    pub(super) has_checkpoint: bool,
+}
+
+/// The rules of every end.
+pub(super) fn conclude(ending: Ending, job: &Standing<'_>) -> Conclusion {
+    let cancel = job.cancel;
     let attempt = match ending {
         // What comes after a stop was asked for does not count.
         Ending::Succeeded if cancel.is_some() => AttemptStatus::Cancelled,
         Ending::Succeeded => AttemptStatus::Succeeded,
         Ending::Failed | Ending::NotStarted => AttemptStatus::Failed,
-        Ending::Cancelled => AttemptStatus::Cancelled,
+        Ending::Cancelled | Ending::Paused => AttemptStatus::Cancelled,
         Ending::Lost(_) if cancel.is_some() => AttemptStatus::Cancelled,
         Ending::Lost(_) => AttemptStatus::Lost,
     };
@@ -63,13 +75,16 @@ pub(super) fn conclude(
         (Some(_), _) | (None, Ending::Cancelled) => JobEnd::Cancelled,
         (None, Ending::Succeeded) => JobEnd::Succeeded,
         (None, Ending::Failed | Ending::NotStarted) => JobEnd::Failed,
-        (None, Ending::Lost(seen)) => {
-            if number < max_attempts && another_try_may_help(seen) {
-                JobEnd::Again
-            } else {
-                JobEnd::Failed
-            }
-        }
+        (None, Ending::Paused) if job.is_pause_asked => JobEnd::Paused,
+        // Somebody let it go on again while it put things down.
+        (None, Ending::Paused) => JobEnd::Again,
+        // Nothing is wrong with it: whoever asked says whether it is worth more time.
+        (None, Ending::Lost(Some((_, Cause::TimeLimit)))) if job.has_checkpoint => JobEnd::Paused,
+        (None, Ending::Lost(seen)) => match another_try_may_help(seen) {
+            true if job.is_pause_asked => JobEnd::Paused,
+            true if job.tries < job.max_tries => JobEnd::Again,
+            _ => JobEnd::Failed,
+        },
     };
     Conclusion { attempt, job }
 }
@@ -106,6 +121,8 @@ pub(super) struct Life {
     pub(super) last_sign: DateTime<Utc>,
     /// Since when the job is asked to stop, if it is.
     pub(super) cancel_since: Option<DateTime<Utc>>,
+    /// Since when it is asked to rest, if it is.
+    pub(super) pause_since: Option<DateTime<Utc>>,
     /// Since when the backend says that it ended.
     pub(super) ended_since: Option<DateTime<Utc>>,
 }
@@ -125,6 +142,8 @@ pub(super) enum Move {
 pub(super) const LAST_WORD: TimeDelta = TimeDelta::seconds(3);
 /// How long a program may take to stop by itself.
 pub(super) const STOP_GRACE: TimeDelta = TimeDelta::seconds(4);
+/// How long it may take to put down what it has learnt.
+pub(super) const PAUSE_GRACE: TimeDelta = TimeDelta::seconds(900);
 
 /// Joins what the backend sees with what the program told.
 pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: TimeDelta) -> Move {
@@ -140,10 +159,22 @@ pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: Time
                 Move::Wait
             }
         }
-        Seen::Pending | Seen::Running => match life.cancel_since {
-            Some(since) if now - since >= STOP_GRACE => Move::Stop,
-            _ => Move::Wait,
-        },
+        Seen::Pending | Seen::Running => {
+            let is_due = |since: Option<DateTime<Utc>>, grace| {
+                since.is_some_and(|since| now - since >= grace)
+            };
+            // One that has not begun has nothing to put down.
+            let grace = if seen == Seen::Pending {
+                STOP_GRACE
+            } else {
+                PAUSE_GRACE
+            };
+            if is_due(life.cancel_since, STOP_GRACE) || is_due(life.pause_since, grace) {
+                Move::Stop
+            } else {
+                Move::Wait
+            }
+        }
         // No trace of it here: the heartbeats alone tell.
         Seen::Unknown if now - life.last_sign >= lost_after => Move::End(None),
         Seen::Unknown => Move::Wait,
@@ -160,6 +191,7 @@ mod tests {
             Ending::Succeeded,
             Ending::Failed,
             Ending::Cancelled,
+            Ending::Paused,
             Ending::Lost(None),
             Ending::Lost(Some((0, Cause::Exited))),
             Ending::Lost(Some((1, Cause::Exited))),
@@ -177,44 +209,66 @@ mod tests {
             Ending::NotStarted,
         ];
         let mut table = String::new();
+        let first = Standing {
+            cancel: None,
+            is_pause_asked: false,
+            tries: 1,
+            max_tries: 3,
+            has_checkpoint: false,
+        };
+        let asked_to_stop = |reason| Standing {
+            cancel: Some(reason),
+            has_checkpoint: true,
+            ..first
+        };
         for ending in endings {
             let cells: Vec<String> = [
-                (None, 1),
-                (None, 3),
-                (Some("cancelled_by_requester"), 1),
-                (Some(WITHDRAWN), 1),
-                (Some(NOT_PERMITTED), 1),
+                first,
+                Standing { tries: 3, ..first },
+                Standing {
+                    has_checkpoint: true,
+                    ..first
+                },
+                Standing {
+                    is_pause_asked: true,
+                    ..first
+                },
+                asked_to_stop("cancelled_by_requester"),
+                asked_to_stop(WITHDRAWN),
+                asked_to_stop(NOT_PERMITTED),
             ]
-            .into_iter()
-            .map(|(cancel, number)| {
-                let end = conclude(ending, cancel, number, 3);
+            .iter()
+            .map(|job| {
+                let end = conclude(ending, job);
                 format!("{}/{:?}", end.attempt.name(), end.job)
             })
             .collect();
             table += &format!("{ending:?}: {}\n", cells.join(" | "));
         }
-        // Columns: first try | last try | asked to stop by a person | a permission fell | another rule.
+        // Columns: first try | last try | has a checkpoint | asked to rest | asked to stop by a person | a permission fell
+        // | another rule.
         assert_eq!(
             table,
             "\
-Succeeded: succeeded/Succeeded | succeeded/Succeeded | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Failed: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
-Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(None): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((0, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((1, Exited))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((2, Exited))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((3, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((4, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((124, Exited))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((124, TimeLimit))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((137, Exited))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((137, OutOfMemory))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((1, NodeFailed))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((143, Preempted))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((143, StoppedByScheduler))): lost/Again | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-Lost(Some((1, NeverStarted))): lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
-NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
+Succeeded: succeeded/Succeeded | succeeded/Succeeded | succeeded/Succeeded | succeeded/Succeeded | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Failed: failed/Failed | failed/Failed | failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
+Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Paused: cancelled/Again | cancelled/Again | cancelled/Again | cancelled/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(None): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((0, Exited))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((1, Exited))): lost/Failed | lost/Failed | lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((2, Exited))): lost/Failed | lost/Failed | lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((3, Exited))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((4, Exited))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((124, Exited))): lost/Failed | lost/Failed | lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((124, TimeLimit))): lost/Failed | lost/Failed | lost/Paused | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((137, Exited))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((137, OutOfMemory))): lost/Failed | lost/Failed | lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((1, NodeFailed))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((143, Preempted))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((143, StoppedByScheduler))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Lost(Some((1, NeverStarted))): lost/Failed | lost/Failed | lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
 "
         );
     }
@@ -227,6 +281,7 @@ NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | 
         Life {
             last_sign: at(0),
             cancel_since: None,
+            pause_since: None,
             ended_since: None,
         }
     }
@@ -267,6 +322,13 @@ NotStarted: failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | 
         let lost_after = TimeDelta::seconds(60);
         assert_eq!(look(Seen::Running, &asked, at(12), lost_after), Move::Wait);
         assert_eq!(look(Seen::Running, &asked, at(14), lost_after), Move::Stop);
+        let rests = Life {
+            pause_since: Some(at(10)),
+            ..life()
+        };
+        assert_eq!(look(Seen::Pending, &rests, at(14), lost_after), Move::Stop);
+        assert_eq!(look(Seen::Running, &rests, at(900), lost_after), Move::Wait);
+        assert_eq!(look(Seen::Running, &rests, at(910), lost_after), Move::Stop);
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
         let Some(one) = waiting.get(&job) else {
             continue;
         };
+        if one.not_before.is_some_and(|until| ports.db.now() < until) {
+            note(ports, one, "retry").await?;
+            continue;
+        }
         let fitting = fitting(&ports.compute, one);
         let open: Vec<&Site> = fitting
             .iter()

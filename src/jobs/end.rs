@@ -1,9 +1,10 @@
 //! An attempt ends without a model: what follows for the attempt and its job, in one transaction.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    conclude::{Ending, NOT_PERMITTED, conclude},
+    conclude::{Ending, NOT_PERMITTED, Standing, conclude},
     error::JobError,
     happened::Happened,
     job::{Attempt, Job},
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     app::Ports,
+    config::Training,
     db::WriteTx,
     ids::AttemptId,
     policy::{self, Action, Actor, Scope},
@@ -46,7 +48,7 @@ pub(super) async fn end(
         (&mut job, &mut attempt),
         ending,
         told,
-        ports.config.training.max_attempts,
+        &ports.config.training,
     )
     .await?;
     tx.commit(permit).await?;
@@ -76,9 +78,17 @@ pub(super) async fn conclude_in(
     (job, attempt): (&mut Job, &mut Attempt),
     ending: Ending,
     told: Told,
-    max_attempts: i32,
+    settings: &Training,
 ) -> Result<(), JobError> {
-    let conclusion = conclude(ending, job.cancel(), attempt.number, max_attempts);
+    let standing = Standing {
+        cancel: job.cancel(),
+        is_pause_asked: job.pause_requested_at.is_some(),
+        tries: store::lost_in_a_row(tx.conn(), job.id).await? + 1,
+        max_tries: settings.max_attempts.into(),
+        has_checkpoint: store::newest_checkpoint(tx.conn(), job.id).await?.is_some(),
+    };
+    let tries = standing.tries;
+    let conclusion = conclude(ending, &standing);
     attempt.status = conclusion.attempt;
     attempt.ended_at = Some(tx.now());
     attempt.outcome = told.outcome;
@@ -91,9 +101,14 @@ pub(super) async fn conclude_in(
     store::keep_tokens_last_told(tx, attempt.id).await?;
     used::settle(tx, attempt).await?;
     job.status = job.status.after(Step::Conclude(conclusion.job))?;
-    if conclusion.job == JobEnd::Again {
-        job.status_code = None;
+    job.pause_requested_at = None;
+    job.not_before = None;
+    if matches!(conclusion.job, JobEnd::Again | JobEnd::Paused) {
+        job.status_code = told.code.filter(|_| conclusion.job == JobEnd::Paused);
         job.status_message = None;
+        if conclusion.job == JobEnd::Again && matches!(ending, Ending::Lost(_)) {
+            job.not_before = Some(tx.now() + wait(settings.retry_seconds, tries));
+        }
     } else {
         let by_person = matches!(conclusion.job, JobEnd::Cancelled | JobEnd::Blocked);
         job.status_code = match job.cancel() {
@@ -117,6 +132,7 @@ pub(super) async fn conclude_in(
         JobEnd::Cancelled => "jobs.cancelled",
         JobEnd::Blocked => "jobs.blocked",
         JobEnd::Again => "jobs.attempt_lost",
+        JobEnd::Paused => "jobs.paused",
     };
     tx.record(&Happened::to(
         job,
@@ -129,4 +145,24 @@ pub(super) async fn conclude_in(
         }),
     ))?;
     Ok(())
+}
+
+/// How long a job waits after so many tries in a row: twice as long each time, an hour at most.
+fn wait(first: u32, tries: i64) -> TimeDelta {
+    let doublings = u32::try_from(tries.clamp(1, 20) - 1).unwrap_or(0);
+    TimeDelta::seconds((i64::from(first) << doublings).min(3600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_try_waits_twice_as_long_up_to_an_hour() {
+        let seconds: Vec<i64> = [1, 2, 3, 10, 11, 1000]
+            .into_iter()
+            .map(|tries| wait(5, tries).num_seconds())
+            .collect();
+        assert_eq!(seconds, [5, 10, 20, 2560, 3600, 3600]);
+    }
 }

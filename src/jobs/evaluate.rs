@@ -283,6 +283,8 @@ pub(super) fn asked(job: &Job, settings: EvaluationSettings, now: DateTime<Utc>)
         approved_at: None,
         cancel_requested_at: None,
         cancel_reason: None,
+        pause_requested_at: None,
+        not_before: None,
         ended_at: None,
         ..job.clone()
     }

@@ -153,6 +153,8 @@ fn of_base(actor: &Actor, model: &Model, task: Task, now: DateTime<Utc>) -> Job 
         approved_at: None,
         cancel_requested_at: None,
         cancel_reason: None,
+        pause_requested_at: None,
+        not_before: None,
         ended_at: None,
     }
 }

@@ -12,6 +12,7 @@ use super::{
     error::JobError,
     evaluate,
     internal_error::CallError,
+    job::PAUSED,
     made::{self, Checked},
     reads::{self, Reading},
     spec::{files, live},
@@ -58,7 +59,12 @@ pub(super) async fn finish(
                 code: Some(reason.chars().take(100).collect()),
                 ..told
             };
-            end::end(ports, id, Ending::Cancelled, told).await?
+            let ending = if reason == PAUSED {
+                Ending::Paused
+            } else {
+                Ending::Cancelled
+            };
+            end::end(ports, id, ending, told).await?
         }
     };
     // Somebody else ended it meanwhile: this very call sent twice, or the one who looks after it.
@@ -160,13 +166,12 @@ async fn succeed(
     } else {
         told.message = (!fallen.is_empty()).then(|| fallen.join(", "));
     }
-    let max_attempts = ports.config.training.max_attempts;
     conclude_in(
         &mut tx,
         (&mut job, &mut attempt),
         Ending::Succeeded,
         told,
-        max_attempts,
+        &ports.config.training,
     )
     .await?;
     tx.commit(permit).await?;

@@ -136,6 +136,7 @@ async fn follow(
     let life = Life {
         last_sign: attempt.heartbeat_at.unwrap_or(attempt.created_at),
         cancel_since: job.cancel_requested_at,
+        pause_since: job.pause_requested_at,
         ended_since: has_ended.then(|| ports.compute.ended_since(attempt.id, now)),
     };
     let lost_after = TimeDelta::seconds(ports.config.training.lost_after_seconds);

@@ -12,14 +12,16 @@ use super::{
     data_used::tell_right_holder,
     dispatch::rules_of,
     end,
+    error::JobError,
     happened::Happened,
     internal_error::CallError,
+    job::{Attempt, Job},
     spec::{base_files, files, live},
     store,
 };
 use crate::{
     datasets,
-    db::Db,
+    db::{Db, WriteTx},
     ids::{AttemptId, DatasetVersionId, GrantId},
     objects::ObjectStore,
     permissions,
@@ -32,7 +34,9 @@ const LIFETIME: Duration = Duration::from_secs(60);
 
 /// A file that the job may ask for.
 struct Wanted {
-    version: Option<DatasetVersionId>,
+    /// What is in it: the version that it belongs to, every version of the job where it is a part of a checkpoint, none
+    /// where it is of the base.
+    versions: Vec<DatasetVersionId>,
     object_key: String,
     object_version: String,
     size_bytes: i64,
@@ -59,7 +63,7 @@ pub(super) async fn grant(
         .find(|(_, ready)| ready.file.0 == file)
     {
         Wanted {
-            version: Some(version),
+            versions: vec![version],
             object_key: file.object_key,
             object_version: file.object_version,
             size_bytes: file.size_bytes,
@@ -67,67 +71,70 @@ pub(super) async fn grant(
         }
     } else {
         let of_base = base_files(tx.conn(), &job).await?;
-        let Some(base) = of_base.into_iter().find(|one| one.id == file) else {
+        if let Some(base) = of_base.into_iter().find(|one| one.id == file) {
+            Wanted {
+                versions: Vec::new(),
+                object_key: base.object_key,
+                object_version: base.object_version,
+                size_bytes: base.size_bytes,
+                sha256: base.sha256,
+            }
+        } else if let Some(part) = store::part_of_job(tx.conn(), job.id, file).await? {
+            Wanted {
+                versions: store::input_versions(tx.conn(), job.id).await?,
+                object_key: part.object_key,
+                object_version: part.object_version,
+                size_bytes: part.size_bytes,
+                sha256: part.sha256,
+            }
+        } else {
             return Err(CallError::Invalid("the job does not read this file".into()));
-        };
-        Wanted {
-            version: None,
-            object_key: base.object_key,
-            object_version: base.object_version,
-            size_bytes: base.size_bytes,
-            sha256: base.sha256,
         }
     };
-    // Dataset, job, attempt: the order in which everybody takes them.
-    if let Some(version) = wanted.version {
-        datasets::lock_for_use(&mut tx, version).await?;
+    // Datasets, job, attempt: the order in which everybody takes them.
+    for version in &wanted.versions {
+        datasets::lock_for_use(&mut tx, *version).await?;
     }
     let (mut job, attempt) = end::lock(&mut tx, id).await?.ok_or(CallError::Ended)?;
     let now = tx.now();
-    let mut policy_sha256 = None;
     let mut rules = Vec::new();
-    if job.cancel() == Some(WITHDRAWN) {
+    let is_withdrawn = job.cancel() == Some(WITHDRAWN);
+    if is_withdrawn {
         rules.push("permission-withdrawn".to_owned());
     }
-    if let Some(version) = wanted.version {
-        match datasets::decide_use(
-            tx.conn(),
-            version,
-            &job.wanted(attempt.processing_location),
-            now,
-        )
-        .await?
-        {
-            Some(decision) => {
-                if !decision.verdict.is_allowed {
-                    rules = rules_of(&decision.verdict);
-                }
-                permissions::keep_policy(&mut tx, &decision.policy, &decision.policy_sha256)
-                    .await?;
-                policy_sha256 = Some(decision.policy_sha256);
-            }
-            None => rules.push("not-approved".to_owned()),
-        }
+    let mut decided = Vec::with_capacity(wanted.versions.len());
+    for version in &wanted.versions {
+        let own = decide(&mut tx, &job, &attempt, *version).await?;
+        decided.push((*version, own.0, !is_withdrawn && own.1.is_empty()));
+        rules.extend(own.1);
     }
+    rules.dedup();
     let is_allowed = rules.is_empty();
     let grant = GrantId::fresh();
+    // No address is given out where one of them says no.
     let expires_at = if is_allowed {
         now + TimeDelta::seconds(LIFETIME.as_secs().cast_signed())
     } else {
         now
     };
-    store::insert_grant(
-        &mut tx,
-        (grant, attempt.id, file),
-        wanted.version,
-        policy_sha256.as_deref(),
-        (is_allowed, expires_at),
-    )
-    .await?;
-    if let Some(version) = wanted.version
-        && is_allowed
-    {
-        tell_right_holder(&mut tx, &job, version).await?;
+    if decided.is_empty() {
+        let of = (grant, attempt.id, file);
+        store::insert_grant(&mut tx, of, None, None, (is_allowed, expires_at)).await?;
+    }
+    for (number, (version, policy_sha256, is_yes)) in decided.iter().enumerate() {
+        // A row for each of several; the first has the name that the program hears.
+        let id = if number == 0 { grant } else { GrantId::fresh() };
+        store::insert_grant(
+            &mut tx,
+            (id, attempt.id, file),
+            Some(*version),
+            policy_sha256.as_deref(),
+            (*is_yes, expires_at),
+        )
+        .await?;
+        if is_allowed {
+            tell_right_holder(&mut tx, &job, *version).await?;
+        }
     }
     if !is_allowed && job.cancel_requested_at.is_none() {
         job.cancel_requested_at = Some(now);
@@ -138,8 +145,15 @@ pub(super) async fn grant(
     }
     tx.record(&Happened::to(
         &job,
-        if is_allowed { "jobs.read_granted" } else { "jobs.read_refused" },
-        json!({ "attempt": attempt.id, "grant": grant, "file": file, "version": wanted.version, "rules": rules }),
+        if is_allowed {
+            "jobs.read_granted"
+        } else {
+            "jobs.read_refused"
+        },
+        json!({
+            "attempt": attempt.id, "grant": grant, "file": file, "version": wanted.versions.first(),
+            "versions": wanted.versions, "rules": rules,
+        }),
     ))?;
     tx.commit(permit).await?;
     if !is_allowed {
@@ -155,4 +169,25 @@ pub(super) async fn grant(
         size_bytes: wanted.size_bytes.unsigned_abs(),
         sha256: wanted.sha256,
     })
+}
+
+/// The hash of the policy that was decided by, and the rules that say no to reading one version now.
+async fn decide(
+    tx: &mut WriteTx<'_>,
+    job: &Job,
+    attempt: &Attempt,
+    version: DatasetVersionId,
+) -> Result<(Option<String>, Vec<String>), JobError> {
+    let now = tx.now();
+    let wanted = job.wanted(attempt.processing_location);
+    let Some(decision) = datasets::decide_use(tx.conn(), version, &wanted, now).await? else {
+        return Ok((None, vec!["not-approved".to_owned()]));
+    };
+    permissions::keep_policy(tx, &decision.policy, &decision.policy_sha256).await?;
+    let rules = if decision.verdict.is_allowed {
+        Vec::new()
+    } else {
+        rules_of(&decision.verdict)
+    };
+    Ok((Some(decision.policy_sha256), rules))
 }

@@ -10,6 +10,9 @@ use crate::{
     policy::Scope,
 };
 
+/// What a program hears that is to go on later (`job_contract::EventAnswer`).
+pub(super) const PAUSED: &str = "paused";
+
 /// A training job.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -46,6 +49,10 @@ pub struct Job {
     pub approved_at: Option<DateTime<Utc>>,
     pub cancel_requested_at: Option<DateTime<Utc>>,
     pub cancel_reason: Option<String>,
+    /// Since when its program is asked to put down what it has and leave, if it is.
+    pub pause_requested_at: Option<DateTime<Utc>>,
+    /// Not tried again before this.
+    pub not_before: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
 }
 
@@ -74,6 +81,12 @@ impl Job {
     pub fn cancel(&self) -> Option<&str> {
         self.cancel_requested_at
             .map(|_| self.cancel_reason.as_deref().unwrap_or("cancelled"))
+    }
+
+    /// What its program is to hear: why to stop, for good or for now.
+    #[must_use]
+    pub fn asked_to_stop(&self) -> Option<&str> {
+        self.cancel().or(self.pause_requested_at.map(|_| PAUSED))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod approve;
 mod artifact;
+mod checkpoints;
 mod clone;
 mod compute;
 mod conclude;
@@ -25,8 +26,10 @@ mod grant;
 mod happened;
 mod internal_error;
 mod job;
+mod logs;
 mod made;
 mod method;
+mod pause;
 mod places;
 mod prioritise;
 mod progress;
@@ -61,6 +64,7 @@ pub use self::{
     evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
     method::Method,
+    pause::{pause, resume},
     places::{PlaceState, place_warnings, places},
     prioritise::prioritise,
     queue::Priority,
@@ -80,7 +84,7 @@ use crate::{
 
 /// What recurs for jobs.
 #[must_use]
-pub fn chores() -> [Chore<Ports>; 3] {
+pub fn chores() -> [Chore<Ports>; 6] {
     [
         Chore {
             name: "jobs.dispatch",
@@ -91,6 +95,21 @@ pub fn chores() -> [Chore<Ports>; 3] {
             name: "jobs.follow",
             every: Duration::from_secs(1),
             run: |ports| Box::pin(async move { Ok(follow::sweep(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.checkpoints",
+            every: Duration::from_secs(5),
+            run: |ports| Box::pin(async move { Ok(checkpoints::sweep(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.logs",
+            every: Duration::from_secs(3),
+            run: |ports| Box::pin(async move { Ok(logs::sweep(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.logs.forget",
+            every: Duration::from_secs(3600),
+            run: |ports| Box::pin(async move { Ok(logs::forget(ports).await?) }),
         },
         Chore {
             name: "jobs.strays",
@@ -109,6 +128,18 @@ pub async fn newest_of(
     jobs: &[JobId],
 ) -> Result<Vec<JobBrief>, StoreError> {
     store::newest_of(conn, jobs).await
+}
+
+/// The step that a job would go on from, where something is kept of it.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn kept_step(
+    conn: &mut sqlx::PgConnection,
+    job: JobId,
+) -> Result<Option<u32>, StoreError> {
+    let newest = store::newest_checkpoint(conn, job).await?;
+    Ok(newest.map(|one| one.step.unsigned_abs()))
 }
 
 /// How many of these jobs there are in each state, in the order of a job's life.

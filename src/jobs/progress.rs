@@ -2,6 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use job_contract::{JobEvent, NumberedEvent, Phase};
+use sqlx::PgConnection;
+
+use super::{job::Attempt, store};
+use crate::{db::StoreError, ids::AttemptId};
 
 /// Points of a curve that are shown; more look no different.
 const MOST_POINTS: usize = 600;
@@ -11,8 +15,8 @@ const MOST_LINES: usize = 200;
 /// What is known so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
-    /// Number of the last event in it.
-    pub(super) last_number: i64,
+    /// Whose events are in it up to which number: those of earlier attempts are in it whole.
+    pub(super) read_to: Option<(AttemptId, i64)>,
     pub(super) phase: Option<Phase>,
     pub(super) step: u32,
     pub(super) total_steps: u32,
@@ -35,9 +39,44 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Takes in what was told since: of one attempt after another, so that a job that went on from a checkpoint has one
+    /// curve.
+    ///
+    /// # Errors
+    /// Where a row makes no sense or the database is away.
+    pub(super) async fn read_on(
+        &mut self,
+        conn: &mut PgConnection,
+        attempts: &[Attempt],
+    ) -> Result<(), StoreError> {
+        let at = self
+            .read_to
+            .and_then(|(id, _)| attempts.iter().position(|one| one.id == id));
+        for attempt in attempts.iter().skip(at.unwrap_or(0)) {
+            let after = match self.read_to {
+                Some((id, number)) if id == attempt.id => number,
+                _ => self.begin(attempt.id),
+            };
+            for event in store::events_after(conn, attempt.id, after).await? {
+                self.take(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Another attempt has begun; answers the number after which its events are to be read.
+    fn begin(&mut self, attempt: AttemptId) -> i64 {
+        self.read_to = Some((attempt, 0));
+        self.phase = None;
+        self.seconds_left = None;
+        0
+    }
+
     /// Takes the next event in.
     pub(super) fn take(&mut self, event: NumberedEvent) {
-        self.last_number = i64::try_from(event.number).unwrap_or(i64::MAX);
+        if let Some((_, number)) = &mut self.read_to {
+            *number = i64::try_from(event.number).unwrap_or(i64::MAX);
+        }
         match &event.event {
             JobEvent::Phase { phase } => self.phase = Some(*phase),
             JobEvent::DataReady { total_steps, .. } => self.total_steps = *total_steps,
@@ -132,10 +171,27 @@ mod tests {
             progress.take(event);
         }
         assert_eq!(progress.losses, [(1, 3.0), (2, 2.4), (3, 2.2)]);
-        assert_eq!((progress.step, progress.last_number), (3, 4));
+        assert_eq!(progress.step, 3);
         assert_eq!(progress.gradient_norms.len(), 3);
         assert_eq!(progress.speeds.last(), Some(&(3, 500.0)));
         assert!(progress.lines.is_empty(), "steps are a curve, not lines");
+    }
+
+    #[test]
+    fn another_attempt_goes_on_with_the_curve_or_begins_it_anew() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.begin(AttemptId::fresh()), 0);
+        for event in [step(1, 1, 3.0), step(2, 2, 2.5), step(3, 3, 2.2)] {
+            progress.take(event);
+        }
+        progress.begin(AttemptId::fresh());
+        for event in [step(1, 3, 2.2), step(2, 4, 2.0)] {
+            progress.take(event);
+        }
+        assert_eq!(progress.losses, [(1, 3.0), (2, 2.5), (3, 2.2), (4, 2.0)]);
+        progress.begin(AttemptId::fresh());
+        progress.take(step(1, 1, 2.9));
+        assert_eq!(progress.losses, [(1, 2.9)]);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub(super) struct Waiting {
     pub(super) place: Option<String>,
     /// What it asks for.
     pub(super) time_limit_seconds: Option<u32>,
+    /// It is not tried again before this.
+    pub(super) not_before: Option<DateTime<Utc>>,
     /// What was last said of why it waits.
     pub(super) waits_for: Option<String>,
 }
@@ -119,6 +121,7 @@ mod tests {
             weight,
             place: None,
             time_limit_seconds: None,
+            not_before: None,
             waits_for: None,
         }
     }

@@ -136,7 +136,7 @@ pub(super) async fn fail(
         (&mut job, &mut attempt),
         Ending::Failed,
         told,
-        ports.config.training.max_attempts,
+        &ports.config.training,
     )
     .await?;
     tx.commit(permit).await?;

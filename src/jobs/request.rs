@@ -115,6 +115,8 @@ pub async fn request_as(
         approved_at: None,
         cancel_requested_at: None,
         cancel_reason: None,
+        pause_requested_at: None,
+        not_before: None,
         ended_at: None,
     };
     for (_, decision) in &verdicts {

@@ -4,6 +4,7 @@ use job_contract::{BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec, 
 use sqlx::PgConnection;
 
 use super::{
+    checkpoints,
     error::JobError,
     internal_error::CallError,
     job::{Attempt, Job},
@@ -19,8 +20,6 @@ use crate::{
 
 /// A call at least this often; the program makes it twice in that time.
 const HEARTBEAT_SECONDS: u32 = 2;
-/// As long as a job may run: checkpoints stay on the machine, and `artifact` takes none.
-const CHECKPOINT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The spec of a live attempt.
 pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallError> {
@@ -55,6 +54,7 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
             dataset_version: Some(version.0),
         });
     }
+    let resume = checkpoints::resume_of(&mut conn, &job).await?;
     Ok(JobSpec {
         contract_version: CONTRACT_VERSION,
         job: job.id.0,
@@ -66,10 +66,10 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
         }),
         inputs,
         validation,
-        resume: None,
+        resume,
         seed: job.seed.unsigned_abs(),
         heartbeat_seconds: HEARTBEAT_SECONDS,
-        checkpoint_every_seconds: CHECKPOINT_SECONDS,
+        checkpoint_every_seconds: ports.config.training.checkpoint_seconds,
         time_limit_seconds: time_limit,
         recipe: Recipe::Own,
     })

@@ -9,6 +9,8 @@ pub enum JobStatus {
     Approved,
     /// Has an attempt.
     Running,
+    /// Rests until somebody lets it go on.
+    Paused,
     /// Made a model.
     Succeeded,
     /// Cannot be done as it is.
@@ -23,10 +25,11 @@ pub enum JobStatus {
 
 impl JobStatus {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Submitted,
         Self::Approved,
         Self::Running,
+        Self::Paused,
         Self::Succeeded,
         Self::Failed,
         Self::Cancelled,
@@ -41,6 +44,7 @@ impl JobStatus {
             Self::Submitted => "submitted",
             Self::Approved => "approved",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -57,7 +61,7 @@ impl JobStatus {
     #[must_use]
     pub fn is_over(self) -> bool {
         match self {
-            Self::Submitted | Self::Approved | Self::Running => false,
+            Self::Submitted | Self::Approved | Self::Running | Self::Paused => false,
             Self::Succeeded | Self::Failed | Self::Cancelled | Self::Rejected | Self::Blocked => {
                 true
             }
@@ -72,10 +76,14 @@ impl JobStatus {
         match (self, step) {
             (Self::Submitted, Step::Approve) => Ok(Self::Approved),
             (Self::Submitted, Step::Reject) => Ok(Self::Rejected),
-            (Self::Submitted | Self::Approved, Step::Cancel) => Ok(Self::Cancelled),
+            (Self::Submitted | Self::Approved | Self::Paused, Step::Cancel) => Ok(Self::Cancelled),
             // The program is asked; how it ends decides.
-            (Self::Running, Step::Cancel | Step::Block) => Ok(Self::Running),
-            (Self::Submitted | Self::Approved, Step::Block) => Ok(Self::Blocked),
+            (Self::Running, Step::Cancel | Step::Block | Step::Pause) => Ok(Self::Running),
+            (Self::Submitted | Self::Approved | Self::Paused, Step::Block) => Ok(Self::Blocked),
+            (Self::Approved, Step::Pause) => Ok(Self::Paused),
+            (Self::Paused, Step::Resume) => Ok(Self::Approved),
+            // It was asked to leave and has not yet: the next attempt goes on by itself.
+            (Self::Running, Step::Resume) => Ok(Self::Running),
             (Self::Approved, Step::Dispatch) => Ok(Self::Running),
             (Self::Running, Step::Conclude(end)) => Ok(end.status()),
             _ => Err(WrongStatus { status: self }),
@@ -92,6 +100,10 @@ pub enum Step {
     /// A dataset may not be used any more.
     Block,
     Dispatch,
+    /// A person lets it rest.
+    Pause,
+    /// A person lets it go on.
+    Resume,
     /// An attempt ended.
     Conclude(JobEnd),
 }
@@ -105,6 +117,8 @@ pub enum JobEnd {
     Blocked,
     /// Another attempt is made.
     Again,
+    /// Another attempt is made when somebody says so.
+    Paused,
 }
 
 impl JobEnd {
@@ -117,6 +131,7 @@ impl JobEnd {
             Self::Cancelled => JobStatus::Cancelled,
             Self::Blocked => JobStatus::Blocked,
             Self::Again => JobStatus::Approved,
+            Self::Paused => JobStatus::Paused,
         }
     }
 }
@@ -182,17 +197,20 @@ impl AttemptStatus {
 mod tests {
     use super::*;
 
-    const STEPS: [Step; 10] = [
+    const STEPS: [Step; 13] = [
         Step::Approve,
         Step::Reject,
         Step::Cancel,
         Step::Block,
         Step::Dispatch,
+        Step::Pause,
+        Step::Resume,
         Step::Conclude(JobEnd::Succeeded),
         Step::Conclude(JobEnd::Failed),
         Step::Conclude(JobEnd::Cancelled),
         Step::Conclude(JobEnd::Blocked),
         Step::Conclude(JobEnd::Again),
+        Step::Conclude(JobEnd::Paused),
     ];
 
     #[test]
@@ -215,13 +233,20 @@ mod tests {
                 "approved Cancel -> cancelled",
                 "approved Block -> blocked",
                 "approved Dispatch -> running",
+                "approved Pause -> paused",
                 "running Cancel -> running",
                 "running Block -> running",
+                "running Pause -> running",
+                "running Resume -> running",
                 "running Conclude(Succeeded) -> succeeded",
                 "running Conclude(Failed) -> failed",
                 "running Conclude(Cancelled) -> cancelled",
                 "running Conclude(Blocked) -> blocked",
                 "running Conclude(Again) -> approved",
+                "running Conclude(Paused) -> paused",
+                "paused Cancel -> cancelled",
+                "paused Block -> blocked",
+                "paused Resume -> approved",
             ]
         );
     }

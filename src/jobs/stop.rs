@@ -235,7 +235,9 @@ mod tests {
             let by_rule = status.after(Step::Block).ok();
             // The words of `store::stop_all`.
             let by_statement = match status {
-                JobStatus::Submitted | JobStatus::Approved => Some(JobStatus::Blocked),
+                JobStatus::Submitted | JobStatus::Approved | JobStatus::Paused => {
+                    Some(JobStatus::Blocked)
+                }
                 JobStatus::Running => Some(JobStatus::Running),
                 _ => None,
             };

@@ -2,7 +2,7 @@
 
 use job_contract::{EventAnswer, EventBatch, JobEvent, Phase};
 
-use super::{end::Told, internal_error::CallError, reads, spec::live, store};
+use super::{checkpoints, end::Told, internal_error::CallError, reads, spec::live, store};
 use crate::{app::Ports, ids::AttemptId};
 
 const MOST_IN_BATCH: usize = 1000;
@@ -49,6 +49,7 @@ pub(super) async fn tell(
             _ => {}
         }
     }
+    let stored = checkpoints::look(ports, &attempt, &batch.events).await?;
     let mut tx = ports.db.meter().await?;
     if !store::beat(&mut tx, id, phase).await? {
         return Err(CallError::Ended);
@@ -56,6 +57,7 @@ pub(super) async fn tell(
     for event in &batch.events {
         store::insert_event(&mut tx, &attempt, event).await?;
     }
+    checkpoints::keep(&mut tx, &attempt, &stored).await?;
     let now = tx.now();
     for reading in &readings {
         store::insert_read(tx.conn(), id, reading, now).await?;
@@ -69,7 +71,9 @@ pub(super) async fn tell(
             reason: Some(reads::CODE.to_owned()),
         });
     }
-    let reason = job.as_ref().and_then(|job| job.cancel().map(str::to_owned));
+    let reason = job
+        .as_ref()
+        .and_then(|job| job.asked_to_stop().map(str::to_owned));
     Ok(EventAnswer {
         cancel: reason.is_some(),
         reason,

@@ -26,7 +26,7 @@ pub use self::{
     duty::Kind as DutyKind,
     error::WithdrawError,
     lost_place::declare_lost,
-    purge::{Purge, PurgeError, purge, purge_again, purge_folders},
+    purge::{Purge, PurgeError, purge, purge_again, purge_artifacts, purge_folders},
     reach::{Preview, Reach, Sibling, preview, uses},
     scope::{Consequence, Extent, Target, UnknownExtent},
 };

@@ -228,6 +228,26 @@ pub async fn purge_folders(db: &Db, compute: &Compute) -> Result<(), PurgeError>
     Ok(())
 }
 
+/// The chore: deletes what attempts put in the store of what they had learnt, once nobody can be putting it any more.
+///
+/// # Errors
+/// Where the database is away; an object that stays says why on the withdrawal's page.
+pub async fn purge_artifacts(db: &Db, objects: &ObjectStore) -> Result<(), PurgeError> {
+    let learnt = {
+        let mut conn = db.read().await?;
+        store::unproven_artifacts(&mut conn, db.now()).await?
+    };
+    for one in learnt {
+        if let Err(problem) = purge_object(db, objects, &one.item).await? {
+            let mut tx = db.meter().await?;
+            store::add_failure(&mut tx, one.item.id, &problem).await?;
+            tx.commit().await?;
+        }
+        conclude(db, one.withdrawal).await?;
+    }
+    Ok(())
+}
+
 /// Ends the duty once every copy is proven gone, with a line in the audit log.
 async fn conclude(db: &Db, id: WithdrawalId) -> Result<(), PurgeError> {
     let actor = Actor::system();

@@ -45,6 +45,11 @@ impl Program {
         let job = given::approved_job(app, base, version, 1).await;
         let state = given::job_until(app, job, |state| state["status"] == "running").await;
         let attempt = state["attempts"][0]["id"].as_str().unwrap();
+        Self::of(app, job, attempt)
+    }
+
+    /// The program of one attempt of a job.
+    pub(crate) fn of(app: &TestApp, job: Uuid, attempt: &str) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(b"0123456789abcdef0123456789abcdef")
             .unwrap()
             .chain_update(format!("attempt:{attempt}"))
@@ -61,7 +66,7 @@ impl Program {
         }
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -99,7 +104,7 @@ impl Program {
             .await
     }
 
-    async fn heartbeat(&self) -> EventAnswer {
+    pub(crate) async fn heartbeat(&self) -> EventAnswer {
         let (status, text) = self
             .call(Method::POST, "events", &EventBatch::default())
             .await;
@@ -111,10 +116,20 @@ impl Program {
         self.call(Method::POST, "finish", outcome).await.0
     }
 
-    /// Puts a file as the contract says.
+    /// Puts a file of the model as the contract says.
     pub(crate) async fn put(&self, name: &str, content: &[u8]) -> StoredArtifact {
+        self.put_as(ArtifactKind::Model, name, content).await
+    }
+
+    /// Puts a file as the contract says.
+    pub(crate) async fn put_as(
+        &self,
+        kind: ArtifactKind,
+        name: &str,
+        content: &[u8],
+    ) -> StoredArtifact {
         let request = ArtifactRequest {
-            kind: ArtifactKind::Model,
+            kind,
             name: name.to_owned(),
             size_bytes: content.len() as u64,
             sha256: HEXLOWER.encode(&Sha256::digest(content)),
@@ -318,29 +333,6 @@ async fn events_count_once_however_often_they_are_sent() {
     };
     let (status, _) = program.call(Method::POST, "events", &bad).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-}
-
-#[actix_web::test]
-async fn what_no_purge_would_find_is_not_taken() {
-    let app = portal().await;
-    let data = given::approved_dataset(&app).await;
-    let program = Program::dispatched(&app, data.version).await;
-    let checkpoint = ArtifactRequest {
-        kind: ArtifactKind::Checkpoint,
-        name: "checkpoint-1.safetensors".to_owned(),
-        size_bytes: 4,
-        sha256: HEXLOWER.encode(&Sha256::digest(b"data")),
-    };
-    let (status, text) = program.call(Method::POST, "artifacts", &checkpoint).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
-    assert!(!text.contains("http"), "{text}");
-    let mut conn = app.ports.db.read().await.unwrap();
-    let kept = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM artifacts"#)
-        .fetch_one(&mut *conn)
-        .await
-        .unwrap();
-    assert_eq!(kept, 0);
-    assert!(!program.heartbeat().await.cancel, "the job goes on");
 }
 
 #[actix_web::test]

@@ -96,12 +96,12 @@ def main():
         suffix="sdk",
         seed=7,
         metadata={"sdk": openai.__version__},
-        method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}},
+        method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 50}}},
         extra_body={"gptnl": {"lora": {"rank": 4}, "sequence_length": 64}},
     )
     expect(job.status in ("validating_files", "queued"), job)
     expect(job.seed == 7 and job.metadata == {"sdk": openai.__version__}, job)
-    expect(job.method.supervised.hyperparameters.n_epochs == 2, job.method)
+    expect(job.method.supervised.hyperparameters.n_epochs == 50, job.method)
     found = client.fine_tuning.jobs.list(limit=1, extra_query={"metadata[sdk]": openai.__version__})
     expect([one.id for one in found.data] == [job.id], found)
     ok("fine_tuning.jobs.create, list")
@@ -124,6 +124,21 @@ def main():
         openai.BadRequestError, "invalid_job_state", lambda: client.fine_tuning.jobs.cancel(other.id)
     )
     ok("fine_tuning.jobs.cancel")
+
+    def steps():
+        newest = client.fine_tuning.jobs.list_events(job.id, limit=20).data
+        return [event for event in newest if event.type == "metrics"]
+
+    until("the first steps", steps, lambda seen: len(seen) > 2)
+    client.fine_tuning.jobs.pause(job.id)
+    rests = until("the pause", look, lambda one: one.model_extra["gptnl"]["phase"] == "paused")
+    expect(rests.status == "queued", rests)
+    error_of(openai.BadRequestError, "invalid_job_state", lambda: client.fine_tuning.jobs.pause(job.id))
+    kept = client.fine_tuning.jobs.checkpoints.list(job.id).data
+    expect(kept and kept[0].step_number > 0, kept)
+    resumed = client.fine_tuning.jobs.resume(job.id)
+    expect(resumed.status in ("queued", "running"), resumed)
+    ok(f"fine_tuning.jobs.pause at step {kept[0].step_number}, resume")
 
     done = until("the end", look, lambda one: one.status in ("succeeded", "failed", "cancelled"))
     expect(done.status == "succeeded", done)

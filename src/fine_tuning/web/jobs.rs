@@ -13,6 +13,7 @@ use super::{
         failure::refused,
         ids::Of,
         job::TuningJob,
+        pause,
         results::Results,
         show, store,
     },
@@ -38,6 +39,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(at(
             "/fine_tuning/jobs/{id}/cancel",
             vec![web::post().to(cancel)],
+        ))
+        .service(at(
+            "/fine_tuning/jobs/{id}/pause",
+            vec![web::post().to(pause_job)],
+        ))
+        .service(at(
+            "/fine_tuning/jobs/{id}/resume",
+            vec![web::post().to(resume_job)],
         ))
         .service(at(
             "/fine_tuning/jobs/{id}/events",
@@ -117,6 +126,26 @@ async fn cancel(
 ) -> Answer {
     let job = find(&db, &tuner.actor, &id).await?;
     create::cancel(&db, &tuner.actor, job.id).await?;
+    respond(&db, &config, &tuner.actor, job.id).await
+}
+
+async fn pause_job(
+    tuner: Tuner,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    id: web::Path<String>,
+) -> Answer {
+    let job = find(&db, &tuner.actor, &id).await?;
+    pause::pause(&db, &tuner.actor, &job).await?;
+    respond(&db, &config, &tuner.actor, job.id).await
+}
+
+async fn resume_job(
+    tuner: Tuner,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    id: web::Path<String>,
+) -> Answer {
+    let job = find(&db, &tuner.actor, &id).await?;
+    pause::resume(&db, &tuner.actor, &job).await?;
     respond(&db, &config, &tuner.actor, job.id).await
 }
 

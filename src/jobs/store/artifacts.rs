@@ -1,11 +1,12 @@
 //! Files that attempts leave behind.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     db::{MeterTx, StoreError, WriteTx},
-    ids::{ArtifactId, AttemptId},
+    ids::{ArtifactId, AttemptId, JobId},
 };
 
 /// A file that was announced.
@@ -24,11 +25,13 @@ pub(in super::super) async fn insert_artifact(
     tx: &mut MeterTx,
     attempt: AttemptId,
     new: &Artifact,
+    put_until: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
-        "INSERT INTO artifacts (id, attempt_id, kind, name, size_bytes, sha256, object_key, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (attempt_id, name, sha256) DO NOTHING",
+        "INSERT INTO artifacts (id, attempt_id, kind, name, size_bytes, sha256, object_key, created_at, put_until)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (attempt_id, name, sha256) WHERE dropped_at IS NULL DO NOTHING",
         new.id,
         attempt.0,
         new.kind,
@@ -37,10 +40,42 @@ pub(in super::super) async fn insert_artifact(
         new.sha256,
         new.object_key,
         now,
+        put_until,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Notes until when a program may be putting a file.
+pub(in super::super) async fn put_until(
+    tx: &mut MeterTx,
+    id: Uuid,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE artifacts SET put_until = greatest(put_until, $2) WHERE id = $1",
+        id,
+        until,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Keeps the job from being stopped until the transaction ends; answers why it is asked to stop, if it is, and whether it
+/// is over.
+pub(in super::super) async fn share_job(
+    tx: &mut MeterTx,
+    job: JobId,
+) -> Result<Option<(Option<String>, bool)>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT cancel_reason, ended_at IS NOT NULL AS "is_over!" FROM jobs WHERE id = $1 FOR SHARE"#,
+        job.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.cancel_reason, row.is_over)))
 }
 
 /// A file by what it is called and holds.
@@ -52,7 +87,7 @@ pub(in super::super) async fn find_artifact(
     Ok(sqlx::query_as!(
         Artifact,
         "SELECT id, kind, name, size_bytes, sha256, object_key FROM artifacts
-         WHERE attempt_id = $1 AND name = $2 AND sha256 = $3",
+         WHERE attempt_id = $1 AND name = $2 AND sha256 = $3 AND dropped_at IS NULL",
         attempt.0,
         name,
         sha256,
@@ -69,7 +104,7 @@ pub(in super::super) async fn artifacts_of(
     Ok(sqlx::query_as!(
         Artifact,
         "SELECT id, kind, name, size_bytes, sha256, object_key FROM artifacts
-         WHERE attempt_id = $1 ORDER BY name LIMIT 1000",
+         WHERE attempt_id = $1 AND dropped_at IS NULL ORDER BY name LIMIT 1000",
         attempt.0,
     )
     .fetch_all(conn)

@@ -37,6 +37,8 @@ struct Row {
     approved_at: Option<DateTime<Utc>>,
     cancel_requested_at: Option<DateTime<Utc>>,
     cancel_reason: Option<String>,
+    pause_requested_at: Option<DateTime<Utc>>,
+    not_before: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
 }
 
@@ -84,6 +86,8 @@ impl TryFrom<Row> for Job {
             approved_at: row.approved_at,
             cancel_requested_at: row.cancel_requested_at,
             cancel_reason: row.cancel_reason,
+            pause_requested_at: row.pause_requested_at,
+            not_before: row.not_before,
             ended_at: row.ended_at,
         })
     }
@@ -101,7 +105,7 @@ pub(in super::super) async fn find(
                   coalesce(m.family, $2) AS "model_family!", j.task, j.seed, j.status, j.status_code, j.status_message,
                   j.requested_by, u.name AS requested_by_name, j.requested_at,
                   a.name AS "approved_by_name?", j.approved_at, j.cancel_requested_at, j.cancel_reason,
-                  j.ended_at
+                  j.pause_requested_at, j.not_before, j.ended_at
            FROM jobs j
            JOIN institutions i ON i.id = j.institution_id
            LEFT JOIN models m ON m.id = j.base_model_id
@@ -209,7 +213,7 @@ pub(in super::super) async fn save(
     sqlx::query!(
         "UPDATE jobs SET status = $2, status_code = $3, status_message = $4,
              approved_by = coalesce($5, approved_by), approved_at = $6, cancel_requested_at = $7,
-             cancel_reason = $8, ended_at = $9
+             cancel_reason = $8, ended_at = $9, pause_requested_at = $10, not_before = $11
          WHERE id = $1",
         job.id.0,
         job.status.name(),
@@ -220,6 +224,8 @@ pub(in super::super) async fn save(
         job.cancel_requested_at,
         job.cancel_reason,
         job.ended_at,
+        job.pause_requested_at,
+        job.not_before,
     )
     .execute(tx.conn())
     .await?;

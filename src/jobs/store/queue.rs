@@ -19,7 +19,7 @@ pub(in super::super) async fn waiting(
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT j.id, j.institution_id, j.priority, coalesce(j.approved_at, j.requested_at) AS "since!", j.place,
-                  j.time_limit_seconds, j.waits_for, e.seconds AS "seconds?"
+                  j.time_limit_seconds, j.not_before, j.waits_for, e.seconds AS "seconds?"
            FROM jobs j LEFT JOIN job_estimates e ON e.job_id = j.id
            WHERE j.status = 'approved' ORDER BY j.approved_at, j.id LIMIT $1"#,
         MOST_WAITING,
@@ -46,6 +46,7 @@ pub(in super::super) async fn waiting(
                 weight: seconds as f64,
                 place: row.place,
                 time_limit_seconds: asked,
+                not_before: row.not_before,
                 waits_for: row.waits_for,
             })
         })

@@ -35,7 +35,7 @@ pub(in super::super) async fn uses_of_versions(
            WHERE d.dataset_version_id = ANY($1)
            GROUP BY d.dataset_version_id, a.processing_location, to_jsonb(j) - ARRAY['id', 'title', 'motivation', 'task', 'seed', 'status',
                'status_code', 'status_message', 'requested_by', 'requested_at', 'approved_by', 'approved_at',
-               'cancel_requested_at', 'cancel_reason', 'ended_at']"#,
+               'cancel_requested_at', 'cancel_reason', 'pause_requested_at', 'not_before', 'ended_at']"#,
         &versions,
     )
     .fetch_all(conn)
@@ -107,7 +107,7 @@ pub(in super::super) async fn lock_unfinished(
 ) -> Result<(), StoreError> {
     let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
     sqlx::query!(
-        "SELECT id FROM jobs WHERE id = ANY($1) AND status IN ('submitted', 'approved', 'running')
+        "SELECT id FROM jobs WHERE id = ANY($1) AND status IN ('submitted', 'approved', 'running', 'paused')
          ORDER BY id FOR NO KEY UPDATE",
         &jobs,
     )
@@ -132,7 +132,7 @@ pub(in super::super) async fn stop_all(
              cancel_requested_at = coalesce(cancel_requested_at, $2),
              -- The law's reason is kept over a person's.
              cancel_reason = $3
-         WHERE id = ANY($1) AND status IN ('submitted', 'approved', 'running')
+         WHERE id = ANY($1) AND status IN ('submitted', 'approved', 'running', 'paused')
          RETURNING id, institution_id, title, requested_by, status",
         &jobs,
         now,

@@ -323,6 +323,8 @@ fn as_json(view: &View) -> Value {
         "approved_at": job.approved_at,
         "cancel_requested_at": job.cancel_requested_at,
         "cancel_reason": job.cancel_reason,
+        "pause_requested_at": job.pause_requested_at,
+        "not_before": job.not_before,
         "ended_at": job.ended_at,
         "datasets": datasets,
         "attempts": attempts,

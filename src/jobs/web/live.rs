@@ -25,7 +25,7 @@ use super::{
 use crate::{
     db::{Db, StoreError},
     error::AppError,
-    ids::{AttemptId, JobId},
+    ids::JobId,
     web::{Lang, Page, PageResult},
 };
 
@@ -90,7 +90,7 @@ struct Snapshot {
 pub(super) fn station(status: JobStatus) -> &'static str {
     match status {
         JobStatus::Submitted => "requested",
-        JobStatus::Approved => "queued",
+        JobStatus::Approved | JobStatus::Paused => "queued",
         JobStatus::Running => "running",
         JobStatus::Succeeded
         | JobStatus::Failed
@@ -127,6 +127,12 @@ pub(super) fn happenings(lang: Lang, job: &Job, progress: &Progress) -> Vec<Happ
             text: lang.t("jobs-line-cancel-requested"),
         });
     }
+    if let Some(at) = job.pause_requested_at {
+        list.push(Happening {
+            at,
+            text: lang.t("jobs-line-pause-requested"),
+        });
+    }
     list.sort_by_key(|happening| happening.at);
     list
 }
@@ -135,7 +141,6 @@ struct Follower {
     db: web::Data<Db>,
     lang: Lang,
     id: JobId,
-    attempt: Option<AttemptId>,
     progress: Progress,
     sent: Option<Snapshot>,
     opened: Instant,
@@ -151,17 +156,8 @@ impl Follower {
         let Some(job) = store::find(&mut conn, self.id).await? else {
             return Ok(None);
         };
-        let last = store::attempts(&mut conn, self.id).await?.pop();
-        if let Some(attempt) = &last {
-            if self.attempt != Some(attempt.id) {
-                self.attempt = Some(attempt.id);
-                self.progress = Progress::default();
-            }
-            let since = self.progress.last_number;
-            for event in store::events_after(&mut conn, attempt.id, since).await? {
-                self.progress.take(event);
-            }
-        }
+        let attempts = store::attempts(&mut conn, self.id).await?;
+        self.progress.read_on(&mut conn, &attempts).await?;
         let progress = &self.progress;
         Ok(Some(Snapshot {
             status: job.status.name(),
@@ -228,7 +224,6 @@ async fn events(page: Page, db: web::Data<Db>, path: web::Path<(String, JobId)>)
         db: db.clone(),
         lang: page.lang(),
         id: job.id,
-        attempt: None,
         progress: Progress::default(),
         sent: None,
         opened: Instant::now(),

@@ -8,9 +8,11 @@ mod drawing;
 mod internal;
 mod list;
 mod live;
+mod log;
 mod new;
 mod new_page;
 mod parts;
+mod pause;
 mod places;
 mod queue;
 mod settings;
@@ -29,8 +31,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(new::routes)
         .configure(compare::routes)
         .configure(live::routes)
+        .configure(log::routes)
         .configure(show::routes)
         .configure(act::routes)
+        .configure(pause::routes)
         .configure(api::routes)
         .configure(queue::routes)
         .configure(places::routes)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::{
-        job::Job,
+        job::{Job, PAUSED},
         status::{AttemptStatus, JobStatus},
         tell::phase_name,
     },
@@ -35,9 +35,11 @@ pub(super) fn phases(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<PhaseSt
     let at = station(job.status);
     // What went wrong is shown where it did.
     let broken = match job.status {
-        JobStatus::Succeeded | JobStatus::Submitted | JobStatus::Approved | JobStatus::Running => {
-            None
-        }
+        JobStatus::Succeeded
+        | JobStatus::Submitted
+        | JobStatus::Approved
+        | JobStatus::Running
+        | JobStatus::Paused => None,
         JobStatus::Rejected => Some("approved"),
         JobStatus::Failed | JobStatus::Cancelled | JobStatus::Blocked => {
             Some(match (job.approved_at, started) {
@@ -259,7 +261,13 @@ pub(super) fn attempts(lang: Lang, now: DateTime<Utc>, view: &View) -> Vec<Attem
                 AttemptStatus::Failed | AttemptStatus::Lost => "refused",
                 AttemptStatus::Cancelled => "neutral",
             },
-            status: lang.t(&format!("jobs-attempt-{}", attempt.status.name())),
+            status: match attempt.failure_code.as_deref() {
+                // It left on request, with what it had learnt put down.
+                Some(PAUSED) if attempt.status == AttemptStatus::Cancelled => {
+                    lang.t("jobs-attempt-paused")
+                }
+                _ => lang.t(&format!("jobs-attempt-{}", attempt.status.name())),
+            },
             place: attempt.backend.clone(),
             begun: moment(lang, now, attempt.created_at),
             begun_exact: attempt.created_at.to_rfc3339(),

@@ -15,6 +15,7 @@ use super::{
     drawing::Chart,
     live::happenings,
     parts::{AttemptRow, Figure, PhaseStation, Station, attempts, chain, facts, figures, phases},
+    pause::{Rest, rest},
     queue::{self, Compared, Queued},
     view::View,
     words::{self, badge, clock, count, why},
@@ -90,6 +91,7 @@ pub(super) struct ShowPage {
     estimate: Option<Compared>,
     may_decide: bool,
     may_cancel: bool,
+    rest: Rest,
     /// Where the same can be asked for again.
     again: Option<String>,
     compare: String,
@@ -125,6 +127,7 @@ pub(super) async fn draw(
     let may_cancel = !job.status.is_over()
         && job.cancel_requested_at.is_none()
         && policy::check(actor, Action::CancelJob, &job.scope()).is_ok();
+    let rest = rest(db, page, &job).await?;
     let view = View::read(db, job).await?;
     let is_bound = !view.bound.is_empty();
     let verdicts = if is_bound {
@@ -209,6 +212,7 @@ pub(super) async fn draw(
         estimate,
         may_decide,
         may_cancel,
+        rest,
         again: policy::check(actor, Action::RequestJob, &Scope::of(actor.institution))
             .is_ok()
             .then(|| page.path(&format!("/jobs/new?from={}", job.id))),

@@ -17,7 +17,7 @@ pub(super) struct View {
     pub(super) attempts: Vec<Attempt>,
     /// Of the last attempt.
     pub(super) bound: Vec<BoundVerdict>,
-    /// Of the last attempt.
+    /// Over all attempts.
     pub(super) progress: Progress,
     /// What came out.
     pub(super) model: Option<Model>,
@@ -32,10 +32,8 @@ impl View {
         let mut bound = Vec::new();
         if let Some(last) = attempts.last() {
             bound = store::bound_verdicts(&mut conn, last.id).await?;
-            for event in store::events_after(&mut conn, last.id, 0).await? {
-                progress.take(event);
-            }
         }
+        progress.read_on(&mut conn, &attempts).await?;
         let model = models::of_job(&mut conn, job.id).await?;
         Ok(Self {
             job,

@@ -17,7 +17,9 @@ use crate::{
 pub(super) fn badge(status: JobStatus, is_for_you: bool) -> &'static str {
     match status {
         JobStatus::Submitted if is_for_you => "waiting-for-you",
-        JobStatus::Submitted | JobStatus::Approved | JobStatus::Cancelled => "neutral",
+        JobStatus::Submitted | JobStatus::Approved | JobStatus::Paused | JobStatus::Cancelled => {
+            "neutral"
+        }
         JobStatus::Running => "running",
         JobStatus::Succeeded => "granted",
         JobStatus::Failed | JobStatus::Rejected | JobStatus::Blocked => "refused",
@@ -159,7 +161,11 @@ pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
         }
         (JobStatus::Failed, _) => "jobs-why-internal",
         (
-            JobStatus::Submitted | JobStatus::Approved | JobStatus::Running | JobStatus::Succeeded,
+            JobStatus::Submitted
+            | JobStatus::Approved
+            | JobStatus::Running
+            | JobStatus::Paused
+            | JobStatus::Succeeded,
             _,
         ) => {
             return None;

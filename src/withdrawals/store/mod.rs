@@ -1,15 +1,17 @@
 //! The SQL of withdrawals.
 
+mod copies;
 mod purge;
 mod reach;
 mod show;
 mod write;
 
 pub(super) use self::{
+    copies::{ItemCounts, Progress, count_items, items_of},
     purge::{
-        Deleted, Item, ItemCounts, Progress, Words, abort_uploads, add_deletion, add_failure,
-        add_lost_place, add_proof, count_items, given_up, items_of, open_places, plan_purge,
-        unproven_folders, unproven_objects, unproven_words, waiting_at, withdraw_versions,
+        Deleted, Item, Words, abort_uploads, add_deletion, add_failure, add_lost_place, add_proof,
+        given_up, open_places, plan_purge, unproven_artifacts, unproven_folders, unproven_objects,
+        unproven_words, waiting_at, withdraw_versions,
     },
     reach::{
         Contribution, UseCounts, contributions, copies, derived, descendants, jobs_on, keys,

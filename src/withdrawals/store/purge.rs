@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{MeterTx, StoreError, WriteTx},
-    ids::{AttemptId, DatasetVersionId, FileId, InstitutionId, JobId, PurgeItemId, WithdrawalId},
+    ids::{AttemptId, DatasetVersionId, FileId, JobId, PurgeItemId, WithdrawalId},
 };
 
 /// Gives up what is still being uploaded to these versions; answers the files, for their leftovers to be freed.
@@ -42,7 +42,8 @@ pub(in super::super) async fn withdraw_versions(
 }
 
 /// Writes down what has to go: each file of these versions, whatever its state, its words in the search index, and the
-/// work folder of each attempt that read one of them.
+/// work folder of each attempt that read one of them, with what the attempt put in the store and is no model's: checkpoints,
+/// and what it made that was never registered.
 pub(in super::super) async fn plan_purge(
     tx: &mut WriteTx<'_>,
     withdrawal: WithdrawalId,
@@ -75,6 +76,20 @@ pub(in super::super) async fn plan_purge(
         "INSERT INTO purge_items (id, withdrawal_id, kind, name, place, attempt_id)
          SELECT gen_random_uuid(), $1, 'work_folder', a.id::text, a.backend, a.id FROM attempts a
          WHERE a.job_id = ANY($2) AND EXISTS (
+             SELECT 1 FROM job_datasets d WHERE d.job_id = a.job_id AND d.dataset_version_id = ANY($3))",
+        withdrawal.0,
+        &jobs,
+        &versions,
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO purge_items (id, withdrawal_id, kind, name, attempt_id)
+         SELECT gen_random_uuid(), $1, 'artifact', f.object_key, f.attempt_id
+         FROM artifacts f JOIN attempts a ON a.id = f.attempt_id
+         WHERE a.job_id = ANY($2) AND f.kind IN ('checkpoint', 'model') AND f.deleted_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM model_files m WHERE m.object_key = f.object_key)
+           AND EXISTS (
              SELECT 1 FROM job_datasets d WHERE d.job_id = a.job_id AND d.dataset_version_id = ANY($3))",
         withdrawal.0,
         &jobs,
@@ -149,6 +164,43 @@ pub(in super::super) async fn unproven_words(
         .map(|row| Words {
             item: PurgeItemId(row.id),
             file: FileId(row.file_id),
+        })
+        .collect())
+}
+
+/// What an attempt put in the store, which has to go.
+pub(in super::super) struct Learnt {
+    pub(in super::super) withdrawal: WithdrawalId,
+    pub(in super::super) item: Item,
+}
+
+/// What nobody has proven gone and nobody can be putting any more, 100 at most: those first that never failed or failed
+/// longest ago.
+pub(in super::super) async fn unproven_artifacts(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<Learnt>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT i.id, i.withdrawal_id, i.name, f.object_version, f.sha256
+         FROM purge_items i JOIN artifacts f ON f.object_key = i.name JOIN attempts a ON a.id = i.attempt_id
+         WHERE i.kind = 'artifact' AND a.ended_at IS NOT NULL AND f.put_until < $1
+           AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id)
+         ORDER BY (SELECT max(x.failed_at) FROM purge_failures x WHERE x.item_id = i.id) NULLS FIRST, i.id LIMIT 100",
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Learnt {
+            withdrawal: WithdrawalId(row.withdrawal_id),
+            item: Item {
+                id: PurgeItemId(row.id),
+                key: row.name,
+                object_version: row.object_version,
+                sha256: Some(row.sha256),
+                upload: None,
+            },
         })
         .collect())
 }
@@ -248,96 +300,6 @@ pub(in super::super) async fn add_failure(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// A copy and what became of it, for people.
-#[derive(Debug, Clone, serde::Serialize)]
-pub(in super::super) struct Progress {
-    pub kind: String,
-    /// The object's key, or the attempt.
-    pub name: String,
-    /// The file's path in the dataset.
-    pub path: Option<String>,
-    pub sha256: Option<String>,
-    /// Object versions that were deleted, delete markers among them.
-    pub deleted: Vec<String>,
-    pub deleted_at: Option<DateTime<Utc>>,
-    pub verified_absent_at: Option<DateTime<Utc>>,
-    /// The machine of a work folder.
-    pub place: Option<String>,
-    /// Why nobody can look there any more, where an operator declared the machine gone.
-    pub lost_reason: Option<String>,
-    /// What stood in the way the last time it was tried, where it is not gone yet.
-    pub problem: Option<String>,
-}
-
-/// What has to go for a withdrawal, or of it the copies of one institution's data: what nobody has proven gone first,
-/// then by name, 2,000 at most; [`count_items`] says how many there are.
-pub(in super::super) async fn items_of(
-    conn: &mut PgConnection,
-    withdrawal: WithdrawalId,
-    owner: Option<InstitutionId>,
-) -> Result<Vec<Progress>, StoreError> {
-    let rows = sqlx::query_as!(
-        Progress,
-        r#"SELECT i.kind, i.name, f.path AS "path?", f.sha256 AS "sha256?",
-                  ARRAY(SELECT d.object_version FROM purge_deletions d WHERE d.item_id = i.id
-                        ORDER BY d.deleted_at, d.object_version) AS "deleted!",
-                  (SELECT max(d.deleted_at) FROM purge_deletions d WHERE d.item_id = i.id) AS deleted_at,
-                  p.verified_absent_at AS "verified_absent_at?", i.place,
-                  (SELECT l.reason FROM lost_places l JOIN attempts a ON a.id = i.attempt_id
-                   WHERE l.place = i.place AND l.declared_at > a.created_at
-                   ORDER BY l.declared_at LIMIT 1) AS lost_reason,
-                  CASE WHEN p.item_id IS NULL THEN
-                      (SELECT x.problem FROM purge_failures x WHERE x.item_id = i.id
-                       ORDER BY x.failed_at DESC LIMIT 1) END AS problem
-           FROM purge_items i
-           LEFT JOIN dataset_files f ON f.id = i.file_id
-           LEFT JOIN dataset_versions v ON v.id = f.dataset_version_id
-           LEFT JOIN datasets d ON d.id = v.dataset_id
-           LEFT JOIN purge_proofs p ON p.item_id = i.id
-           WHERE i.withdrawal_id = $1 AND ($2::uuid IS NULL OR d.institution_id = $2)
-           ORDER BY p.item_id IS NOT NULL, i.kind, f.path, i.name LIMIT 2000"#,
-        withdrawal.0,
-        owner.map(|owner| owner.0),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows)
-}
-
-/// How many copies have to go.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct ItemCounts {
-    pub all: i64,
-    /// Proven gone.
-    pub gone: i64,
-    /// Neither proven gone nor declared gone with their machine.
-    pub left: i64,
-}
-
-/// How many items a withdrawal has, or of it the copies of one institution's data.
-pub(in super::super) async fn count_items(
-    conn: &mut PgConnection,
-    withdrawal: WithdrawalId,
-    owner: Option<InstitutionId>,
-) -> Result<ItemCounts, StoreError> {
-    let counts = sqlx::query_as!(
-        ItemCounts,
-        r#"SELECT count(*) AS "all!", count(p.item_id) AS "gone!",
-                  count(*) FILTER (WHERE p.item_id IS NULL AND NOT EXISTS (
-                      SELECT 1 FROM lost_places l JOIN attempts a ON a.id = i.attempt_id
-                      WHERE l.place = i.place AND l.declared_at > a.created_at)) AS "left!"
-           FROM purge_items i LEFT JOIN purge_proofs p ON p.item_id = i.id
-           WHERE i.withdrawal_id = $1 AND ($2::uuid IS NULL OR EXISTS (
-               SELECT 1 FROM dataset_files f JOIN dataset_versions v ON v.id = f.dataset_version_id
-               JOIN datasets d ON d.id = v.dataset_id WHERE f.id = i.file_id AND d.institution_id = $2))"#,
-        withdrawal.0,
-        owner.map(|owner| owner.0),
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(counts)
 }
 
 /// The machines with work folders of a withdrawal that nobody has proven gone, nor declared gone with their machine.

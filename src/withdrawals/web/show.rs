@@ -436,6 +436,13 @@ fn copy_row(lang: Lang, db: &Db, copy: &Progress) -> CopyRow {
     let name = match (&copy.path, copy.kind.as_str()) {
         (Some(path), "index") => lang.t_with("withdrawal-index", &[("path", path.clone())]),
         (Some(path), _) => path.clone(),
+        (None, "artifact") => lang.t_with(
+            "withdrawal-artifact",
+            &[(
+                "name",
+                copy.name.rsplit('/').next().unwrap_or_default().to_owned(),
+            )],
+        ),
         (None, _) => lang.t_with(
             "withdrawal-work-folder",
             &[("attempt", short_hash(&copy.name))],

@@ -6,6 +6,7 @@ pub(crate) mod database;
 mod gate;
 pub(crate) mod given;
 mod keyholder;
+mod line;
 pub(crate) mod pdf;
 mod programs;
 mod source;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     database::of as connection,
     gate::{Gate, Stop},
     keyholder::{Keyholder, new_key},
+    line::Line,
     programs::{Program, base_model, portal_is_up, sdk_pythons},
     source::{Answer, Source},
     tuner::{Tuner, decide_data, form},
