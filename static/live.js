@@ -119,8 +119,11 @@ class JobPage {
   constructor(root) {
     this.root = root;
     this.charts = [...root.querySelectorAll("[data-chart]")].map((figure) => new Chart(figure));
-    this.seen = new Set([...root.querySelectorAll("[data-events-list] li")].map((item) => item.lastElementChild?.textContent));
+    this.seen = new Set([...root.querySelectorAll("[data-events-list] li")].map((item) => JobPage.key(item.querySelector("time")?.dateTime, item.lastElementChild?.textContent)));
   }
+
+  /** A happening by its moment, to the second, and its words: the same may happen again. */
+  static key(at, text) { return `${Math.floor(new Date(at) / 1000)}|${text}`; }
 
   show(snapshot) {
     const figures = { ...snapshot, held_out: snapshot.held_out?.at(-1)?.[1] };
@@ -159,8 +162,9 @@ class JobPage {
   events(events) {
     const list = this.root.querySelector("[data-events-list]");
     for (const { at, text } of events) {
-      if (!list || this.seen.has(text)) continue;
-      this.seen.add(text);
+      const key = JobPage.key(at, text);
+      if (!list || this.seen.has(key)) continue;
+      this.seen.add(key);
       const item = document.createElement("li");
       item.className = "is-new";
       const time = document.createElement("time");
@@ -181,11 +185,9 @@ for (const root of document.querySelectorAll("[data-events]")) {
   stream.addEventListener("snapshot", (event) => {
     const snapshot = JSON.parse(event.data);
     page.show(snapshot);
-    if (!snapshot.is_over) return;
+    // In another state the page offers and says other things.
+    if (snapshot.status === root.dataset.status) return;
     stream.close();
-    const once = `over|${root.dataset.events}`;
-    if (sessionStorage.getItem(once)) return;
-    sessionStorage.setItem(once, "yes");
     location.reload();
   });
   addEventListener("pagehide", () => stream.close());

@@ -338,7 +338,7 @@ event-jobs-resumed = Job goes on
 
 # Log
 jobs-log = Log
-jobs-log-lines = { $shown } of { $all } lines, the last one last.
+jobs-log-lines = { $shown } of { $all } lines, the last one last; times in UTC.
 jobs-log-attempt = Attempt { $number }
 jobs-log-empty = There is no log of this attempt yet. It comes a few seconds after the start.
 jobs-log-search = Search the log

@@ -338,7 +338,7 @@ event-jobs-resumed = Opdracht gaat verder
 
 # Log
 jobs-log = Log
-jobs-log-lines = { $shown } van { $all } regels, de laatste het laatst.
+jobs-log-lines = { $shown } van { $all } regels, de laatste het laatst; tijden in UTC.
 jobs-log-attempt = Poging { $number }
 jobs-log-empty = Er is nog geen log van deze poging. Hij komt er enkele seconden na het begin.
 jobs-log-search = Zoek in de log

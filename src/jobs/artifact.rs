@@ -22,6 +22,8 @@ use crate::{
 const LIFETIME: Duration = Duration::from_secs(60);
 /// Bytes a second of the slowest line that is reckoned with.
 const SLOWEST: i64 = 250_000;
+/// For clocks that differ, and for the time between the note of an address and its signature.
+const SLACK: TimeDelta = TimeDelta::seconds(60);
 /// S3 takes no more in one piece.
 const LARGEST: u64 = 5 << 30;
 const MOST_FILES: usize = 900;
@@ -59,13 +61,14 @@ pub(super) async fn place(
         Err(error) if error.is_missing => false,
         Err(error) => return Err(error.into()),
     };
-    if !is_stored {
-        let mut tx = db.meter().await?;
-        may_put(&mut tx, job).await?;
-        let until = until(tx.now(), size_bytes);
-        store::put_until(&mut tx, artifact.id, until).await?;
-        tx.commit().await?;
+    let mut tx = db.meter().await?;
+    may_put(&mut tx, job).await?;
+    let until = until(tx.now(), size_bytes);
+    // Dropped meanwhile, or the attempt is over: nobody would look for it any more.
+    if !store::put_until(&mut tx, artifact.id, until).await? {
+        return Err(CallError::Ended);
     }
+    tx.commit().await?;
     let presigned = objects
         .presign_put(&artifact.object_key, size_bytes, &artifact.sha256, LIFETIME)
         .await?;
@@ -81,6 +84,7 @@ pub(super) async fn place(
 fn until(now: DateTime<Utc>, size_bytes: i64) -> DateTime<Utc> {
     now + TimeDelta::from_std(LIFETIME).unwrap_or(TimeDelta::zero())
         + TimeDelta::seconds(size_bytes / SLOWEST)
+        + SLACK
 }
 
 /// Nothing that was learnt from data is taken once a rule says no to them. A withdrawal waits for who asked before it, so

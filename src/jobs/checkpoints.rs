@@ -26,6 +26,8 @@ use crate::{
 /// A checkpoint of hundreds of gigabytes has fewer parts.
 const MOST_PARTS: usize = 500;
 const LONGEST_RUN: usize = 200;
+/// New ones in one batch: a program stores them one after another, and tells of each.
+const MOST_AT_ONCE: usize = 20;
 
 /// A checkpoint that was told of, and that the store has.
 pub(super) struct Told {
@@ -70,12 +72,18 @@ pub(super) async fn look(
             store::artifacts_of(&mut conn, attempt.id).await?,
         )
     };
+    // A program that was started anew tells everything again; the parts may be gone by now.
+    let told: Vec<_> = told
+        .into_iter()
+        .filter(|(number, ..)| !known.contains(number))
+        .collect();
+    if told.len() > MOST_AT_ONCE {
+        return Err(CallError::Invalid(format!(
+            "at most {MOST_AT_ONCE} checkpoints at a time"
+        )));
+    }
     let mut found = Vec::new();
     for (number, step, run, files) in told {
-        // A program that was started anew tells everything again; the parts may be gone by now.
-        if known.contains(&number) {
-            continue;
-        }
         let step = i32::try_from(step)
             .map_err(|_| CallError::Invalid("a step is out of bounds".into()))?;
         if !(1..=LONGEST_RUN).contains(&run.chars().count()) {

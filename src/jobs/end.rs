@@ -106,7 +106,7 @@ pub(super) async fn conclude_in(
     if matches!(conclusion.job, JobEnd::Again | JobEnd::Paused) {
         job.status_code = told.code.filter(|_| conclusion.job == JobEnd::Paused);
         job.status_message = None;
-        if conclusion.job == JobEnd::Again && matches!(ending, Ending::Lost(_)) {
+        if conclusion.job == JobEnd::Again {
             job.not_before = Some(tx.now() + wait(settings.retry_seconds, tries));
         }
     } else {

@@ -95,7 +95,8 @@ async fn read_on(ports: &Ports, site: &Site, log: OpenLog) -> Result<(), JobErro
         let after = i64::try_from(part.next).unwrap_or(i64::MAX);
         let length = i64::try_from(part.text.len()).unwrap_or(i64::MAX);
         let is_cut = size.saturating_add(length) > LONGEST;
-        let is_closed = is_cut || (part.is_complete && log.ended_at.is_some()) || is_late;
+        let is_gone = is_late && after == next;
+        let is_closed = is_cut || (part.is_complete && log.ended_at.is_some()) || is_gone;
         if after == next && !is_closed {
             return Ok(());
         }

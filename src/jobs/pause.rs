@@ -1,5 +1,6 @@
 //! Jobs rest and go on.
 
+use job_contract::Task;
 use serde_json::json;
 
 use super::{
@@ -26,7 +27,8 @@ pub async fn pause(db: &Db, actor: &Actor, id: JobId) -> Result<JobStatus, JobEr
         .await?
         .ok_or(JobError::NotFound(id))?;
     let permit = policy::check(actor, Action::CancelJob, &job.scope())?;
-    if job.cancel_requested_at.is_some() {
+    // An evaluation keeps nothing that it could go on from.
+    if job.cancel_requested_at.is_some() || !can_rest(&job.task) {
         return Err(WrongStatus { status: job.status }.into());
     }
     job.status = job.status.after(Step::Pause)?;
@@ -42,6 +44,11 @@ pub async fn pause(db: &Db, actor: &Actor, id: JobId) -> Result<JobStatus, JobEr
     tx.record(&Happened::to(&job, kind, json!({})))?;
     tx.commit(permit).await?;
     Ok(job.status)
+}
+
+/// Whether such work can be put down and taken up again.
+pub(super) fn can_rest(task: &Task) -> bool {
+    !matches!(task, Task::Evaluate { .. })
 }
 
 /// Lets a job go on from its last checkpoint, in its old place in the queue. Whether its data may still be used is decided

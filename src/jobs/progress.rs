@@ -57,8 +57,14 @@ impl Progress {
                 Some((id, number)) if id == attempt.id => number,
                 _ => self.begin(attempt.id),
             };
-            for event in store::events_after(conn, attempt.id, after).await? {
-                self.take(event);
+            let mut after = after;
+            loop {
+                let events = store::events_after(conn, attempt.id, after).await?;
+                let Some(last) = events.last() else { break };
+                after = i64::try_from(last.number).unwrap_or(i64::MAX);
+                for event in events {
+                    self.take(event);
+                }
             }
         }
         Ok(())
@@ -110,9 +116,11 @@ impl Progress {
             | JobEvent::Measured { .. }
             | JobEvent::Note { .. } => {}
         }
-        if self.lines.len() < MOST_LINES {
-            self.lines.push((event.at, event.event));
+        // The newest stay.
+        if self.lines.len() == MOST_LINES {
+            self.lines.remove(0);
         }
+        self.lines.push((event.at, event.event));
     }
 }
 

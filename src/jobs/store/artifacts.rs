@@ -47,20 +47,22 @@ pub(in super::super) async fn insert_artifact(
     Ok(())
 }
 
-/// Notes until when a program may be putting a file.
+/// Notes until when the program of a live attempt may be putting a file; false where the file was dropped, or the attempt is
+/// over.
 pub(in super::super) async fn put_until(
     tx: &mut MeterTx,
     id: Uuid,
     until: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE artifacts SET put_until = greatest(put_until, $2) WHERE id = $1",
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE artifacts f SET put_until = greatest(f.put_until, $2) FROM attempts a
+         WHERE f.id = $1 AND f.dropped_at IS NULL AND a.id = f.attempt_id AND a.ended_at IS NULL",
         id,
         until,
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Keeps the job from being stopped until the transaction ends; answers why it is asked to stop, if it is, and whether it

@@ -182,7 +182,8 @@ pub(in super::super) async fn lost_in_a_row(
     job: JobId,
 ) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM attempts WHERE job_id = $1 AND status = 'lost' AND number >= coalesce((
+        r#"SELECT count(*) AS "count!" FROM attempts WHERE job_id = $1 AND status = 'lost'
+             AND failure_code IS DISTINCT FROM 'exit_124' AND number >= coalesce((
                SELECT min(a.number) FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
                WHERE c.job_id = $1 AND c.step = (SELECT max(step) FROM checkpoints WHERE job_id = $1)), 0)"#,
         job.0,
@@ -236,14 +237,18 @@ pub(in super::super) async fn drop_checkpoints(
     Ok(())
 }
 
-/// Files that were dropped and that nobody can be putting any more, with their keys; the oldest first.
+/// Files that were dropped and that nobody can be putting any more, with their keys; the oldest first. Not what a withdrawal
+/// purges: that goes with a proof of what was deleted.
 pub(in super::super) async fn to_delete(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
 ) -> Result<Vec<(Uuid, String)>, StoreError> {
     let rows = sqlx::query!(
         "SELECT id, object_key FROM artifacts
-         WHERE dropped_at IS NOT NULL AND deleted_at IS NULL AND put_until < $1 ORDER BY put_until LIMIT 100",
+         WHERE dropped_at IS NOT NULL AND deleted_at IS NULL AND put_until < $1
+           AND NOT EXISTS (SELECT 1 FROM purge_items i WHERE i.kind = 'artifact' AND i.name = object_key
+                           AND NOT EXISTS (SELECT 1 FROM purge_proofs p WHERE p.item_id = i.id))
+         ORDER BY put_until LIMIT 100",
         now,
     )
     .fetch_all(conn)

@@ -174,7 +174,7 @@ impl Follower {
             tokens_per_second: progress.tokens_per_second,
             seconds_left: progress.seconds_left,
             events: happenings(self.lang, &job, progress),
-            is_over: job.status.is_over(),
+            is_over: job.status.is_over() || job.status == JobStatus::Paused,
         }))
     }
 

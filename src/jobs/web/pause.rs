@@ -5,7 +5,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    super::{job::Job, pause, resume, status::JobStatus, store},
+    super::{
+        job::Job,
+        pause::{can_rest, pause, resume},
+        status::JobStatus,
+        store,
+    },
     words::count,
 };
 use crate::{
@@ -60,7 +65,7 @@ pub(super) async fn rest(db: &Db, page: &Page, job: &Job) -> Result<Rest, AppErr
     let waits_or_runs = matches!(job.status, JobStatus::Approved | JobStatus::Running);
     Ok(Rest {
         text,
-        may_pause: may && waits_or_runs && !is_asked,
+        may_pause: may && waits_or_runs && !is_asked && can_rest(&job.task),
         may_resume: may && (rests || is_asked),
     })
 }

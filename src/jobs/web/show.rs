@@ -71,6 +71,8 @@ pub(super) struct ShowPage {
     phases: Vec<PhaseStation>,
     has_started: bool,
     is_live: bool,
+    /// Its name, for the script.
+    status_word: &'static str,
     step: u32,
     total_steps: u32,
     steps_text: String,
@@ -173,7 +175,9 @@ pub(super) async fn draw(
             .filter(|_| job.status == JobStatus::Failed),
         phases: phases(lang, now, &view),
         has_started: !view.attempts.is_empty(),
-        is_live: !job.status.is_over(),
+        // One that rests changes by a person's word alone.
+        is_live: !job.status.is_over() && job.status != JobStatus::Paused,
+        status_word: job.status.name(),
         step: progress.step,
         total_steps: progress.total_steps.max(1),
         steps_text: lang.t_with(

@@ -19,8 +19,10 @@ use super::{
 };
 use crate::matrix::{Matrix, Write};
 
-/// Queries that are worked on at once: four tiles of rows.
-const TILE: usize = 48;
+/// Queries that are worked on at once: whole tiles of rows.
+fn queries_at_once(precision: Precision) -> usize {
+    48_usize.next_multiple_of(precision.tile().rows)
+}
 
 /// Numbers of heads, their width.
 #[derive(Debug, Clone, Copy)]
@@ -108,14 +110,15 @@ fn forward_head_group(
 ) {
     let (d, length) = (shape.head_dim, work.length);
     let [out, sums] = work.out;
+    let at_once = queries_at_once(precision);
     let keys = Matrix::new(work.k, length, d).transposed();
     let values = Matrix::new(work.v, length, d);
     let [keys_words, values_words, ..] = &mut scratch.right;
     let keys_of = Panels::pack(keys, precision, keys_words);
     let values_of = Panels::pack(values, precision, values_words);
     for (head, q) in work.q.chunks(length * d).enumerate() {
-        for start in (0..length).step_by(TILE) {
-            let rows = TILE.min(length - start);
+        for start in (0..length).step_by(at_once) {
+            let rows = at_once.min(length - start);
             let keys = start + rows;
             let first = head * length + start;
             let scores = grow(&mut scratch.scores, rows * keys);
@@ -186,6 +189,7 @@ fn backward_head_group(
 ) {
     let (d, length) = (shape.head_dim, work.length);
     let [dq, dk, dv] = work.out;
+    let at_once = queries_at_once(precision);
     dk.fill(0.0);
     dv.fill(0.0);
     let (all_keys, all_values) = (
@@ -197,8 +201,8 @@ fn backward_head_group(
     let values_across = Panels::pack(all_values.transposed(), precision, words_1);
     let keys_down = Panels::pack(all_keys, precision, words_2);
     for (head, q) in work.q.chunks(length * d).enumerate() {
-        for start in (0..length).step_by(TILE) {
-            let rows = TILE.min(length - start);
+        for start in (0..length).step_by(at_once) {
+            let rows = at_once.min(length - start);
             let keys = start + rows;
             let first = head * length + start;
             let queries = Matrix::new(&q[start * d..], rows, d);

@@ -1,51 +1,75 @@
 //! Factors in the order in which tiles read them.
 //!
-//! A left factor is cut into tiles of 12 rows, a right one into panels of 32 columns. In each, for every step of the
-//! inner dimension, come 12 or 32 words: see `kernels`. What is missing at the edges is zero.
+//! A left factor is cut into tiles of rows, a right one into panels of 32 columns. In each, for every step of the
+//! inner dimension, come 12 or 32 words (with AMX for every 16 steps 32 rows of 16 words): see `kernels`. What is
+//! missing at the edges is zero. Everything starts at a multiple of 64 bytes: a load that crosses two lines of the
+//! cache takes twice the time, and to AMX three times.
 
 use rayon::prelude::*;
 
 use super::{
     frozen::Precision,
-    kernels::{COLUMNS, ROWS, vectorised},
+    kernels::{COLUMNS, ROWS, SIDE, Tier, Tile, turn, vectorised},
 };
 use crate::matrix::Matrix;
 
 impl Precision {
-    /// Steps that an inner dimension takes: pairs in bfloat16.
+    /// Steps that an inner dimension takes: pairs in bfloat16, and whole blocks.
     pub(super) fn steps(self, inner: usize) -> usize {
         match self {
             Self::Full => inner,
-            Self::Mixed => inner.div_ceil(2),
+            Self::Mixed => inner.div_ceil(2).next_multiple_of(self.tile().block),
         }
     }
+
+    pub(super) fn tile(self) -> Tile {
+        match self {
+            Self::Full => Tier::current().single_tile(),
+            Self::Mixed => Tier::current().pair_tile(),
+        }
+    }
+}
+
+/// Numbers that are needed beyond those asked for, so that the start can be moved to a whole line of the cache.
+pub(super) const SLACK: usize = 15;
+
+/// `count` numbers of `words` from a multiple of 64 bytes on; there are [`SLACK`] more.
+pub(super) fn aligned(words: &mut [f32], count: usize) -> &mut [f32] {
+    let start = start(words);
+    &mut words[start..][..count]
+}
+
+fn start(words: &[f32]) -> usize {
+    words.as_ptr().align_offset(64).min(SLACK)
 }
 
 /// A packed left factor `[rows, inner]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left<'a> {
-    pub(super) words: &'a [f32],
+    words: &'a [f32],
     pub(super) rows: usize,
     pub(super) steps: usize,
     pub(super) precision: Precision,
+    pub(super) tile: Tile,
 }
 
 /// Words of a left factor.
 pub(super) fn left_words(matrix: Matrix<'_>, precision: Precision) -> usize {
-    matrix.rows().div_ceil(ROWS) * ROWS * precision.steps(matrix.columns())
+    let tile = precision.tile();
+    let steps = precision.steps(matrix.columns());
+    matrix.rows().next_multiple_of(tile.rows) * steps + SLACK
 }
 
 impl<'a> Left<'a> {
     /// Packs `matrix` into `words`, of which there are [`left_words`], with all threads.
     pub(super) fn pack(matrix: Matrix<'_>, precision: Precision, words: &'a mut [f32]) -> Self {
-        let steps = precision.steps(matrix.columns());
+        let words = aligned(words, left_words(matrix, precision) - SLACK);
+        let left = Self::of(matrix, precision, &[]);
         words
-            .par_chunks_mut((steps * ROWS).max(1))
+            .par_chunks_mut(left.each().max(1))
             .enumerate()
-            .for_each(|(tile, words)| {
-                pack::<ROWS>(matrix, tile * ROWS, 0..steps, precision, words);
-            });
-        Self::of(matrix, precision, words)
+            .for_each(|(tile, words)| left.pack_tile(matrix, tile, words));
+        Self { words, ..left }
     }
 
     /// As [`Left::pack`], by this thread alone; `words` may be longer.
@@ -54,12 +78,21 @@ impl<'a> Left<'a> {
         precision: Precision,
         words: &'a mut [f32],
     ) -> Self {
-        let words = &mut words[..left_words(matrix, precision)];
-        let steps = precision.steps(matrix.columns());
-        for (tile, words) in words.chunks_mut((steps * ROWS).max(1)).enumerate() {
-            pack::<ROWS>(matrix, tile * ROWS, 0..steps, precision, words);
+        let words = aligned(words, left_words(matrix, precision) - SLACK);
+        let left = Self::of(matrix, precision, &[]);
+        for (tile, words) in words.chunks_mut(left.each().max(1)).enumerate() {
+            left.pack_tile(matrix, tile, words);
         }
-        Self::of(matrix, precision, words)
+        Self { words, ..left }
+    }
+
+    fn pack_tile(&self, matrix: Matrix<'_>, tile: usize, words: &mut [f32]) {
+        let first = tile * self.tile.rows;
+        if self.tile.block > 1 {
+            pack_rows(matrix, first, self.tile.rows, words);
+        } else {
+            pack::<ROWS>(matrix, first, 0..self.steps, self.precision, words);
+        }
     }
 
     fn of(matrix: Matrix<'_>, precision: Precision, words: &'a [f32]) -> Self {
@@ -68,14 +101,33 @@ impl<'a> Left<'a> {
             rows: matrix.rows(),
             steps: precision.steps(matrix.columns()),
             precision,
+            tile: precision.tile(),
         }
+    }
+
+    /// Words of one tile.
+    fn each(&self) -> usize {
+        self.steps * self.tile.rows
+    }
+
+    /// How many tiles there are.
+    pub(super) fn tiles(&self) -> usize {
+        self.rows.div_ceil(self.tile.rows)
+    }
+
+    /// The words of one tile for some steps, whole blocks of them.
+    pub(super) fn words(&self, tile: usize, steps: std::ops::Range<usize>) -> &'a [f32] {
+        let words = &self.words[tile * self.each()..][..self.each()];
+        &words[steps.start * self.tile.rows..steps.end * self.tile.rows]
     }
 }
 
 /// A packed right factor `[inner, columns]`.
 #[derive(Debug)]
 pub(super) struct Packed {
-    pub(super) words: Vec<f32>,
+    words: Vec<f32>,
+    /// Where they start to be of use.
+    start: usize,
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) precision: Precision,
@@ -85,8 +137,9 @@ impl Packed {
     pub(super) fn new(matrix: Matrix<'_>, precision: Precision) -> Self {
         let (inner, columns) = (matrix.rows(), matrix.columns());
         let steps = precision.steps(inner);
-        let mut words = vec![0.0; columns.div_ceil(COLUMNS) * steps * COLUMNS];
-        words
+        let count = columns.div_ceil(COLUMNS) * steps * COLUMNS;
+        let mut words = vec![0.0; count + SLACK];
+        aligned(&mut words, count)
             .par_chunks_mut((steps * COLUMNS).max(1))
             .enumerate()
             .for_each(|(panel, words)| {
@@ -94,6 +147,7 @@ impl Packed {
                 pack::<COLUMNS>(lanes, panel * COLUMNS, 0..steps, precision, words);
             });
         Self {
+            start: start(&words),
             words,
             inner,
             columns,
@@ -103,6 +157,17 @@ impl Packed {
 
     pub(super) fn steps(&self) -> usize {
         self.precision.steps(self.inner)
+    }
+
+    /// Panel after panel.
+    pub(super) fn words(&self) -> &[f32] {
+        &self.words[self.start..self.words.len() + self.start - SLACK]
+    }
+
+    /// All steps of one panel.
+    pub(super) fn panel(&self, panel: usize) -> &[f32] {
+        let each = self.steps() * COLUMNS;
+        &self.words()[panel * each..][..each]
     }
 
     /// The steps `steps` of panel `panel` of the **transposed** factor `[columns, inner]`.
@@ -121,7 +186,7 @@ impl Packed {
         for (block, words) in words.chunks_mut(each_block * COLUMNS).enumerate() {
             let source_panel = steps.start / each_block + block;
             let start = (source_panel * self.steps() + first_row) * COLUMNS;
-            let source = &self.words[start..start + rows * COLUMNS];
+            let source = &self.words()[start..start + rows * COLUMNS];
             match self.precision {
                 Precision::Full => turn_singles(source, words),
                 Precision::Mixed => turn_pairs(source, words),
@@ -132,19 +197,20 @@ impl Packed {
 
 /// Turns rows of 32 numbers into columns of `words`, whose rows are 32 numbers long as well.
 fn turn_singles(source: &[f32], words: &mut [f32]) {
-    if source.len() < COLUMNS * COLUMNS {
+    if source.len().min(words.len()) < COLUMNS * COLUMNS {
         words.fill(0.0);
-    }
-    let (rows, _) = source.as_chunks::<COLUMNS>();
-    let (words, _) = words.as_chunks_mut::<COLUMNS>();
-    // Four by four, so that whole cache lines are in reach.
-    for (first_row, rows) in rows.chunks(4).enumerate() {
-        for (first, words) in words.chunks_mut(4).enumerate() {
-            for (row, numbers) in rows.iter().enumerate() {
-                for (column, words) in words.iter_mut().enumerate() {
-                    words[4 * first_row + row] = numbers[4 * first + column];
-                }
+        let (rows, _) = source.as_chunks::<COLUMNS>();
+        for (place, row) in rows.iter().enumerate() {
+            for (number, words) in row.iter().zip(words.chunks_mut(COLUMNS)) {
+                words[place] = *number;
             }
+        }
+        return;
+    }
+    for row in [0, SIDE] {
+        for column in [0, SIDE] {
+            let place = &mut words[column * COLUMNS + row..];
+            turn(&source[row * COLUMNS + column..], COLUMNS, place, COLUMNS);
         }
     }
 }
@@ -208,8 +274,8 @@ impl Right<'_> {
     ) {
         match self {
             Self::Packed(packed) => {
-                let start = panel * packed.steps() + steps.start;
-                words.copy_from_slice(&packed.words[start * COLUMNS..][..steps.len() * COLUMNS]);
+                let panel = packed.panel(panel);
+                words.copy_from_slice(&panel[steps.start * COLUMNS..steps.end * COLUMNS]);
             }
             Self::Transposed(packed) => packed.transposed_panel(panel, steps, words),
             Self::Matrix(matrix) => {
@@ -240,7 +306,7 @@ fn pack<const LANES: usize>(
     };
     let from = steps.start * of_step;
     let to = (steps.end * of_step).min(matrix.columns());
-    if lanes < LANES {
+    if lanes < LANES || (to - from).div_ceil(of_step) < steps.len() {
         words.fill(0.0);
     }
     if matrix.has_contiguous_rows() {
@@ -257,6 +323,9 @@ fn pack<const LANES: usize>(
         let columns = matrix.transposed();
         for (step, words) in words.chunks_exact_mut(LANES).enumerate() {
             let column = from + step * of_step;
+            if column >= to {
+                break;
+            }
             let low = &columns.row(column)[first..first + lanes];
             match precision {
                 Precision::Full => words[..lanes].copy_from_slice(low),
@@ -279,6 +348,69 @@ fn pack<const LANES: usize>(
                     matrix.at(first + lane, column + 1),
                 ),
             };
+        }
+    }
+}
+
+/// Packs a tile of `rows` rows of `matrix` from `first` on, in pairs: for every 16 steps, 16 words of each row.
+fn pack_rows(matrix: Matrix<'_>, first: usize, rows: usize, words: &mut [f32]) {
+    let lanes = rows.min(matrix.rows().saturating_sub(first));
+    if lanes < rows || !matrix.columns().is_multiple_of(2 * SIDE) {
+        words.fill(0.0);
+    }
+    if matrix.has_contiguous_rows() {
+        for lane in 0..lanes {
+            join_row(
+                matrix.row(first + lane),
+                &mut words[lane * SIDE..],
+                rows * SIDE,
+            );
+        }
+        return;
+    }
+    let columns = matrix.transposed();
+    let mut square = [0.0; SIDE * SIDE];
+    for (block, words) in words.chunks_mut(rows * SIDE).enumerate() {
+        for (half, words) in words.chunks_mut(SIDE * SIDE).enumerate() {
+            let lanes = SIDE.min(lanes.saturating_sub(half * SIDE));
+            if lanes == 0 {
+                continue;
+            }
+            let from = first + half * SIDE;
+            square.fill(0.0);
+            for (step, square) in square.chunks_mut(SIDE).enumerate() {
+                let column = 2 * (block * SIDE + step);
+                if column + 1 < columns.rows() {
+                    let low = &columns.row(column)[from..from + lanes];
+                    let high = &columns.row(column + 1)[from..from + lanes];
+                    join_pairs(low, high, square);
+                } else if column < columns.rows() {
+                    join_pairs(
+                        &columns.row(column)[from..from + lanes],
+                        &[0.0; SIDE],
+                        square,
+                    );
+                }
+            }
+            turn(&square, SIDE, words, SIDE);
+        }
+    }
+}
+
+vectorised! {
+    /// Pairs of a row, 16 at a time to every `stride`-th word.
+    fn join_row(row: &[f32], words: &mut [f32], stride: usize) {
+        let (whole, rest) = row.as_chunks::<{ 2 * SIDE }>();
+        let mut places = words.chunks_mut(stride);
+        for (numbers, words) in whole.iter().zip(&mut places) {
+            for (word, numbers) in words.iter_mut().zip(numbers.as_chunks::<2>().0) {
+                *word = pair(numbers[0], numbers[1]);
+            }
+        }
+        if let Some(words) = places.next() {
+            for (word, numbers) in words.iter_mut().zip(rest.chunks(2)) {
+                *word = pair(numbers[0], numbers.get(1).copied().unwrap_or_default());
+            }
         }
     }
 }

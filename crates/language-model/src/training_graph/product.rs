@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::{
     frozen::Precision,
-    kernels::{COLUMNS, ROWS, Sums, Tier, Tile, vectorised},
-    packing::{Left, Packed, Right, left_words},
+    kernels::{COLUMNS, Sums, vectorised},
+    packing::{Left, Packed, Right, SLACK, aligned, left_words},
     pool::Pool,
 };
 use crate::matrix::{Matrix, Write};
@@ -15,15 +15,6 @@ const STEPS: usize = 576;
 /// Steps and words of a right factor that are packed at once, where it is not packed already.
 const STEPS_PACKED: usize = 2048;
 const WORDS_PACKED: usize = 1 << 20;
-
-impl Precision {
-    fn tile(self) -> Tile {
-        match self {
-            Self::Full => Tier::current().single_tile(),
-            Self::Mixed => Tier::current().pair_tile(),
-        }
-    }
-}
 
 /// Where a product goes: `out (=|+=) scale · product`, rows `stride` numbers apart.
 pub(super) struct Place<'a> {
@@ -59,7 +50,7 @@ pub(super) fn multiply(
         let each = (left.steps * COLUMNS).max(1);
         // As many panels at once as stay in the last-level cache while all threads read them.
         let group = (WORDS_PACKED / each).max(1);
-        for (number, words) in packed.words.chunks(group * each).enumerate() {
+        for (number, words) in packed.words().chunks(group * each).enumerate() {
             let first = number * group;
             let stage = Stage {
                 left,
@@ -134,7 +125,8 @@ fn multiply_steps(
     let panels = right.columns().div_ceil(COLUMNS);
     let each = (steps.len() * COLUMNS).max(1);
     let group = (WORDS_PACKED / each).clamp(1, panels.max(1));
-    let mut words = pool.take(group * each);
+    let mut buffer = pool.take(group * each + SLACK);
+    let words = aligned(&mut buffer, group * each);
     for first in (0..panels).step_by(group) {
         let some = first..panels.min(first + group);
         words
@@ -150,7 +142,7 @@ fn multiply_steps(
             panels: some,
             columns: right.columns(),
             steps: steps.clone(),
-            words: &words,
+            words,
             each,
         };
         stage.run(Place {
@@ -158,7 +150,7 @@ fn multiply_steps(
             ..place
         });
     }
-    pool.give([words]);
+    pool.give([buffer]);
 }
 
 /// Some panels and some steps of a product.
@@ -176,12 +168,12 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn run(&self, place: Place<'_>) {
-        let tiles = self.left.rows.div_ceil(ROWS);
+        let tiles = self.left.tiles();
         // Twice as many shares as threads, so that one that is held up does not hold up all.
         let share = tiles
             .div_ceil(2 * rayon::current_num_threads())
             .clamp(1, 16);
-        let rows = share * ROWS;
+        let rows = share * self.left.tile.rows;
         place
             .out
             .par_chunks_mut(rows * place.stride)
@@ -201,11 +193,15 @@ impl Stage<'_> {
         stride: usize,
         (write, scale): (Write, f32),
     ) {
-        let tile_product = self.left.precision.tile();
-        let all_steps = self.left.steps;
-        // Stretches of about the same length.
+        let tile_of = self.left.tile;
+        let mut sums = Sums::zeros();
+        // Stretches of about the same length, whole blocks each.
         let stretches = self.steps.len().div_ceil(STEPS).max(1);
-        let most = self.steps.len().div_ceil(stretches);
+        let most = self
+            .steps
+            .len()
+            .div_ceil(stretches)
+            .next_multiple_of(tile_of.block);
         let mut start = 0;
         loop {
             let count = most.min(self.steps.len() - start);
@@ -216,17 +212,26 @@ impl Stage<'_> {
                 let column = panel * COLUMNS;
                 let width = COLUMNS.min(self.columns - column);
                 for (row, tile) in tiles.clone().enumerate() {
-                    let from = tile * all_steps + self.steps.start + start;
-                    let a = &self.left.words[from * ROWS..][..count * ROWS];
-                    let mut sums = [0.0; ROWS * COLUMNS];
-                    tile_product(a, b, &mut sums);
-                    if let Some((left, right)) = self.extra.filter(|_| is_last) {
-                        let (a, b) = (left.steps * ROWS, left.steps * COLUMNS);
-                        let a = &left.words[tile * a..][..a];
-                        tile_product(a, &right.words[panel * b..][..b], &mut sums);
+                    let from = self.steps.start + start;
+                    let a = self.left.words(tile, from..from + count);
+                    let extra = self
+                        .extra
+                        .filter(|_| is_last)
+                        .map(|(left, right)| (left.words(tile, 0..left.steps), right.panel(panel)));
+                    let rows = tile_of.rows.min(self.left.rows - tile * tile_of.rows);
+                    let out = &mut out[row * tile_of.rows * stride + column..];
+                    let is_whole = rows == tile_of.rows && width == COLUMNS && scale == 1.0;
+                    if let Some(into) = tile_of.into().filter(|_| is_whole) {
+                        into(a, b, out, stride, adds);
+                        if let Some((a, b)) = extra {
+                            into(a, b, out, stride, true);
+                        }
+                        continue;
                     }
-                    let rows = ROWS.min(self.left.rows - tile * ROWS);
-                    let out = &mut out[row * ROWS * stride + column..];
+                    tile_of.multiply(a, b, &mut sums, false);
+                    if let Some((a, b)) = extra {
+                        tile_of.multiply(a, b, &mut sums, true);
+                    }
                     merge(&sums, out, [stride, rows, width], adds, scale);
                 }
             }
@@ -242,7 +247,7 @@ vectorised! {
     /// Brings the sums of a tile to where they go.
     fn merge(sums: &Sums, out: &mut [f32], shape: [usize; 3], adds: bool, scale: f32) {
         let [stride, rows, width] = shape;
-        for (sums, out) in sums.chunks_exact(COLUMNS).zip(out.chunks_mut(stride)).take(rows) {
+        for (sums, out) in sums.0.chunks_exact(COLUMNS).zip(out.chunks_mut(stride)).take(rows) {
             let out = &mut out[..width];
             if adds {
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out += scale * sum);
@@ -263,20 +268,20 @@ pub(super) fn multiply_few_rows(
 ) {
     let mut words = pool.take(left_words(a, precision));
     let left = Left::pack_here(a, precision, &mut words);
-    let (tile_product, right) = (precision.tile(), Right::Matrix(b));
-    let tiles = left.rows.div_ceil(ROWS);
+    let (tile_of, right) = (left.tile, Right::Matrix(b));
+    let tiles = left.tiles();
     let panels = b.columns().div_ceil(COLUMNS);
     let sums: Vec<Vec<Sums>> = (0..panels)
         .into_par_iter()
-        .map_init(Vec::new, |words, panel| {
-            let mut sums = vec![[0.0; ROWS * COLUMNS]; tiles];
+        .map_init(Vec::new, |buffer, panel| {
+            let mut sums = vec![Sums::zeros(); tiles];
+            buffer.resize(STEPS * COLUMNS + SLACK, 0.0);
             for start in (0..left.steps).step_by(STEPS) {
-                let count = STEPS.min(left.steps - start);
-                words.resize(count * COLUMNS, 0.0);
-                right.panel(panel, start..start + count, precision, words);
+                let end = left.steps.min(start + STEPS);
+                let words = aligned(buffer, (end - start) * COLUMNS);
+                right.panel(panel, start..end, precision, words);
                 for (tile, sums) in sums.iter_mut().enumerate() {
-                    let a = &left.words[(tile * left.steps + start) * ROWS..][..count * ROWS];
-                    tile_product(a, words, sums);
+                    tile_of.multiply(left.words(tile, start..end), words, sums, true);
                 }
             }
             sums
@@ -287,8 +292,9 @@ pub(super) fn multiply_few_rows(
         let column = panel * COLUMNS;
         let width = COLUMNS.min(b.columns() - column);
         for (tile, sums) in sums.iter().enumerate() {
-            let rows = ROWS.min(left.rows - tile * ROWS);
-            let out = &mut place.out[tile * ROWS * place.stride + column..];
+            let first = tile * tile_of.rows;
+            let rows = tile_of.rows.min(left.rows - first);
+            let out = &mut place.out[first * place.stride + column..];
             merge(sums, out, [place.stride, rows, width], adds, place.scale);
         }
     }
@@ -307,7 +313,7 @@ pub(super) fn multiply_here(place: Place<'_>, left: Left<'_>, right: Panels<'_>,
         words: right.words,
         each: right.each,
     };
-    let tiles = 0..left.rows.div_ceil(ROWS);
+    let tiles = 0..left.tiles();
     let how = (place.write, place.scale);
     stage.run_tiles(tiles, place.out, place.stride, how);
 }
@@ -325,10 +331,11 @@ impl<'a> Panels<'a> {
         let (steps, columns) = (precision.steps(matrix.rows()), matrix.columns());
         let each = steps * COLUMNS;
         let count = columns.div_ceil(COLUMNS) * each;
-        if words.len() < count {
-            words.resize(count, 0.0);
+        if words.len() < count + SLACK {
+            words.resize(count + SLACK, 0.0);
         }
-        for (panel, words) in words[..count].chunks_mut(each.max(1)).enumerate() {
+        let words = aligned(words, count);
+        for (panel, words) in words.chunks_mut(each.max(1)).enumerate() {
             Right::Matrix(matrix).panel(panel, 0..steps, precision, words);
         }
         Self { words, each }

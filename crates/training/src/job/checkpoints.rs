@@ -40,6 +40,8 @@ struct State {
     waiting: Option<Parcel>,
     is_working: bool,
     last_handed: Instant,
+    /// How many were handed in.
+    count: u64,
     last_stored: Option<u32>,
 }
 
@@ -62,6 +64,7 @@ impl Checkpoints {
                 waiting: None,
                 is_working: false,
                 last_handed: Instant::now(),
+                count: 0,
                 last_stored: None,
             }),
             handed: Notify::new(),
@@ -89,13 +92,15 @@ impl Checkpoints {
     /// # Errors
     /// Where the file cannot be given a second name.
     pub(super) fn hand(&self, kept: Kept<'_>) -> io::Result<()> {
-        let path = self
-            .folder
-            .join(format!("upload-{}.safetensors", kept.step));
         let mut state = self.state();
         if state.last_stored == Some(kept.step) {
             return Ok(());
         }
+        state.count += 1;
+        // Never a name that was given before: the same step may come again while it is on its way, with other bytes.
+        let path = self
+            .folder
+            .join(format!("upload-{}-{}.safetensors", kept.step, state.count));
         let _ = fs::remove_file(&path);
         fs::hard_link(kept.path, &path).or_else(|_| fs::copy(kept.path, &path).map(drop))?;
         let parcel = Parcel {
@@ -228,6 +233,31 @@ pub(super) fn join(parts: &[PathBuf], whole: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_on_its_way_stays_as_it_is_when_the_same_step_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(Duration::ZERO, folder.path());
+        let own = folder.path().join("own.safetensors");
+        let hand = |content: &str| {
+            fs::remove_file(&own).unwrap_or_default();
+            fs::write(&own, content).unwrap();
+            let kept = Kept {
+                path: &own,
+                step: 3,
+                run: "run",
+                held_out: None,
+                is_last: false,
+            };
+            checkpoints.hand(kept).unwrap();
+        };
+        hand("first");
+        let on_its_way = checkpoints.state().waiting.take().unwrap();
+        hand("second");
+        assert_eq!(fs::read_to_string(on_its_way.path).unwrap(), "first");
+        let next = checkpoints.state().waiting.take().unwrap();
+        assert_eq!(fs::read_to_string(next.path).unwrap(), "second");
+    }
 
     #[test]
     fn a_large_checkpoint_is_cut_and_joined_again() {

@@ -12,28 +12,33 @@ const GROUP: usize = 3;
 const LANES: usize = 8;
 const VECTORS: usize = COLUMNS / LANES;
 
-pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums) {
+pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::single_tile` hands this out for a tier that the processor has.
     unsafe {
-        tile::<false>(a, b, sums);
+        tile::<false>(a, b, sums, adds);
     }
 }
 
-pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums) {
+pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::pair_tile` hands this out for a tier that the processor has.
     unsafe {
-        tile::<true>(a, b, sums);
+        tile::<true>(a, b, sums, adds);
     }
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn tile<const PAIRS: bool>(a: &[f32], b: &[f32], sums: &mut Sums) {
+fn tile<const PAIRS: bool>(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     let upper = _mm256_set1_epi32(0xffff_0000u32.cast_signed());
-    for (group, sums) in sums.chunks_exact_mut(GROUP * COLUMNS).enumerate() {
+    for (group, sums) in sums.0[..ROWS * COLUMNS]
+        .chunks_exact_mut(GROUP * COLUMNS)
+        .enumerate()
+    {
         let mut registers = [[load(&[0.0; LANES]); VECTORS]; GROUP];
-        for (registers, sums) in registers.iter_mut().zip(sums.chunks_exact(COLUMNS)) {
+        // Without something to add to, there are zeros to start with.
+        let before = if adds { &sums[..] } else { &[] };
+        for (registers, sums) in registers.iter_mut().zip(before.chunks_exact(COLUMNS)) {
             for (register, sums) in registers.iter_mut().zip(sums.chunks_exact(LANES)) {
                 *register = load(sums);
             }

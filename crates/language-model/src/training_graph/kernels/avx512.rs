@@ -1,36 +1,40 @@
 //! Tiles by AVX-512: 24 of the 32 registers hold sums, two the columns; rows are broadcast from memory.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_storeu_ps,
+    __m512, __m512bh, _mm512_castpd_ps, _mm512_castps_pd, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
-use super::{COLUMNS, ROWS, Sums};
+use super::{COLUMNS, ROWS, SIDE, Sums};
 
 const LANES: usize = 16;
 
-pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums) {
+pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::single_tile` hands this out for a tier that the processor has.
     unsafe {
-        single_tile(a, b, sums);
+        single_tile(a, b, sums, adds);
     }
 }
 
-pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums) {
+pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::pair_tile` hands this out only where `has_bf16` has found the instruction.
     unsafe {
-        pair_tile(a, b, sums);
+        pair_tile(a, b, sums, adds);
     }
 }
 
 /// The body of a tile. Every sum has a variable of its own: an array of them would be kept in memory.
 macro_rules! tile {
-    ($a:ident, $b:ident, $sums:ident, $step:ident; $($row:literal $left:ident $right:ident),*) => {
+    ($a:ident, $b:ident, $sums:ident, $adds:ident, $step:ident; $($row:literal $left:ident $right:ident),*) => {
         $(
-            let mut $left = load(&$sums[$row * COLUMNS..]);
-            let mut $right = load(&$sums[$row * COLUMNS + LANES..]);
+            let (mut $left, mut $right) = if $adds {
+                (load(&$sums.0[$row * COLUMNS..]), load(&$sums.0[$row * COLUMNS + LANES..]))
+            } else {
+                (_mm512_setzero_ps(), _mm512_setzero_ps())
+            };
         )*
         let (a, _) = $a.as_chunks::<ROWS>();
         let (b, _) = $b.as_chunks::<COLUMNS>();
@@ -43,24 +47,24 @@ macro_rules! tile {
             )*
         }
         $(
-            store($left, &mut $sums[$row * COLUMNS..]);
-            store($right, &mut $sums[$row * COLUMNS + LANES..]);
+            store($left, &mut $sums.0[$row * COLUMNS..]);
+            store($right, &mut $sums.0[$row * COLUMNS + LANES..]);
         )*
     };
-    ($a:ident, $b:ident, $sums:ident, $step:ident) => {
-        tile!($a, $b, $sums, $step; 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8,
+    ($a:ident, $b:ident, $sums:ident, $adds:ident, $step:ident) => {
+        tile!($a, $b, $sums, $adds, $step; 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8,
             9 a9 b9, 10 a10 b10, 11 a11 b11);
     };
 }
 
 #[target_feature(enable = "avx512f")]
-fn single_tile(a: &[f32], b: &[f32], sums: &mut Sums) {
-    tile!(a, b, sums, _mm512_fmadd_ps);
+fn single_tile(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
+    tile!(a, b, sums, adds, _mm512_fmadd_ps);
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn pair_tile(a: &[f32], b: &[f32], sums: &mut Sums) {
-    tile!(a, b, sums, add_pairs);
+fn pair_tile(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
+    tile!(a, b, sums, adds, add_pairs);
 }
 
 #[inline]
@@ -98,5 +102,54 @@ fn bf16(words: __m512) -> __m512bh {
     // SAFETY: both are 512 plain bits.
     unsafe {
         std::mem::transmute(words)
+    }
+}
+
+pub(super) fn turn(source: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
+    #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
+    // SAFETY: `kernels::turn` comes here only in a tier that has AVX-512.
+    unsafe {
+        turn_square(source, stride, out, out_stride);
+    }
+}
+
+/// Turns squares of two, of four, then swaps quarters of registers twice.
+#[target_feature(enable = "avx512f")]
+fn turn_square(source: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
+    let mut rows = [_mm512_setzero_ps(); SIDE];
+    for (row, source) in rows.iter_mut().zip(source.chunks(stride)) {
+        *row = load(source);
+    }
+    let mut next = rows;
+    for pair in 0..SIDE / 2 {
+        next[2 * pair] = _mm512_unpacklo_ps(rows[2 * pair], rows[2 * pair + 1]);
+        next[2 * pair + 1] = _mm512_unpackhi_ps(rows[2 * pair], rows[2 * pair + 1]);
+    }
+    // Of each four rows 4i..4i+4: register 4i + j holds column j of every quarter.
+    for four in (0..SIDE).step_by(4) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|place| _mm512_castps_pd(next[four + place]));
+        rows[four] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+        rows[four + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+        rows[four + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+        rows[four + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    }
+    for column in 0..4 {
+        let [a, b, c, d] = [0, 4, 8, 12].map(|four| rows[four + column]);
+        // Quarters 0 and 2, and 1 and 3, of two registers each.
+        let (even_low, odd_low) = (
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+        );
+        let (even_high, odd_high) = (
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d),
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d),
+        );
+        next[column] = _mm512_shuffle_f32x4::<0b10_00_10_00>(even_low, even_high);
+        next[column + 8] = _mm512_shuffle_f32x4::<0b11_01_11_01>(even_low, even_high);
+        next[column + 4] = _mm512_shuffle_f32x4::<0b10_00_10_00>(odd_low, odd_high);
+        next[column + 12] = _mm512_shuffle_f32x4::<0b11_01_11_01>(odd_low, odd_high);
+    }
+    for (row, out) in next.iter().zip(out.chunks_mut(out_stride)) {
+        store(*row, out);
     }
 }
