@@ -22,6 +22,7 @@ jobs-estimate-what = What
 jobs-estimate-expected = Expected
 jobs-estimate-used = Used
 jobs-estimate-measured = From earlier jobs on this base model at { $place }.
+jobs-estimate-place = From the speed of other jobs at { $place }: no job on this base model has run there yet.
 jobs-estimate-default = A rough estimate for { $place }: no such job has run there yet.
 jobs-estimate-time = Time
 jobs-estimate-sbu = SBU

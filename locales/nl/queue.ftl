@@ -22,6 +22,7 @@ jobs-estimate-what = Wat
 jobs-estimate-expected = Verwacht
 jobs-estimate-used = Gebruikt
 jobs-estimate-measured = Uit eerdere opdrachten met dit basismodel op { $place }.
+jobs-estimate-place = Uit de snelheid van andere opdrachten op { $place }: met dit basismodel heeft daar nog geen opdracht gedraaid.
 jobs-estimate-default = Een ruwe schatting voor { $place }: zo'n opdracht heeft daar nog niet gedraaid.
 jobs-estimate-time = Tijd
 jobs-estimate-sbu = SBU

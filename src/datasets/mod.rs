@@ -42,7 +42,7 @@ pub use self::{
     problem::{BadLine, Fault, LineProblem, Problem},
     public_details::{Crawl, Details, Maker, Users},
     public_facts::{CONTENT_TYPES, PublicFacts, RawPublicFacts, SourceCategory, UnknownCategory},
-    register::{EditError, check_edit, describe, lock, lock_editable, register},
+    register::{EditError, check_edit, describe, lock, lock_editable, register, register_in},
     review::{Decision as ReviewDecision, Kind as ReviewKind, Review, ReviewError, review},
     status::{Status, Step, WrongStatus},
     submit::{SubmitError, submit},

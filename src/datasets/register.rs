@@ -86,21 +86,35 @@ pub async fn register(
     public: &PublicFacts,
 ) -> Result<DatasetId, EditError> {
     let mut tx = db.write(actor).await?;
-    let scope = Scope::of(actor.institution);
-    let permit = policy::check(actor, Action::RegisterDataset, &scope)?;
+    let (dataset, permit) = register_in(&mut tx, facts, public).await?;
+    tx.commit(permit).await?;
+    Ok(dataset)
+}
+
+/// The same within a transaction that the caller commits, with what comes along with it.
+///
+/// # Errors
+/// As [`register`].
+pub async fn register_in(
+    tx: &mut WriteTx<'_>,
+    facts: &Facts,
+    public: &PublicFacts,
+) -> Result<(DatasetId, Permit), EditError> {
+    let institution = tx.actor().institution;
+    let scope = Scope::of(institution);
+    let permit = policy::check(tx.actor(), Action::RegisterDataset, &scope)?;
     let (dataset, version) = (DatasetId::fresh(), DatasetVersionId::fresh());
-    store::insert(&mut tx, dataset, version, facts).await?;
-    rights_checks::note_licence(&mut tx, dataset, &facts.license, "").await?;
+    store::insert(tx, dataset, version, facts).await?;
+    rights_checks::note_licence(tx, dataset, &facts.license, "").await?;
     tx.record(&Said {
         kind: "datasets.registered",
-        institution: actor.institution,
+        institution,
         dataset,
         version,
         facts,
     })?;
-    supply_in(&mut tx, dataset, actor.institution, public).await?;
-    tx.commit(permit).await?;
-    Ok(dataset)
+    supply_in(tx, dataset, institution, public).await?;
+    Ok((dataset, permit))
 }
 
 /// Replaces the facts of a dataset whose newest version is a draft or was returned.

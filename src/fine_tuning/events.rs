@@ -137,6 +137,14 @@ fn said(event: &JobEvent) -> (&'static str, String, String, Option<Value>) {
             let text = format!("{file}, line {line}: {place}{problem}");
             ("message", "error".into(), text, Some(data))
         }
+        JobEvent::CheckpointUnreadable { step, .. } => (
+            "message",
+            "warn".into(),
+            format!(
+                "The checkpoint of step {step} cannot be read; the job goes on from an older one, or from the beginning"
+            ),
+            None,
+        ),
         JobEvent::Note { message: text } => message(text.clone()),
         JobEvent::Phase { .. } | JobEvent::Measured { .. } | JobEvent::FileRead { .. } => {
             message(String::new())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use openai_api::{ApiError, File};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{failure::refused, happened::Happened, ids::Of, store};
 use crate::{
@@ -110,7 +111,7 @@ pub(super) fn problems(problem: &Problem) -> Vec<Value> {
 }
 
 /// The figures of a job as a file.
-pub(super) fn results_file(job: uuid::Uuid, ended_at: DateTime<Utc>, bytes: i64) -> File {
+pub(super) fn results_file(job: Uuid, ended_at: DateTime<Utc>, bytes: i64) -> File {
     File {
         id: Of::Results.id(job),
         object: "file".into(),
@@ -209,9 +210,12 @@ pub(super) struct NewFile<'a> {
     pub(super) filename: &'a str,
     pub(super) said: &'a Said,
     pub(super) most_bytes: u64,
+    /// The upload that it is put together from, and by which claim.
+    pub(super) upload: Option<(Uuid, Uuid)>,
 }
 
-/// Registers a dataset and opens its one file. What was known to be wrong was refused before.
+/// Registers a dataset and opens its one file. What was known to be wrong was refused before. All that is written down
+/// stands there at once, or not at all.
 pub(super) async fn begin(
     db: &Db,
     objects: &ObjectStore,
@@ -224,29 +228,43 @@ pub(super) async fn begin(
         .map_err(refused)?
         .map_or_else(String::new, |one| one.name);
     let facts = facts(new.said, new.filename, &institution)?;
-    let dataset = datasets::register(db, actor, &facts, &PublicFacts::default())
+    let mut tx = db.write(actor).await.map_err(refused)?;
+    let (dataset, _) = datasets::register_in(&mut tx, &facts, &PublicFacts::default())
         .await
         .map_err(not_a_contributor)?;
     let wanted = (dataset, new.filename, new.most_bytes);
-    let receiving = uploads::receive(db, objects, &config.limits, actor, wanted)
+    let (expected, found, permit) = uploads::expect(&mut tx, &config.limits, wanted)
         .await
         .map_err(not_received)?;
-    let id = receiving.id();
-    let registered = async {
-        let mut tx = db.write(actor).await?;
-        let (found, permit) = datasets::lock_editable(&mut tx, dataset).await?;
+    let id = expected.id;
+    let written = async {
         store::files::insert(&mut tx, id, &found, (new.key, new.filename)).await?;
-        tx.record(&Happened {
-            kind: "fine_tuning.file_sent",
-            subject: ("dataset", dataset.0),
-            institution: actor.institution,
-            facts: json!({ "file": id, "api_key": new.key, "filename": new.filename }),
-        })?;
-        tx.commit(permit).await?;
-        Ok::<_, EditError>(())
+        let is_ours = match new.upload {
+            Some(claimed) => store::uploads::set_receiving(&mut tx, claimed, id).await?,
+            None => true,
+        };
+        if is_ours {
+            tx.record(&Happened {
+                kind: "fine_tuning.file_sent",
+                subject: ("dataset", dataset.0),
+                institution: actor.institution,
+                facts: json!({ "file": id, "api_key": new.key, "filename": new.filename }),
+            })?;
+            tx.commit(permit).await?;
+        }
+        Ok::<_, EditError>(is_ours)
     };
-    registered.await.map_err(refused)?;
-    Ok(receiving)
+    if !written.await.map_err(refused)? {
+        return Err(being_put_together());
+    }
+    uploads::receive(db, objects, expected)
+        .await
+        .map_err(not_received)
+}
+
+/// 503 for what another request does already: the SDKs wait and ask again, once that request is surely over or dead.
+pub(super) fn being_put_together() -> ApiError {
+    ApiError::overloaded("The parts are being put together.", 15)
 }
 
 fn not_a_contributor(error: EditError) -> ApiError {

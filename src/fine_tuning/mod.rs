@@ -17,6 +17,7 @@ mod ids;
 mod job;
 mod pause;
 mod permit;
+mod put_together;
 mod resolve;
 mod results;
 mod show;

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     config::Config,
     db::{Db, StoreError},
-    jobs::{self, Job, JobStatus},
+    ids::JobId,
+    jobs::{self, Estimate, Job, JobStatus},
     models,
     policy::Actor,
 };
@@ -58,11 +59,11 @@ pub(super) fn shown(job: &Job) -> Shown {
     }
 }
 
-/// One job with all that is known of it.
+/// One job with all that is known of it; `line` is what waits in the portal.
 pub(super) async fn as_wire(
     db: &Db,
     conn: &mut PgConnection,
-    config: &Config,
+    (config, line): (&Config, &[JobId]),
     row: &TuningJob,
 ) -> Result<FineTuningJob, StoreError> {
     let job = match row.phase {
@@ -77,6 +78,11 @@ pub(super) async fn as_wire(
         Some(_) => Some(store::seen::work(conn, row.id, row.training_version).await?),
         None => None,
     };
+    let (estimate, joules) = match &job {
+        Some(job) => jobs::needs(conn, job.id).await?,
+        None => (None, None),
+    };
+    let queue = waits_in(job.as_ref(), work.as_ref(), line);
     let mut manifests = Vec::new();
     for (_, version) in row.versions() {
         let found = store::seen::version(conn, Some(version), (None, None)).await?;
@@ -135,6 +141,10 @@ pub(super) async fn as_wire(
             "dataset_versions": manifests,
             "problems": row.error.as_ref().map(|error| error.problems.clone()).unwrap_or_default(),
             "slurm": work.as_ref().and_then(slurm),
+            "queue_position": queue.as_ref().map(|queue| &queue["position"]),
+            "queue": queue,
+            "estimate": estimate.as_ref().map(estimated),
+            "energy_wh": joules.map(watt_hours),
             "url": url(config, row, job.is_some()),
             "receipt_url": model.map(|model| format!("{}/api/v1/models/{}/receipt", config.origin(), model.id)),
         }),
@@ -267,9 +277,44 @@ fn permission(row: &TuningJob, work: Option<&Work>) -> Value {
 
 /// The cluster's own number, where a cluster has it.
 fn slurm(work: &Work) -> Option<Value> {
-    let backend = work.backend.as_deref()?;
-    let handle = work.handle.as_deref()?;
-    backend
-        .starts_with("slurm")
-        .then(|| json!({ "job_id": handle, "partition": null, "queue_position": null }))
+    let told = work.told.as_ref().filter(|told| told.is_slurm)?;
+    let job = told.native_id.as_ref()?;
+    Some(json!({
+        "job_id": job,
+        "partition": null,
+        "queue_position": told.queue_position.filter(|_| told.is_pending),
+        "reason": told.reason.as_ref().filter(|_| told.is_pending),
+    }))
+}
+
+/// What a job waits in, and how far it is: the portal's own line, or that of the place that has it.
+fn waits_in(job: Option<&Job>, work: Option<&Work>, line: &[JobId]) -> Option<Value> {
+    let job = job?;
+    if job.status == JobStatus::Approved {
+        let at = line.iter().position(|one| *one == job.id)?;
+        return Some(json!({
+            "line": "portal", "position": at + 1, "of": line.len(), "reason": null,
+        }));
+    }
+    let told = work?.told.as_ref().filter(|told| told.is_pending)?;
+    Some(json!({
+        "line": "place", "position": told.queue_position, "of": null, "reason": told.reason,
+    }))
+}
+
+/// What it was expected to need, in the units that people reckon with; no energy where no power is known.
+fn estimated(estimate: &Estimate) -> Value {
+    let cost = &estimate.cost;
+    json!({
+        "seconds": cost.seconds,
+        "sbu": cost.milli_sbu as f64 / 1000.0,
+        "energy_wh": (cost.joules > 0).then(|| watt_hours(cost.joules as f64)),
+        "place": estimate.place,
+        "basis": estimate.basis.name(),
+    })
+}
+
+/// To a thousandth.
+fn watt_hours(joules: f64) -> f64 {
+    (joules / 3.6).round() / 1000.0
 }

@@ -157,6 +157,9 @@ fn events(
                     message: "The data were withdrawn; the job is cancelled.".into(),
                     data: Some(json!({ "code": "data_withdrawn" })),
                 }],
+                Shown::Other(_) if found.status_code.as_deref() == Some("paused_too_long") => {
+                    vec![info("The job was paused for too long and is cancelled.")]
+                }
                 Shown::Other(_) => vec![info("The job was cancelled.")],
             }
         }

@@ -1,10 +1,9 @@
 //! Files that come in parts of any size, in an order that is known at the end only: the parts wait in the object store, and
-//! are read into the dataset's file once they are all there.
+//! are read into the dataset's file once they are all there ([`super::put_together`]).
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use md5::{Digest as _, Md5};
-use openai_api::{ApiError, CompleteUpload, NewUpload};
+use openai_api::{ApiError, NewUpload};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -12,14 +11,13 @@ use super::{
     advance::AdvanceError,
     create::Written,
     failure::refused,
-    file::{self, ApiFile, NewFile, Said},
+    file::{self, ApiFile},
     happened::Happened,
     ids::Of,
-    store,
+    store::{self, uploads::Noted},
 };
 use crate::{
     config::Config,
-    datasets::FileState,
     db::Db,
     ids::{ApiKeyId, FileId},
     objects::ObjectStore,
@@ -28,8 +26,8 @@ use crate::{
 
 /// How long parts may come in; longer than OpenAI's hour, for slow lines.
 const LIFETIME: TimeDelta = TimeDelta::hours(24);
-/// How long one request may put parts together before another may try.
-const LEASE: TimeDelta = TimeDelta::minutes(30);
+/// How long a part may take from the portal to the object store.
+const ON_THEIR_WAY: TimeDelta = TimeDelta::hours(1);
 /// Of one part, as the SDKs cut them.
 pub(super) const MOST_PART_BYTES: usize = 64 * 1024 * 1024;
 
@@ -78,13 +76,29 @@ impl Upload {
     }
 }
 
-fn state(message: &str) -> ApiError {
+fn state(message: impl Into<String>) -> ApiError {
     ApiError::new(
         400,
         "invalid_request_error",
         Some("invalid_upload_state"),
         message,
     )
+}
+
+/// What is said to whoever would go on with an upload that has ended.
+pub(super) fn ended(upload: &Upload) -> ApiError {
+    state(match upload.status.as_str() {
+        "completed" => "The upload is complete and takes no part any more.".to_owned(),
+        "cancelled" => {
+            "The upload was cancelled, and its parts are deleted. Begin a new one.".to_owned()
+        }
+        "expired" => format!(
+            "The upload expired at {}, {} hours after it was begun, and its parts are deleted. Begin a new one.",
+            upload.expires_at.format("%Y-%m-%d %H:%M UTC"),
+            LIFETIME.num_hours(),
+        ),
+        status => format!("The upload is {status}."),
+    })
 }
 
 /// Opens an upload.
@@ -146,7 +160,7 @@ pub(super) async fn find(db: &Db, actor: &Actor, text: &str) -> Result<Upload, A
     let missing = || Of::Upload.missing(text);
     let id = Of::Upload.parse(text).ok_or_else(missing)?;
     let mut conn = db.read().await.map_err(refused)?;
-    store::uploads::find(&mut conn, actor.institution, id)
+    store::uploads::find(&mut conn, (actor.institution, id), db.now())
         .await
         .map_err(refused)?
         .ok_or_else(missing)
@@ -159,6 +173,9 @@ pub(super) async fn add_part(
     upload: &Upload,
     bytes: Bytes,
 ) -> Result<Part, ApiError> {
+    if upload.status != "pending" {
+        return Err(ended(upload));
+    }
     let id = Uuid::now_v7();
     let mut part = Part {
         id,
@@ -171,13 +188,18 @@ pub(super) async fn add_part(
         return Err(ApiError::invalid_param("data", "The part is empty."));
     }
     let mut tx = db.meter().await.map_err(refused)?;
-    if !store::uploads::insert_part(&mut tx, upload.id, &part)
+    let noted = store::uploads::insert_part(&mut tx, upload.id, &part)
         .await
-        .map_err(refused)?
-    {
-        return Err(state(
-            "The upload takes no part any more: it has ended, or its parts are more than was announced.",
-        ));
+        .map_err(refused)?;
+    match noted {
+        Noted::Yes => {}
+        Noted::Ended => return Err(state("The upload has ended meanwhile.")),
+        Noted::Full => {
+            return Err(state(format!(
+                "The upload has all the parts that it may have: {} bytes were announced.",
+                upload.bytes
+            )));
+        }
     }
     tx.commit().await.map_err(refused)?;
     let version = objects
@@ -193,189 +215,12 @@ pub(super) async fn add_part(
     Ok(part)
 }
 
-/// Puts the parts together, in the order that is given now. The same again answers the same file.
-pub(super) async fn complete(
-    db: &Db,
-    objects: &ObjectStore,
-    config: &Config,
-    actor: &Actor,
-    (upload, asked): (&Upload, &CompleteUpload),
-) -> Result<Upload, ApiError> {
-    match upload.status.as_str() {
-        "completed" => return Ok(upload.clone()),
-        "pending" => {}
-        status => return Err(state(&format!("The upload is {status}."))),
-    }
-    let mut conn = db.read().await.map_err(refused)?;
-    let there = store::uploads::parts(&mut conn, upload.id)
-        .await
-        .map_err(refused)?;
-    drop(conn);
-    let parts = in_order(&there, upload, asked)?;
-    let mut tx = db.meter().await.map_err(refused)?;
-    let is_ours = store::uploads::claim(&mut tx, upload.id, LEASE)
-        .await
-        .map_err(refused)?;
-    if !is_ours {
-        // Sent again while the first one is still at work: the SDKs wait and ask again.
-        return Err(ApiError::overloaded("The parts are being put together.", 5));
-    }
-    tx.commit().await.map_err(refused)?;
-    let done = put_together(db, objects, config, actor, (upload, asked, &parts)).await;
-    match done {
-        Ok(file) => finish(db, actor, upload, file).await,
-        Err(error) => {
-            let mut tx = db.meter().await.map_err(refused)?;
-            store::uploads::release(&mut tx, upload.id)
-                .await
-                .map_err(refused)?;
-            tx.commit().await.map_err(refused)?;
-            Err(error)
-        }
-    }
-}
-
-/// The parts that are named, where they come to the bytes that were announced.
-fn in_order<'a>(
-    there: &'a [Part],
-    upload: &Upload,
-    asked: &CompleteUpload,
-) -> Result<Vec<&'a Part>, ApiError> {
-    let mut parts = Vec::with_capacity(asked.part_ids.len());
-    for text in &asked.part_ids {
-        let found = Of::Part
-            .parse(text)
-            .and_then(|id| there.iter().find(|part| part.id == id))
-            .filter(|part| part.object_version.is_some())
-            .ok_or_else(|| {
-                let shown: String = text.chars().take(100).collect();
-                let message = format!("There is no part {shown} in this upload.");
-                ApiError::invalid_param("part_ids", message)
-            })?;
-        if parts.iter().any(|part: &&Part| part.id == found.id) {
-            return Err(ApiError::invalid_param(
-                "part_ids",
-                "A part is named twice.",
-            ));
-        }
-        parts.push(found);
-    }
-    let sum: i64 = parts.iter().map(|part| part.size_bytes).sum();
-    if sum != upload.bytes {
-        let message = format!(
-            "The parts have {sum} bytes together, and {} were announced.",
-            upload.bytes
-        );
-        return Err(ApiError::invalid_param("part_ids", message));
-    }
-    Ok(parts)
-}
-
-async fn put_together(
-    db: &Db,
-    objects: &ObjectStore,
-    config: &Config,
-    actor: &Actor,
-    (upload, asked, parts): (&Upload, &CompleteUpload, &[&Part]),
-) -> Result<FileId, ApiError> {
-    // A first try may have finished the file and not the upload.
-    if let Some(id) = upload.receiving {
-        let mut conn = db.read().await.map_err(refused)?;
-        let file = store::files::find(&mut conn, actor.institution, id)
-            .await
-            .map_err(refused)?;
-        match file.map(|file| file.state) {
-            Some(FileState::Verifying | FileState::Ready | FileState::Rejected) => return Ok(id),
-            Some(FileState::Uploading | FileState::Aborted) | None => {}
-        }
-    }
-    if let Some(md5) = &asked.md5 {
-        let mut whole = Md5::new();
-        for part in parts {
-            read(objects, part, |bytes| whole.update(bytes)).await?;
-        }
-        if data_encoding::HEXLOWER.encode(&whole.finalize()) != *md5 {
-            let message = "The MD5 of the whole is not the one that was sent.";
-            return Err(ApiError::invalid_param("md5", message));
-        }
-    }
-    let new = NewFile {
-        key: upload.key,
-        filename: &upload.filename,
-        said: &Said::new(),
-        most_bytes: upload.bytes.unsigned_abs(),
-    };
-    let mut receiving = file::begin(db, objects, config, actor, &new).await?;
-    let mut tx = db.meter().await.map_err(refused)?;
-    store::uploads::set_receiving(&mut tx, upload.id, receiving.id())
-        .await
-        .map_err(refused)?;
-    tx.commit().await.map_err(refused)?;
-    for part in parts {
-        let version = part.object_version.as_deref().unwrap_or("null");
-        let mut body = objects
-            .read(&part.object_key, version)
-            .await
-            .map_err(refused)?;
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(broken)?;
-            receiving
-                .feed(objects, &chunk)
-                .await
-                .map_err(file::not_received)?;
-        }
-    }
-    receiving
-        .finish(db, objects, actor)
-        .await
-        .map_err(file::not_received)
-}
-
-async fn read(
-    objects: &ObjectStore,
-    part: &Part,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), ApiError> {
-    let version = part.object_version.as_deref().unwrap_or("null");
-    let mut body = objects
-        .read(&part.object_key, version)
-        .await
-        .map_err(refused)?;
-    while let Some(chunk) = body.next().await {
-        take(&chunk.map_err(broken)?);
-    }
-    Ok(())
-}
-
-fn broken(error: aws_sdk_s3::primitives::ByteStreamError) -> ApiError {
-    tracing::warn!(%error, "a part of an upload could not be read");
-    ApiError::overloaded("The object store broke off.", 5)
-}
-
-async fn finish(db: &Db, actor: &Actor, upload: &Upload, file: FileId) -> Result<Upload, ApiError> {
-    let own = Scope::of(actor.institution);
-    let permit = policy::check(actor, Action::RegisterDataset, &own).map_err(refused)?;
-    let written = async {
-        let mut tx = db.write(actor).await?;
-        if store::uploads::set_completed(&mut tx, upload.id, file).await? {
-            tx.record(&Happened {
-                kind: "fine_tuning.upload_completed",
-                subject: ("api_upload", upload.id),
-                institution: actor.institution,
-                facts: json!({ "upload": upload.id, "file": file }),
-            })?;
-            tx.commit(permit).await?;
-        }
-        Ok::<_, Written>(())
-    };
-    written.await.map_err(refused)?;
-    find(db, actor, &Of::Upload.id(upload.id)).await
-}
-
 /// Gives an upload up.
 pub(super) async fn cancel(db: &Db, actor: &Actor, upload: &Upload) -> Result<Upload, ApiError> {
-    if upload.status == "cancelled" {
-        return Ok(upload.clone());
+    match upload.status.as_str() {
+        "cancelled" => return Ok(upload.clone()),
+        "pending" => {}
+        _ => return Err(ended(upload)),
     }
     let own = Scope::of(actor.institution);
     let permit = policy::check(actor, Action::RegisterDataset, &own).map_err(refused)?;
@@ -394,7 +239,9 @@ pub(super) async fn cancel(db: &Db, actor: &Actor, upload: &Upload) -> Result<Up
         Ok::<_, Written>(is_done)
     };
     if !written.await.map_err(refused)? {
-        return Err(state("The upload cannot be cancelled as it stands."));
+        return Err(state(
+            "The parts are being put together: the upload cannot be cancelled now.",
+        ));
     }
     find(db, actor, &Of::Upload.id(upload.id)).await
 }
@@ -408,7 +255,7 @@ pub async fn sweep(db: &Db, objects: &ObjectStore) -> Result<(), AdvanceError> {
     store::uploads::expire(&mut tx).await?;
     tx.commit().await?;
     let mut conn = db.read().await?;
-    for upload in store::uploads::to_clear(&mut conn).await? {
+    for upload in store::uploads::to_clear(&mut conn, db.now() - ON_THEIR_WAY).await? {
         let away = |error: crate::objects::ObjectError| AdvanceError::Change(error.to_string());
         for part in store::uploads::parts(&mut conn, upload).await? {
             // Also what came in while its note was being written: every version there is.

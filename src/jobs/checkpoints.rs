@@ -167,6 +167,26 @@ pub(super) async fn keep(
     Ok(())
 }
 
+/// Notes which parts of checkpoints the attempt could not read, in the transaction that keeps the events.
+///
+/// # Errors
+/// Where the database is away.
+pub(super) async fn note_damage(
+    tx: &mut MeterTx,
+    attempt: &Attempt,
+    events: &[NumberedEvent],
+) -> Result<(), CallError> {
+    for event in events {
+        if let JobEvent::CheckpointUnreadable { step, file, .. } = &event.event {
+            tracing::error!(
+                job = %attempt.job, attempt = %attempt.id, step, %file, "a checkpoint cannot be read"
+            );
+            store::mark_damaged(tx, (attempt.job, attempt.id), *file).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Where the next attempt of a job goes on; none: from the start.
 ///
 /// # Errors

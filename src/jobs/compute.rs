@@ -14,6 +14,7 @@ use compute::{
 };
 use job_contract::{ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR};
 use secrecy::ExposeSecret as _;
+use uuid::Uuid;
 
 use super::{places::Said, token::token};
 use crate::{config::Config, ids::AttemptId, permissions::Territory};
@@ -21,8 +22,12 @@ use crate::{config::Config, ids::AttemptId, permissions::Territory};
 /// All places with what the portal needs to use them.
 pub struct Compute {
     sites: Vec<Site>,
+    /// Names this program where several workers take turns.
+    worker: Uuid,
     /// When a place was first seen to say that an attempt ended.
     ended: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
+    /// Since when places say that they know nothing of an attempt.
+    unknown: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
 }
 
 /// One place.
@@ -89,8 +94,15 @@ impl Compute {
             .collect();
         Ok(Self {
             sites,
+            worker: Uuid::now_v7(),
             ended: Mutex::default(),
+            unknown: Mutex::default(),
         })
+    }
+
+    /// The name of this program among workers; another one after each start.
+    pub(super) fn worker(&self) -> Uuid {
+        self.worker
     }
 
     /// In the order of the settings.
@@ -171,10 +183,28 @@ impl Compute {
         *ended.entry(attempt).or_insert(now)
     }
 
+    /// Since when its place says that it knows nothing of `attempt`, look after look; none, where it says something else,
+    /// or nothing.
+    pub(super) fn unknown_since(
+        &self,
+        attempt: AttemptId,
+        seen: Option<State>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen == Some(State::Unknown) {
+            return Some(*unknown.entry(attempt).or_insert(now));
+        }
+        unknown.remove(&attempt);
+        None
+    }
+
     /// Forgets what is over.
     pub(super) fn forget(&self, is_live: impl Fn(AttemptId) -> bool) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.retain(|attempt, _| is_live(*attempt));
+        for since in [&self.ended, &self.unknown] {
+            let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+            since.retain(|attempt, _| is_live(*attempt));
+        }
         for site in &self.sites {
             let mut told = site.told.lock().unwrap_or_else(PoisonError::into_inner);
             told.retain(|attempt, _| is_live(*attempt));

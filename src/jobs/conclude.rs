@@ -31,6 +31,8 @@ pub(super) enum Ending {
     Cancelled,
     /// The program said that it put down what it had, to go on later.
     Paused,
+    /// The program said that what it should go on from is damaged; nobody is handed that again.
+    Unreadable,
     /// The program ended without a word, with this code and by this; none where nobody knows how.
     Lost(Option<(i32, Cause)>),
     /// The backend will never start it.
@@ -67,8 +69,8 @@ pub(super) fn conclude(ending: Ending, job: &Standing<'_>) -> Conclusion {
         Ending::Succeeded => AttemptStatus::Succeeded,
         Ending::Failed | Ending::NotStarted => AttemptStatus::Failed,
         Ending::Cancelled | Ending::Paused => AttemptStatus::Cancelled,
-        Ending::Lost(_) if cancel.is_some() => AttemptStatus::Cancelled,
-        Ending::Lost(_) => AttemptStatus::Lost,
+        Ending::Lost(_) | Ending::Unreadable if cancel.is_some() => AttemptStatus::Cancelled,
+        Ending::Lost(_) | Ending::Unreadable => AttemptStatus::Lost,
     };
     let job = match (cancel, ending) {
         (Some(WITHDRAWN | NOT_PERMITTED), _) => JobEnd::Blocked,
@@ -78,6 +80,9 @@ pub(super) fn conclude(ending: Ending, job: &Standing<'_>) -> Conclusion {
         (None, Ending::Paused) if job.is_pause_asked => JobEnd::Paused,
         // Somebody let it go on again while it put things down.
         (None, Ending::Paused) => JobEnd::Again,
+        // There is one checkpoint less each time, so this ends by itself.
+        (None, Ending::Unreadable) if job.is_pause_asked => JobEnd::Paused,
+        (None, Ending::Unreadable) => JobEnd::Again,
         // Nothing is wrong with it: whoever asked says whether it is worth more time.
         (None, Ending::Lost(Some((_, Cause::TimeLimit)))) if job.has_checkpoint => JobEnd::Paused,
         (None, Ending::Lost(seen)) => match another_try_may_help(seen) {
@@ -119,6 +124,8 @@ pub(super) fn code_of(seen: Option<(i32, Cause)>) -> String {
 pub(super) struct Life {
     /// The latest sign: a heartbeat, or its creation.
     pub(super) last_sign: DateTime<Utc>,
+    /// Since when its place knows nothing of it, if it does not.
+    pub(super) unknown_since: Option<DateTime<Utc>>,
     /// Since when the job is asked to stop, if it is.
     pub(super) cancel_since: Option<DateTime<Utc>>,
     /// Since when it is asked to rest, if it is.
@@ -175,9 +182,18 @@ pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: Time
                 Move::Wait
             }
         }
-        // No trace of it here: the heartbeats alone tell.
-        Seen::Unknown if now - life.last_sign >= lost_after => Move::End(None),
-        Seen::Unknown => Move::Wait,
+        // No trace of it here: the heartbeats alone tell. One that waited for long and is forgotten without having begun
+        // has none; it is handed over again first.
+        Seen::Unknown => {
+            let last_sign = life
+                .unknown_since
+                .map_or(life.last_sign, |since| since.max(life.last_sign));
+            if now - last_sign >= lost_after {
+                Move::End(None)
+            } else {
+                Move::Wait
+            }
+        }
     }
 }
 
@@ -192,6 +208,7 @@ mod tests {
             Ending::Failed,
             Ending::Cancelled,
             Ending::Paused,
+            Ending::Unreadable,
             Ending::Lost(None),
             Ending::Lost(Some((0, Cause::Exited))),
             Ending::Lost(Some((1, Cause::Exited))),
@@ -254,6 +271,7 @@ Succeeded: succeeded/Succeeded | succeeded/Succeeded | succeeded/Succeeded | suc
 Failed: failed/Failed | failed/Failed | failed/Failed | failed/Failed | failed/Cancelled | failed/Blocked | failed/Blocked
 Cancelled: cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
 Paused: cancelled/Again | cancelled/Again | cancelled/Again | cancelled/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
+Unreadable: lost/Again | lost/Again | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
 Lost(None): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
 Lost(Some((0, Exited))): lost/Again | lost/Failed | lost/Again | lost/Paused | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
 Lost(Some((1, Exited))): lost/Failed | lost/Failed | lost/Failed | lost/Failed | cancelled/Cancelled | cancelled/Blocked | cancelled/Blocked
@@ -280,6 +298,7 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
     fn life() -> Life {
         Life {
             last_sign: at(0),
+            unknown_since: None,
             cancel_since: None,
             pause_since: None,
             ended_since: None,
@@ -341,6 +360,19 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
         assert_eq!(look(Seen::Unknown, &life(), at(59), lost_after), Move::Wait);
         assert_eq!(
             look(Seen::Unknown, &life(), at(60), lost_after),
+            Move::End(None)
+        );
+        // It waited for an hour, and now its place has forgotten it.
+        let forgotten = Life {
+            unknown_since: Some(at(3600)),
+            ..life()
+        };
+        assert_eq!(
+            look(Seen::Unknown, &forgotten, at(3659), lost_after),
+            Move::Wait
+        );
+        assert_eq!(
+            look(Seen::Unknown, &forgotten, at(3660), lost_after),
             Move::End(None)
         );
     }

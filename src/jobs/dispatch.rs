@@ -23,7 +23,7 @@ use crate::{
     budgets::{self, Budget, Reserving},
     config::Config,
     datasets,
-    db::{Db, WriteTx},
+    db::{Db, StoreError, WriteTx},
     ids::{AttemptId, DatasetVersionId, JobId},
     permissions::{Territory, Use, Verdict},
     policy::{self, Action, Actor, Scope},
@@ -88,12 +88,22 @@ pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
     submit::submit_all(ports).await
 }
 
+/// The jobs that wait, in the order in which they go.
+pub(super) async fn line(
+    db: &Db,
+    config: &Config,
+    compute: &Compute,
+) -> Result<Vec<JobId>, StoreError> {
+    let (_, ordered) = queue(db, config, compute).await?;
+    Ok(ordered)
+}
+
 /// What waits, and in which order it goes.
 pub(super) async fn queue(
     db: &Db,
     config: &Config,
     compute: &Compute,
-) -> Result<(HashMap<JobId, Waiting>, Vec<JobId>), JobError> {
+) -> Result<(HashMap<JobId, Waiting>, Vec<JobId>), StoreError> {
     let settings = &config.compute;
     let mut conn = db.read().await?;
     let mut waiting = store::waiting(&mut conn, settings.default_time_limit_seconds).await?;

@@ -46,6 +46,25 @@ pub struct RawDraft {
 }
 
 impl RawDraft {
+    /// The same with words where a request has some that say nothing of what it needs: what it is called, for what and for
+    /// whom it is.
+    #[must_use]
+    pub fn for_estimate(&self) -> Self {
+        let some = |text: &String, word: &str| {
+            if text.is_empty() {
+                word.to_owned()
+            } else {
+                text.clone()
+            }
+        };
+        Self {
+            title: "-".to_owned(),
+            motivation: "-".to_owned(),
+            recipients: some(&self.recipients, Recipients::Consortium.name()),
+            ..self.clone()
+        }
+    }
+
     /// A form as it is first shown.
     #[must_use]
     pub fn fresh() -> Self {

@@ -1,7 +1,7 @@
 //! What a job will need of time, machines and energy, before it starts.
 //!
-//! Where jobs have run on the same base at the same place, from their speed; else from the settings of the place and
-//! assumptions that are on the side of too much. `docs/queue.md` states them.
+//! Where jobs have run on the same base at the same place, from their speed; else from the speed of other jobs there; else
+//! from the settings of the place and assumptions that are on the side of too much. `docs/queue.md` states them.
 
 use job_contract::Task;
 use sqlx::PgConnection;
@@ -34,14 +34,43 @@ const OVERHEAD_SECONDS: f64 = 10.0;
 pub struct Estimate {
     /// The name of the place it holds for.
     pub place: String,
-    /// Whether jobs like it were measured there.
-    pub is_measured: bool,
+    /// What it stands on.
+    pub basis: Basis,
     /// Tokens to read.
     pub tokens: u64,
     /// Operations.
     pub flop: f64,
     /// Time, costs, energy.
     pub cost: Cost,
+}
+
+/// What an estimate stands on, the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Jobs of that kind ran on that base at that place.
+    Measured,
+    /// Other jobs ran at that place.
+    Place,
+    /// Settings and assumptions.
+    Default,
+}
+
+impl Basis {
+    /// The word in the database, in JSON and in keys of texts (`jobs-estimate-{name}`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Place => "place",
+            Self::Default => "default",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Measured, Self::Place, Self::Default]
+            .into_iter()
+            .find(|basis| basis.name() == text)
+    }
 }
 
 /// What is to be estimated.
@@ -111,19 +140,23 @@ pub(super) async fn at(
     let tokens = tokens(asked.task, data_bytes);
     let rates = rates(site);
     let speed = store::speed(conn, site.id(), asked.base, asked.task).await?;
-    let (flop, seconds) = match &speed {
+    let (basis, flop, seconds) = match &speed {
         Some(speed) => {
             let flop = speed.flop_per_token * tokens as f64;
-            (flop, flop / speed.flop_per_second.max(1.0))
+            (Basis::Measured, flop, flop / speed.flop_per_second.max(1.0))
         }
         None => {
             let flop = flop(asked.task, tokens, base_bytes);
-            let fastest = if rates.gpus > 0 {
+            let at_place = store::place_speed(conn, site.id(), asked.base, asked.task).await?;
+            let assumed = if rates.gpus > 0 {
                 f64::from(rates.gpus) * FLOP_PER_GPU
             } else {
                 f64::from(rates.cores.max(1)) * FLOP_PER_CORE
             };
-            (flop, usage(flop, fastest, 0.0).seconds + OVERHEAD_SECONDS)
+            let (basis, fastest) =
+                at_place.map_or((Basis::Default, assumed), |speed| (Basis::Place, speed));
+            let seconds = usage(flop, fastest, 0.0).seconds + OVERHEAD_SECONDS;
+            (basis, flop, seconds)
         }
     };
     #[expect(
@@ -134,7 +167,7 @@ pub(super) async fn at(
     let seconds = seconds.ceil().min(1e9) as u64;
     Ok(Estimate {
         place: site.name().to_owned(),
-        is_measured: speed.is_some(),
+        basis,
         tokens,
         flop,
         cost: rates.cost(seconds.max(1)),

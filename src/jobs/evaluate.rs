@@ -284,6 +284,7 @@ pub(super) fn asked(job: &Job, settings: EvaluationSettings, now: DateTime<Utc>)
         cancel_requested_at: None,
         cancel_reason: None,
         pause_requested_at: None,
+        paused_at: None,
         not_before: None,
         ended_at: None,
         ..job.clone()

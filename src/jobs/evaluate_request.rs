@@ -154,6 +154,7 @@ fn of_base(actor: &Actor, model: &Model, task: Task, now: DateTime<Utc>) -> Job 
         cancel_requested_at: None,
         cancel_reason: None,
         pause_requested_at: None,
+        paused_at: None,
         not_before: None,
         ended_at: None,
     }

@@ -52,7 +52,13 @@ pub(super) async fn finish(
                 message: Some(message.chars().take(LONGEST_MESSAGE).collect()),
                 ..told
             };
-            end::end(ports, id, Ending::Failed, told).await?
+            let ending =
+                if code == FailureCode::CheckpointDamaged && found_damage(ports, id).await? {
+                    Ending::Unreadable
+                } else {
+                    Ending::Failed
+                };
+            end::end(ports, id, ending, told).await?
         }
         Outcome::Cancelled { reason } => {
             let told = Told {
@@ -73,6 +79,12 @@ pub(super) async fn finish(
     } else {
         Err(CallError::Ended)
     }
+}
+
+/// Whether the attempt told of a damaged checkpoint, so that the next one is handed another.
+async fn found_damage(ports: &Ports, id: AttemptId) -> Result<bool, CallError> {
+    let mut conn = ports.db.read().await?;
+    Ok(store::has_found_damage(&mut conn, id).await?)
 }
 
 /// Whether the attempt ended with exactly this outcome.
@@ -242,6 +254,7 @@ pub(super) fn failure_name(code: FailureCode) -> &'static str {
     match code {
         FailureCode::BadData => "bad_data",
         FailureCode::HashMismatch => "hash_mismatch",
+        FailureCode::CheckpointDamaged => "checkpoint_damaged",
         FailureCode::Refused => "refused",
         FailureCode::BadSettings => "bad_settings",
         FailureCode::DoesNotFit => "does_not_fit",

@@ -11,10 +11,14 @@ use super::{
     conclude::{Ending, Life, Move, code_of, look},
     end::{self, Told},
     error::JobError,
-    job::{Attempt, Job},
+    job::{Attempt, Job, PAUSED},
     store,
 };
-use crate::{app::Ports, ids::AttemptId};
+use crate::{
+    app::Ports,
+    ids::AttemptId,
+    policy::{self, Action, Actor, Scope},
+};
 
 /// The chore: looks at every live attempt.
 ///
@@ -128,13 +132,16 @@ async fn follow(
     attempt: &Attempt,
     seen: Option<Seen>,
 ) -> Result<(), JobError> {
-    let Some(seen) = seen else {
-        return Ok(());
-    };
     let now = ports.db.now();
+    let unknown_since = ports.compute.unknown_since(attempt.id, seen, now);
+    let Some(seen) = seen else {
+        // Its place says nothing of it, which may be because it never heard of it.
+        return settle_unsubmitted(ports, job, attempt).await;
+    };
     let has_ended = matches!(seen, Seen::Ended { .. });
     let life = Life {
         last_sign: attempt.heartbeat_at.unwrap_or(attempt.created_at),
+        unknown_since,
         cancel_since: job.cancel_requested_at,
         pause_since: job.pause_requested_at,
         ended_since: has_ended.then(|| ports.compute.ended_since(attempt.id, now)),
@@ -159,4 +166,49 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// Ends an attempt of a job that is asked to stop or rest and that its place never took, as far as is known. Nobody waits
+/// for a place that is away: a program that starts after all is told that its attempt is over, before it reads anything,
+/// and whoever submits it just now stops it again.
+async fn settle_unsubmitted(ports: &Ports, job: &Job, attempt: &Attempt) -> Result<(), JobError> {
+    if job.asked_to_stop().is_none() || !never_taken(attempt) {
+        return Ok(());
+    }
+    let actor = Actor::system();
+    let permit = policy::check(&actor, Action::RunSystem, &Scope::of(actor.institution))?;
+    let mut tx = ports.db.write(&actor).await?;
+    let Some((mut job, mut attempt)) = end::lock(&mut tx, attempt.id).await? else {
+        return Ok(());
+    };
+    let Some(reason) = job.asked_to_stop().map(str::to_owned) else {
+        return Ok(());
+    };
+    if !never_taken(&attempt) {
+        return Ok(());
+    }
+    let ending = if reason == PAUSED {
+        Ending::Paused
+    } else {
+        Ending::Cancelled
+    };
+    let told = Told {
+        code: Some(reason),
+        ..Told::default()
+    };
+    end::conclude_in(
+        &mut tx,
+        (&mut job, &mut attempt),
+        ending,
+        told,
+        &ports.config.training,
+    )
+    .await?;
+    tx.commit(permit).await?;
+    Ok(())
+}
+
+/// Whether neither the place nor the program ever said that they have it.
+fn never_taken(attempt: &Attempt) -> bool {
+    attempt.handle.is_none() && attempt.heartbeat_at.is_none()
 }

@@ -51,6 +51,8 @@ pub struct Job {
     pub cancel_reason: Option<String>,
     /// Since when its program is asked to put down what it has and leave, if it is.
     pub pause_requested_at: Option<DateTime<Utc>>,
+    /// Since when it rests, if it does.
+    pub paused_at: Option<DateTime<Utc>>,
     /// Not tried again before this.
     pub not_before: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,

@@ -4,7 +4,8 @@
 //! in the data.
 
 use chrono::TimeDelta;
-use compute::Handle;
+use compute::{Handle, State};
+use futures_util::future::join_all;
 
 use super::{
     compute::Site,
@@ -24,6 +25,12 @@ const LONGEST: i64 = 8 << 20;
 const LATEST: TimeDelta = TimeDelta::hours(1);
 /// How long a log is kept after its attempt ended.
 const KEPT: TimeDelta = TimeDelta::days(180);
+
+/// How long a worker's turn lasts that does not say again that it goes on. Two at once would do no harm: a part is kept
+/// once.
+const TURN: TimeDelta = TimeDelta::seconds(15);
+/// How often it says so.
+const HOLD_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 /// A log as people see it.
 pub(super) struct Log {
@@ -47,19 +54,59 @@ pub(super) async fn log(db: &Db, attempt: &Attempt) -> Result<Option<Log>, Store
 /// # Errors
 /// Where the database is away; a place that does not answer is asked again.
 pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
-    for site in ports.compute.sites() {
+    // A place that takes long to answer holds up no other.
+    let swept = ports.compute.sites().iter().map(|site| async move {
         if site.trouble().is_some() {
-            continue;
+            return Ok(());
         }
-        let open = {
-            let mut conn = ports.db.read().await?;
-            store::open_logs(&mut conn, site.id()).await?
-        };
-        for log in open {
-            read_on(ports, site, log).await?;
+        sweep_at(ports, site).await
+    });
+    join_all(swept).await.into_iter().collect()
+}
+
+/// Reads on at one place, where no other worker does.
+async fn sweep_at(ports: &Ports, site: &Site) -> Result<(), JobError> {
+    let open = {
+        let mut conn = ports.db.read().await?;
+        store::open_logs(&mut conn, site.id()).await?
+    };
+    if open.is_empty() || !hold(ports, site).await? {
+        return Ok(());
+    }
+    // One question for all of them.
+    let handles: Vec<Handle> = open.iter().map(|log| Handle(log.handle.clone())).collect();
+    let told = site.place.backend.statuses(&handles).await;
+    site.note(&told, ports.db.now());
+    let states: Vec<State> = match told {
+        Ok(reports) => reports.into_iter().map(|report| report.state).collect(),
+        Err(error) => {
+            tracing::debug!(place = site.id(), ?error, "logs cannot be read now");
+            return Ok(());
+        }
+    };
+    let mut held_at = ports.db.now();
+    for (log, seen) in open.into_iter().zip(states) {
+        if ports.db.now() - held_at >= HOLD_AGAIN {
+            if !hold(ports, site).await? {
+                return Ok(());
+            }
+            held_at = ports.db.now();
+        }
+        // What waits has written nothing yet.
+        if seen != State::Pending || log.ended_at.is_some() {
+            read_on(ports, site, log, seen).await?;
         }
     }
     Ok(())
+}
+
+/// Takes or renews this worker's turn at the logs of a place; false where it is another's.
+async fn hold(ports: &Ports, site: &Site) -> Result<bool, JobError> {
+    let mut tx = ports.db.meter().await?;
+    let until = tx.now() + TURN;
+    let is_held = store::hold_logs(&mut tx, site.id(), (ports.compute.worker(), until)).await?;
+    tx.commit().await?;
+    Ok(is_held)
 }
 
 /// The chore: old logs go.
@@ -74,7 +121,7 @@ pub(super) async fn forget(ports: &Ports) -> Result<(), JobError> {
     Ok(())
 }
 
-async fn read_on(ports: &Ports, site: &Site, log: OpenLog) -> Result<(), JobError> {
+async fn read_on(ports: &Ports, site: &Site, log: OpenLog, seen: State) -> Result<(), JobError> {
     let (mut next, mut size) = (log.next_byte, log.size_bytes);
     let handle = Handle(log.handle);
     loop {
@@ -82,7 +129,7 @@ async fn read_on(ports: &Ports, site: &Site, log: OpenLog) -> Result<(), JobErro
         let is_late = log
             .ended_at
             .is_some_and(|ended| ports.db.now() - ended > LATEST);
-        let part = match site.place.backend.log(&handle, from).await {
+        let part = match site.place.backend.log_as_seen(&handle, from, seen).await {
             Ok(part) => part,
             Err(error) => {
                 tracing::debug!(attempt = %log.attempt, ?error, "a log cannot be read now");

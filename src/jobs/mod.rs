@@ -17,6 +17,7 @@ mod draft;
 mod end;
 mod error;
 mod estimate;
+mod estimate_request;
 mod evaluate;
 mod evaluate_request;
 mod evaluation;
@@ -30,6 +31,7 @@ mod logs;
 mod made;
 mod method;
 mod pause;
+mod place_alarm;
 mod places;
 mod prioritise;
 mod progress;
@@ -37,6 +39,7 @@ mod queue;
 mod raw_settings;
 mod reads;
 mod request;
+mod rest_ends;
 mod setting;
 mod settings;
 mod shape;
@@ -59,7 +62,7 @@ pub use self::{
     conclude::WITHDRAWN,
     draft::{Draft, RawDraft},
     error::JobError,
-    estimate::{Estimate, estimate},
+    estimate::{Basis, Estimate, estimate},
     evaluate::report_file,
     evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
@@ -76,6 +79,7 @@ pub use self::{
 };
 use crate::{
     app::Ports,
+    config::Config,
     db::{Db, StoreError},
     ids::JobId,
     policy::{self, Action, Actor, Role},
@@ -84,7 +88,7 @@ use crate::{
 
 /// What recurs for jobs.
 #[must_use]
-pub fn chores() -> [Chore<Ports>; 6] {
+pub fn chores() -> [Chore<Ports>; 8] {
     [
         Chore {
             name: "jobs.dispatch",
@@ -110,6 +114,16 @@ pub fn chores() -> [Chore<Ports>; 6] {
             name: "jobs.logs.forget",
             every: Duration::from_secs(3600),
             run: |ports| Box::pin(async move { Ok(logs::forget(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.places",
+            every: Duration::from_secs(30),
+            run: |ports| Box::pin(async move { Ok(place_alarm::sweep(ports).await?) }),
+        },
+        Chore {
+            name: "jobs.pauses",
+            every: Duration::from_secs(300),
+            run: |ports| Box::pin(async move { Ok(rest_ends::sweep(ports).await?) }),
         },
         Chore {
             name: "jobs.strays",
@@ -140,6 +154,27 @@ pub async fn kept_step(
 ) -> Result<Option<u32>, StoreError> {
     let newest = store::newest_checkpoint(conn, job).await?;
     Ok(newest.map(|one| one.step.unsigned_abs()))
+}
+
+/// The jobs that wait for a place, in the order in which they would start now.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn line(db: &Db, config: &Config, compute: &Compute) -> Result<Vec<JobId>, StoreError> {
+    dispatch::line(db, config, compute).await
+}
+
+/// What a job was expected to need, and the joules that it used once an attempt of it ended; none of what is not known.
+///
+/// # Errors
+/// Where a row makes no sense or the database is away.
+pub async fn needs(
+    conn: &mut sqlx::PgConnection,
+    job: JobId,
+) -> Result<(Option<Estimate>, Option<f64>), StoreError> {
+    let estimate = store::estimate(conn, job).await?;
+    let used = used::joules(conn, job).await?;
+    Ok((estimate, used))
 }
 
 /// How many of these jobs there are in each state, in the order of a job's life.

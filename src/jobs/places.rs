@@ -70,6 +70,18 @@ pub async fn places(db: &Db) -> Result<Vec<PlaceState>, StoreError> {
         .collect())
 }
 
+/// What people call the place of an attempt that does not answer, and since when; none where it does.
+///
+/// # Errors
+/// Where the database is away.
+pub(super) async fn silent_since(
+    db: &Db,
+    place: &str,
+) -> Result<Option<(String, DateTime<Utc>)>, StoreError> {
+    let mut conn = db.read().await?;
+    store::silent_since(&mut conn, place, db.now() - FORGOTTEN).await
+}
+
 /// A line for each place that does not work, without its details; empty where all do.
 pub async fn place_warnings(db: &Db) -> String {
     match places(db).await {

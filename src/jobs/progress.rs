@@ -112,6 +112,7 @@ impl Progress {
             // Kept as a reading; a line for each of thousands says nothing.
             JobEvent::FileRead { .. } => return,
             JobEvent::Checkpoint { .. }
+            | JobEvent::CheckpointUnreadable { .. }
             | JobEvent::DataProblem { .. }
             | JobEvent::Measured { .. }
             | JobEvent::Note { .. } => {}

@@ -24,6 +24,8 @@ use crate::{
 
 /// How the failure is called, as programs call it that notice it themselves.
 pub(super) const CODE: &str = "hash_mismatch";
+/// The same where the base model alone is not as it was: other people look into that.
+const BASE_CODE: &str = "base_altered";
 
 /// A file that a program says it read.
 #[derive(Debug, Clone)]
@@ -112,10 +114,14 @@ pub(super) async fn fail(
     };
     let now = tx.now();
     let mut paths = Vec::new();
+    let mut code = BASE_CODE;
     for reading in readings {
         store::insert_read(tx.conn(), id, reading, now).await?;
         if reading.sha256 != reading.expected {
             paths.push(reading.path.clone());
+            if reading.version.is_some() {
+                code = CODE;
+            }
             tx.record(&Happened::to(
                 &job,
                 "jobs.read_mismatch",
@@ -127,7 +133,7 @@ pub(super) async fn fail(
         }
     }
     let told = Told {
-        code: Some(CODE.to_owned()),
+        code: Some(code.to_owned()),
         message: Some(paths.join(", ")),
         ..told
     };

@@ -116,6 +116,7 @@ pub async fn request_as(
         cancel_requested_at: None,
         cancel_reason: None,
         pause_requested_at: None,
+        paused_at: None,
         not_before: None,
         ended_at: None,
     };
@@ -146,7 +147,7 @@ pub async fn request_as(
 }
 
 /// The base that a draft names, where it may be tuned.
-async fn usable_base(conn: &mut PgConnection, base: ModelId) -> Result<Model, JobError> {
+pub(super) async fn usable_base(conn: &mut PgConnection, base: ModelId) -> Result<Model, JobError> {
     models::find(conn, base)
         .await?
         .filter(|model| model.kind == Kind::Base && model.is_usable())
@@ -204,12 +205,7 @@ pub(super) async fn verdicts(
     let mut verdicts = Vec::with_capacity(versions.len());
     for version in versions {
         let unknown = || JobError::UnknownVersion(*version);
-        let owner = store::owner_of(conn, *version).await?.ok_or_else(unknown)?;
-        let scope = Scope {
-            is_published: owner.is_published,
-            ..Scope::of(owner.institution)
-        };
-        let _permit = policy::check(actor, Action::ViewDataset, &scope).map_err(|_| unknown())?;
+        check_visible(conn, actor, *version).await?;
         if datasets::is_superseded(conn, *version).await? {
             return Err(JobError::Superseded(*version));
         }
@@ -219,6 +215,25 @@ pub(super) async fn verdicts(
         verdicts.push((*version, decision));
     }
     Ok(verdicts)
+}
+
+/// Whether `actor` may know of a version.
+///
+/// # Errors
+/// [`JobError::UnknownVersion`] where there is none, or they may not.
+pub(super) async fn check_visible(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    version: DatasetVersionId,
+) -> Result<(), JobError> {
+    let unknown = || JobError::UnknownVersion(version);
+    let owner = store::owner_of(conn, version).await?.ok_or_else(unknown)?;
+    let scope = Scope {
+        is_published: owner.is_published,
+        ..Scope::of(owner.institution)
+    };
+    let _permit = policy::check(actor, Action::ViewDataset, &scope).map_err(|_| unknown())?;
+    Ok(())
 }
 
 /// What the rules say now to one version; none where there is none.

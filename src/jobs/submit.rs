@@ -25,6 +25,15 @@ pub(super) async fn submit_all(ports: &Ports) -> Result<(), JobError> {
             store::attempts_at(&mut conn, site.id()).await?
         };
         for attempt in attempts {
+            // One that is to stop before it began is ended instead (`follow`).
+            let is_wanted = {
+                let mut conn = ports.db.read().await?;
+                let job = store::find(&mut conn, attempt.job).await?;
+                job.is_some_and(|job| job.asked_to_stop().is_none())
+            };
+            if !is_wanted {
+                continue;
+            }
             if !submit(ports, site, attempt.id).await? {
                 break;
             }
@@ -45,7 +54,14 @@ async fn submit(ports: &Ports, site: &Site, attempt: AttemptId) -> Result<bool, 
     let outcome = site.place.backend.submit(&launch).await;
     site.note(&outcome, ports.db.now());
     match outcome {
-        Ok(handle) => keep_handle(&ports.db, attempt, &handle.0).await?,
+        Ok(handle) => {
+            if !keep_handle(&ports.db, attempt, &handle.0).await?
+                && let Err(error) = site.place.backend.cancel(&handle).await
+            {
+                // Its program is told that the attempt is over, and `places::strays` looks for what is left.
+                tracing::warn!(%attempt, place = site.id(), ?error, "an attempt that is over cannot be stopped");
+            }
+        }
         Err(error @ (ComputeError::Unreachable(_) | ComputeError::Locked(_))) => {
             tracing::warn!(%attempt, place = site.id(), ?error, "a place is away");
             return Ok(false);
@@ -63,9 +79,10 @@ async fn submit(ports: &Ports, site: &Site, attempt: AttemptId) -> Result<bool, 
     Ok(true)
 }
 
-async fn keep_handle(db: &Db, attempt: AttemptId, handle: &str) -> Result<(), JobError> {
+/// False where the attempt ended while it was submitted.
+async fn keep_handle(db: &Db, attempt: AttemptId, handle: &str) -> Result<bool, JobError> {
     let mut tx = db.meter().await?;
-    store::set_handle(&mut tx, attempt, handle).await?;
+    let is_live = store::set_handle(&mut tx, attempt, handle).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(is_live)
 }

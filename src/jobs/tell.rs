@@ -46,6 +46,9 @@ pub(super) async fn tell(
             JobEvent::Note { message } if message.chars().count() > LONGEST_NOTE => {
                 *message = message.chars().take(LONGEST_NOTE).collect();
             }
+            JobEvent::CheckpointUnreadable { problem, .. } => {
+                *problem = problem.chars().take(LONGEST_NOTE).collect();
+            }
             _ => {}
         }
     }
@@ -58,6 +61,7 @@ pub(super) async fn tell(
         store::insert_event(&mut tx, &attempt, event).await?;
     }
     checkpoints::keep(&mut tx, &attempt, &stored).await?;
+    checkpoints::note_damage(&mut tx, &attempt, &batch.events).await?;
     let now = tx.now();
     for reading in &readings {
         store::insert_read(tx.conn(), id, reading, now).await?;

@@ -1,11 +1,13 @@
 //! What an attempt used is settled when it ends.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{error::JobError, job::Attempt, status::AttemptStatus, store};
 use crate::{
     budgets::{self, Had},
-    db::WriteTx,
+    db::{StoreError, WriteTx},
+    ids::{AttemptId, JobId},
 };
 
 /// Settles the use of an attempt that ends in this transaction; a second time does nothing.
@@ -27,6 +29,29 @@ pub(super) async fn settle(tx: &mut WriteTx<'_>, attempt: &Attempt) -> Result<()
     };
     budgets::settle(tx, attempt.id, seconds, had).await?;
     Ok(())
+}
+
+/// The energy that the attempts of a job used that ended: as their machines measured it where all of it was measured, else
+/// from the power that the settings state; none where neither is known.
+pub(super) async fn joules(conn: &mut PgConnection, job: JobId) -> Result<Option<f64>, StoreError> {
+    let ended: Vec<Attempt> = store::attempts(conn, job)
+        .await?
+        .into_iter()
+        .filter(|attempt| !attempt.status.is_live())
+        .collect();
+    let measured = |attempt: &Attempt| {
+        let outcome = attempt.outcome.as_ref()?;
+        outcome.get("energy_joules")?.as_f64()
+    };
+    let all: Option<Vec<f64>> = ended.iter().map(measured).collect();
+    if let Some(all) = all.filter(|all| !all.is_empty()) {
+        return Ok(Some(all.iter().sum()));
+    }
+    let ids: Vec<AttemptId> = ended.iter().map(|attempt| attempt.id).collect();
+    let (_, settled) = budgets::of_attempts(conn, &ids).await?;
+    Ok(settled
+        .map(|cost| cost.joules as f64)
+        .filter(|joules| *joules > 0.0))
 }
 
 /// What is known of the time that an attempt had.

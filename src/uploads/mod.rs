@@ -21,7 +21,7 @@ pub mod web;
 pub use self::{
     abort::{AbortError, Discard, DiscardError, abort, discard, sweep},
     carry::carry,
-    receive::{ReceiveError, Receiving, receive},
+    receive::{ReceiveError, Receiving, expect, receive, receive_again},
     split::{Document, DocumentHash, Found, Split, text_of},
     upload::{InvalidPath, Upload, parse_path, part_size_bytes},
     verify::{Verify, VerifyError, verify},

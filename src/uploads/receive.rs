@@ -5,18 +5,18 @@ use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    open::{self, IDLE_LIFETIME, MultipartError, OpenError, with_multipart},
+    open::{self, IDLE_LIFETIME, MultipartError, OpenError, reopen, with_multipart},
     store::{self, Carried},
     upload::{Upload, parse_path, part_size_bytes, tree_sha256},
     verify::Verify,
 };
 use crate::{
     config::Limits,
-    datasets::{self, FileState, Format},
-    db::Db,
+    datasets::{self, Dataset, FileState, Format},
+    db::{Db, WriteTx},
     ids::{DatasetId, FileId},
-    objects::ObjectStore,
-    policy::Actor,
+    objects::{ObjectError, ObjectStore},
+    policy::{Actor, Permit},
     uploads::open::Changed,
 };
 
@@ -27,27 +27,27 @@ pub struct Receiving {
     digests: Vec<(i32, String)>,
     size_bytes: u64,
     most_bytes: u64,
+    /// An earlier try may have left something in the store.
+    is_again: bool,
 }
 
-/// Opens the upload of a file of at most `most_bytes` into a dataset that can still change.
+/// Writes down that a file of at most `most_bytes` comes into a dataset that can still change, for the caller to commit
+/// by the permit.
 ///
 /// # Errors
 /// As opening any upload; [`AppError`](crate::error::AppError) knows the words.
-pub async fn receive(
-    db: &Db,
-    objects: &ObjectStore,
+pub async fn expect(
+    tx: &mut WriteTx<'_>,
     limits: &Limits,
-    actor: &Actor,
     (dataset, path, most_bytes): (DatasetId, &str, u64),
-) -> Result<Receiving, ReceiveError> {
+) -> Result<(Upload, Dataset, Permit), ReceiveError> {
     let path = parse_path(path).map_err(OpenError::from)?;
     if Format::of_path(&path).is_none() {
         return Err(OpenError::Kind.into());
     }
     let most_bytes = most_bytes.min(limits.file_bytes).min(limits.dataset_bytes);
     let size_bytes = i64::try_from(most_bytes).unwrap_or(i64::MAX);
-    let mut tx = db.write(actor).await?;
-    let (found, permit) = datasets::lock_editable(&mut tx, dataset).await?;
+    let (found, permit) = datasets::lock_editable(tx, dataset).await?;
     let id = FileId::fresh();
     let file = store::NewFile {
         id,
@@ -61,16 +61,44 @@ pub async fn receive(
         object_key: &format!("datasets/{dataset}/{id}"),
         expires_at: tx.now() + IDLE_LIFETIME,
     };
-    let upload = open::insert(&mut tx, (found.institution, dataset), &file).await?;
-    tx.commit(permit).await?;
+    let upload = open::insert(tx, (found.institution, dataset), &file).await?;
+    Ok((upload, found, permit))
+}
+
+/// Opens what was expected, once that is committed.
+///
+/// # Errors
+/// Where database or object store are away.
+pub async fn receive(
+    db: &Db,
+    objects: &ObjectStore,
+    upload: Upload,
+) -> Result<Receiving, ReceiveError> {
     let upload = with_multipart(db, objects, upload).await?;
-    Ok(Receiving {
-        upload,
-        buffer: BytesMut::new(),
-        digests: Vec::new(),
-        size_bytes: 0,
-        most_bytes,
-    })
+    Ok(Receiving::of(upload, false))
+}
+
+/// Takes a file that an earlier try did not finish from its first byte again; none where it waits for bytes no more.
+/// What the earlier try still sends goes nowhere.
+///
+/// # Errors
+/// Where database or object store are away.
+pub async fn receive_again(
+    db: &Db,
+    objects: &ObjectStore,
+    file: FileId,
+) -> Result<Option<Receiving>, ReceiveError> {
+    let mut conn = db.read().await?;
+    let found = store::find(&mut conn, file).await?;
+    drop(conn);
+    let Some(upload) = found.filter(|upload| upload.state == FileState::Uploading) else {
+        return Ok(None);
+    };
+    if let Some(before) = &upload.s3_upload_id {
+        objects.abort_multipart(&upload.object_key, before).await?;
+    }
+    let upload = reopen(db, objects, upload).await?;
+    Ok(Some(Receiving::of(upload, true)))
 }
 
 /// Why a file was not received.
@@ -112,6 +140,17 @@ refused!(
 );
 
 impl Receiving {
+    fn of(upload: Upload, is_again: bool) -> Self {
+        Self {
+            most_bytes: upload.size_bytes.unsigned_abs(),
+            upload,
+            buffer: BytesMut::new(),
+            digests: Vec::new(),
+            size_bytes: 0,
+            is_again,
+        }
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> FileId {
@@ -210,6 +249,25 @@ impl Receiving {
             file: self.upload.id,
         })?;
         tx.commit(permit).await?;
+        if self.is_again {
+            self.clear_up(objects, &carried.object_version).await;
+        }
         Ok(self.upload.id)
+    }
+
+    /// Deletes what an earlier try put together and did not note. The file is there whether this works or not.
+    async fn clear_up(&self, objects: &ObjectStore, kept: &str) {
+        let key = &self.upload.object_key;
+        let cleared = async {
+            for version in objects.versions(key).await? {
+                if version.version != kept {
+                    objects.delete(key, &version.version).await?;
+                }
+            }
+            Ok::<_, ObjectError>(())
+        };
+        if let Err(error) = cleared.await {
+            tracing::warn!(file = %self.upload.id, %error, "what an earlier try left cannot be deleted");
+        }
     }
 }

@@ -15,7 +15,7 @@ use actix_web::{
 use askama::Template;
 use url::Url;
 
-use super::{chrome::Chrome, filters, lang::Lang, page_error::Shown};
+use super::{chrome::Chrome, filters, lang::Lang, page::Visit, page_error::Shown};
 use crate::config::Config;
 
 /// Sets the headers that hold for every answer.
@@ -136,8 +136,17 @@ pub async fn error_pages(
         return Ok(response.into_response(answer));
     }
     let status = response.status();
+    // Whoever is signed in stays so; what is ours to mend may be the very database that knows.
+    let visit = if status.is_client_error() {
+        Visit::read(response.request(), lang).await.ok()
+    } else {
+        None
+    };
     let page = ErrorPage {
-        chrome: bare_chrome(lang, &path, is_demo),
+        chrome: match visit {
+            Some(visit) => visit.chrome(),
+            None => bare_chrome(lang, &path, is_demo),
+        },
         title: lang.t(&format!("error-title-{}", status.as_u16())),
         message: lang.say(&say),
         must_sign_in,

@@ -57,22 +57,7 @@ impl FromRequest for Visit {
                 .get("lang")
                 .map_or(Ok(Lang::Nl), str::parse)
                 .map_err(|_| AppError::NotFound)?;
-            let (db, config) = ports(&request)?;
-            let session = read_session(&db, &config, &request).await?;
-            let task_count = match (&session, request.app_data::<web::Data<TaskCounter>>()) {
-                (Some(session), Some(counter)) => {
-                    (counter.0)(Db::clone(&db), session.actor.clone()).await?
-                }
-                _ => 0,
-            };
-            Ok(Self {
-                lang,
-                session,
-                path: request.path().to_owned(),
-                flash: flash(&request, lang),
-                is_demo: config.demo,
-                task_count,
-            })
+            Ok(Self::read(&request, lang).await?)
         })
     }
 }
@@ -92,6 +77,29 @@ impl FromRequest for Page {
 }
 
 impl Visit {
+    /// Who asks, and what waits for them.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub(super) async fn read(request: &HttpRequest, lang: Lang) -> Result<Self, AppError> {
+        let (db, config) = ports(request)?;
+        let session = read_session(&db, &config, request).await?;
+        let task_count = match (&session, request.app_data::<web::Data<TaskCounter>>()) {
+            (Some(session), Some(counter)) => {
+                (counter.0)(Db::clone(&db), session.actor.clone()).await?
+            }
+            _ => 0,
+        };
+        Ok(Self {
+            lang,
+            session,
+            path: request.path().to_owned(),
+            flash: flash(request, lang),
+            is_demo: config.demo,
+            task_count,
+        })
+    }
+
     /// What this page shows around its content.
     #[must_use]
     pub fn chrome(&self) -> Chrome {
@@ -261,9 +269,14 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         })
         .map(|(name, _)| {
             let href = format!("/{lang}/{name}");
+            let is_under = |name: &str| {
+                let href = format!("/{lang}/{name}");
+                path == href || path.starts_with(&format!("{href}/"))
+            };
             NavItem {
                 label: lang.t(&format!("nav-{}", name.replace('/', "-"))),
-                is_current: path == href || path.starts_with(&format!("{href}/")),
+                // Webhooks are reached from the keys, as both are for programs.
+                is_current: is_under(name) || (name == "keys" && is_under("webhooks")),
                 href,
             }
         })

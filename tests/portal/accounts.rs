@@ -85,3 +85,43 @@ async fn the_providers_new_key_is_learnt() {
         StatusCode::OK
     );
 }
+
+#[actix_web::test]
+async fn whoever_is_signed_in_stays_so_on_the_page_of_an_error() {
+    let app = TestApp::start().await;
+    let mut manager = app.browser("manager.waterland").await;
+    let unknown = format!("/en/jobs/{}", uuid::Uuid::now_v7());
+    for (path, status) in [
+        (unknown.as_str(), StatusCode::NOT_FOUND),
+        ("/en/no-such-page", StatusCode::NOT_FOUND),
+        ("/en/admin/places", StatusCode::FORBIDDEN),
+    ] {
+        let page = manager.get(path).await.unwrap();
+        assert_eq!(page.status, status, "{path}");
+        assert!(page.text.contains("Marijke Dijkstra"), "{}", page.text);
+        assert!(page.text.contains("href=\"/en/datasets\""), "{}", page.text);
+        assert!(page.text.contains("action=\"/auth/logout\""));
+    }
+    let mut stranger = Browser::new(&app.url).unwrap();
+    let page = stranger.get("/en/no-such-page").await.unwrap();
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert!(page.text.contains("/auth/login"), "{}", page.text);
+}
+
+#[actix_web::test]
+async fn the_page_about_webhooks_stands_under_the_keys() {
+    let app = TestApp::start().await;
+    let page = app
+        .browser("manager.waterland")
+        .await
+        .get("/en/webhooks")
+        .await
+        .unwrap();
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    assert!(
+        page.text
+            .contains("<a href=\"/en/keys\" aria-current=\"page\">"),
+        "{}",
+        page.text
+    );
+}

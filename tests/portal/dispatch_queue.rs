@@ -11,14 +11,14 @@ use crate::kills::pids;
 use crate::support::{Program, TestApp, given, portal_is_up};
 
 /// Somebody who asks for jobs, and somebody who lets them run; signed in once.
-struct People {
+pub(crate) struct People {
     harderwijk: Browser,
     waterland: Browser,
     operator: Browser,
 }
 
 impl People {
-    async fn of(app: &TestApp) -> Self {
+    pub(crate) async fn of(app: &TestApp) -> Self {
         Self {
             harderwijk: app.browser("researcher.harderwijk").await,
             waterland: app.browser("manager.waterland").await,
@@ -26,7 +26,7 @@ impl People {
         }
     }
 
-    async fn approved(&mut self, who: &str, wanted: Value) -> Uuid {
+    pub(crate) async fn approved(&mut self, who: &str, wanted: Value) -> Uuid {
         let asker = if who == "harderwijk" {
             &mut self.harderwijk
         } else {
@@ -52,7 +52,7 @@ impl People {
     }
 }
 
-fn short(base: ModelId, version: Uuid) -> Value {
+pub(crate) fn short(base: ModelId, version: Uuid) -> Value {
     let mut wanted = given::job(base, version, 1);
     wanted["max_steps"] = json!(2);
     wanted
@@ -70,7 +70,7 @@ async fn started(app: &TestApp) -> Vec<(Uuid, String)> {
     rows
 }
 
-async fn all_over(people: &mut People, jobs: &[Uuid], seconds: u64) -> Vec<Value> {
+pub(crate) async fn all_over(people: &mut People, jobs: &[Uuid], seconds: u64) -> Vec<Value> {
     let mut states = Vec::new();
     let until = std::time::Instant::now() + Duration::from_secs(seconds);
     for job in jobs {
@@ -287,7 +287,7 @@ async fn what_a_budget_has_not_left_waits_and_each_attempt_is_settled_once() {
     );
 }
 
-async fn every_attempt_is_settled_once(app: &TestApp) {
+pub(crate) async fn every_attempt_is_settled_once(app: &TestApp) {
     let (ended, settled, reserved): (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM attempts WHERE ended_at IS NOT NULL),
                 (SELECT count(*) FROM budget_entries WHERE kind = 'settle'),

@@ -24,18 +24,7 @@ async fn whole_model(app: &TestApp) -> (Uuid, given::Approved) {
     let data = given::approved_with(app, permission(&["fine_tuning"], "retire")).await;
     let mut wanted = given::job(base, data.version, 1);
     wanted["method"] = json!("full");
-    let asked = app
-        .browser("researcher.harderwijk")
-        .await
-        .api(Method::POST, "/api/v1/jobs", Some(wanted))
-        .await
-        .unwrap();
-    let job: Uuid = asked["id"].as_str().unwrap().parse().unwrap();
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
-        .await
-        .unwrap();
+    let job = given::approved_request(app, wanted).await;
     let state = given::job_until(app, job, given::is_over).await;
     assert_eq!(state["status"], "succeeded", "{state:#}");
     let model = state["model"]["id"].as_str().unwrap().parse().unwrap();

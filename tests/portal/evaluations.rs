@@ -23,23 +23,7 @@ async fn job_with(app: &TestApp, data: &given::Approved, epochs: u32, more: Valu
     for (name, value) in more.as_object().unwrap() {
         wanted[name] = value.clone();
     }
-    let asked = app
-        .browser("researcher.harderwijk")
-        .await
-        .api(Method::POST, "/api/v1/jobs", Some(wanted))
-        .await
-        .unwrap();
-    let job: Uuid = asked["id"].as_str().unwrap().parse().unwrap();
-    approve(app, job).await;
-    job
-}
-
-async fn approve(app: &TestApp, job: Uuid) {
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
-        .await
-        .unwrap();
+    given::approved_request(app, wanted).await
 }
 
 async fn succeeded(app: &TestApp, job: Uuid) -> Value {
@@ -317,7 +301,7 @@ async fn a_person_may_ask_again(app: &TestApp, model: Uuid) {
     );
     let state = given::job_until(app, job, |_| true).await;
     assert_eq!(state["status"], "submitted", "it waits for an operator");
-    approve(app, job).await;
+    given::let_run(app, job).await;
     succeeded(app, job).await;
     let found = evaluations(app, model).await;
     assert_eq!(found["data"].as_array().unwrap().len(), 2);
@@ -368,7 +352,7 @@ async fn a_limit_of_a_dataset_holds_a_model_back_and_lets_it_go() {
     let (status, evaluation) = ask(&app, "researcher.harderwijk", model).await;
     assert_eq!(status, StatusCode::CREATED, "{evaluation}");
     let evaluation: Uuid = evaluation.parse().unwrap();
-    approve(&app, evaluation).await;
+    given::let_run(&app, evaluation).await;
     succeeded(&app, evaluation).await;
     let found = evaluations(&app, model).await;
     assert!(

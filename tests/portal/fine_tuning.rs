@@ -51,19 +51,14 @@ async fn a_file_becomes_a_dataset_and_its_job_waits_for_people_and_runs() {
     assert_eq!(roles, ["data_review", "legal_review", "permission"]);
     assert_eq!(waiting["gptnl"]["permission"]["decision"], "deny");
     decide_data(&app, file["gptnl"]["dataset"].as_str().unwrap()).await;
-    let asked = tuner
-        .until(&path, |job| {
-            job["gptnl"]["approvals"][0]["role"] == "compute"
-        })
-        .await;
+    let (_, asked) = tuner.let_run(&app, id(&made)).await;
     assert_eq!(asked["gptnl"]["phase"], "awaiting_approval", "{asked:#}");
     assert_eq!(asked["hyperparameters"]["batch_size"], 4, "resolved");
-    let own = uuid::Uuid::try_parse(id(&made).trim_start_matches("ftjob-")).unwrap();
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{own}/approve"), None)
-        .await
-        .unwrap();
+    let estimate = &asked["gptnl"]["estimate"];
+    assert!(estimate["seconds"].as_u64() > Some(0), "{asked:#}");
+    assert_eq!(estimate["place"], "local", "{asked:#}");
+    assert_eq!(estimate["energy_wh"], Value::Null, "no power is stated");
+    assert_eq!(asked["gptnl"]["queue_position"], Value::Null, "not let in");
     let over = ["succeeded", "failed", "cancelled"];
     let done = tuner
         .until(&path, |job| over.contains(&job["status"].as_str().unwrap()))
@@ -198,17 +193,7 @@ async fn checkpoints_have_figures_and_leave_stays_within_the_institution() {
     let named = format!("dataset:{}@1", data.dataset);
     let (_, made) = tuner.post("fine_tuning/jobs", &job(&named)).await;
     let path = format!("fine_tuning/jobs/{}", id(&made));
-    tuner
-        .until(&path, |job| {
-            job["gptnl"]["approvals"][0]["role"] == "compute"
-        })
-        .await;
-    let own = uuid::Uuid::try_parse(id(&made).trim_start_matches("ftjob-")).unwrap();
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{own}/approve"), None)
-        .await
-        .unwrap();
+    let (own, _) = tuner.let_run(&app, id(&made)).await;
     let done = tuner
         .until(&path, |job| {
             job["status"] == "succeeded" || job["status"] == "failed"

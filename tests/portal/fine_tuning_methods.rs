@@ -85,17 +85,7 @@ async fn pairs_are_learnt_from_and_a_validation_file_is_measured_on_alone() {
         assert!(url.ends_with(datasets[1]), "{waiting:#}");
     }
     decide_data(&app, datasets[1]).await;
-    tuner
-        .until(&path, |job| {
-            job["gptnl"]["approvals"][0]["role"] == "compute"
-        })
-        .await;
-    let own = Uuid::try_parse(id(&made).trim_start_matches("ftjob-")).unwrap();
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{own}/approve"), None)
-        .await
-        .unwrap();
+    let (own, _) = tuner.let_run(&app, id(&made)).await;
     let over = ["succeeded", "failed", "cancelled"];
     let done = tuner
         .until(&path, |job| over.contains(&job["status"].as_str().unwrap()))
@@ -134,18 +124,7 @@ async fn made(app: &TestApp, tuner: &Tuner, gptnl: Value) -> (Uuid, String) {
         )
         .await;
     assert_eq!(status, 200, "{made:#}");
-    let path = format!("fine_tuning/jobs/{}", id(&made));
-    tuner
-        .until(&path, |job| {
-            job["gptnl"]["approvals"][0]["role"] == "compute"
-        })
-        .await;
-    let job = Uuid::try_parse(id(&made).trim_start_matches("ftjob-")).unwrap();
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
-        .await
-        .unwrap();
+    let (job, _) = tuner.let_run(app, id(&made)).await;
     let state = given::job_until(app, job, given::is_over).await;
     assert_eq!(state["status"], "succeeded", "{state:#}");
     let name = state["model"]["name"].as_str().unwrap().to_owned();

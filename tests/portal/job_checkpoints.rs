@@ -44,6 +44,15 @@ async fn told(program: &Program, batch: &EventBatch) -> StatusCode {
     program.call(Method::POST, "events", batch).await.0
 }
 
+/// A program that runs on this dataset and told of one checkpoint.
+async fn told_at(app: &TestApp, version: Uuid, step: u32) -> (Program, StoredArtifact) {
+    let program = Program::dispatched(app, version).await;
+    let file = stored(&program, step).await;
+    let status = told(&program, &checkpoint(1, step, &[&file])).await;
+    assert_eq!(status, StatusCode::OK);
+    (program, file)
+}
+
 async fn act(app: &TestApp, job: Uuid, what: &str) -> Value {
     app.browser("researcher.harderwijk")
         .await
@@ -125,12 +134,7 @@ async fn only_what_an_attempt_has_in_the_store_is_a_checkpoint_of_it() {
 async fn an_attempt_goes_on_from_the_checkpoint_of_the_one_before_by_leave() {
     let app = portal().await;
     let data = given::approved_dataset(&app).await;
-    let program = Program::dispatched(&app, data.version).await;
-    let first = stored(&program, 3).await;
-    assert_eq!(
-        told(&program, &checkpoint(1, 3, &[&first])).await,
-        StatusCode::OK
-    );
+    let (program, first) = told_at(&app, data.version, 3).await;
     let next = rests_and_goes_on(&app, &program).await;
     assert_eq!(program.grant(first.artifact).await.0, StatusCode::CONFLICT);
     let resume = next.spec().await.resume.unwrap();
@@ -166,12 +170,7 @@ async fn an_attempt_goes_on_from_the_checkpoint_of_the_one_before_by_leave() {
 async fn a_withdrawal_stops_the_job_and_takes_its_checkpoints_out_of_the_store() {
     let app = portal().await;
     let data = given::approved_dataset(&app).await;
-    let program = Program::dispatched(&app, data.version).await;
-    let first = stored(&program, 3).await;
-    assert_eq!(
-        told(&program, &checkpoint(1, 3, &[&first])).await,
-        StatusCode::OK
-    );
+    let (program, first) = told_at(&app, data.version, 3).await;
     let next = rests_and_goes_on(&app, &program).await;
     let mut manager = app.browser("manager.waterland").await;
     let id = withdraw(&mut manager, data.dataset, "").await;
@@ -274,4 +273,62 @@ async fn the_newest_two_are_kept_and_none_once_the_job_is_over() {
     };
     assert_eq!(program.finish(&outcome).await, StatusCode::NO_CONTENT);
     assert_eq!(left(&app).await, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn a_pause_ends_by_itself_a_week_after_a_notice_and_nothing_is_kept() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let first = stored(&program, 3).await;
+    assert_eq!(
+        told(&program, &checkpoint(1, 3, &[&first])).await,
+        StatusCode::OK
+    );
+    act(&app, program.job, "pause").await;
+    let outcome = Outcome::Cancelled {
+        reason: "paused".into(),
+    };
+    assert_eq!(program.finish(&outcome).await, StatusCode::NO_CONTENT);
+    let pool = app.pool().await;
+    let rests_since = async |days: i32| {
+        sqlx::query("UPDATE jobs SET paused_at = now() - make_interval(days => $1)")
+            .bind(days)
+            .execute(&pool)
+            .await
+            .unwrap();
+        app.run_tasks().await;
+    };
+    let mut researcher = app.browser("researcher.harderwijk").await;
+    rests_since(22).await;
+    let notices = researcher.get("/en/notices").await.unwrap();
+    assert!(!notices.text.contains("Your paused job"), "eight days left");
+    rests_since(24).await;
+    let end = chrono::Utc::now() + chrono::TimeDelta::days(6);
+    let day = virtual_faculty::web::day("en".parse().unwrap(), end);
+    let notices = researcher.get("/en/notices").await.unwrap();
+    let words = format!("Your paused job is cancelled on {day}");
+    assert!(notices.text.contains(&words), "{words}: {}", notices.text);
+    let page = format!("/en/jobs/{}", program.job);
+    let shown = researcher.get(&page).await.unwrap();
+    let words = format!("If nobody lets it go on, it is cancelled on {day}");
+    assert!(shown.text.contains(&words), "{words}: {}", shown.text);
+    rests_since(31).await;
+    let state = given::job_until(&app, program.job, given::is_over).await;
+    assert_eq!(state["status"], "cancelled", "{state:#}");
+    assert_eq!(state["status_code"], "paused_too_long");
+    let shown = researcher.get(&page).await.unwrap();
+    assert!(
+        shown
+            .text
+            .contains("The job was paused and nobody let it go on in time."),
+        "{}",
+        shown.text
+    );
+    app.run_tasks().await;
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM artifacts WHERE dropped_at IS NULL")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0);
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use virtual_faculty::{demo::Answer, ids::ModelId};
 
@@ -28,15 +30,7 @@ const SETTINGS: [(&str, &str); 3] = [
 pub(crate) async fn job(app: &TestApp, base: ModelId, version: Uuid, epochs: u32) -> Uuid {
     let mut wanted = given::job(base, version, epochs);
     wanted["seed"] = json!(7);
-    let requested = app
-        .browser("researcher.harderwijk")
-        .await
-        .api(Method::POST, "/api/v1/jobs", Some(wanted))
-        .await
-        .unwrap();
-    let job: Uuid = requested["id"].as_str().unwrap().parse().unwrap();
-    act(app, "operator", job, "approve").await;
-    job
+    given::approved_request(app, wanted).await
 }
 
 async fn ask(app: &TestApp, login: &str, job: Uuid, what: &str) -> Answer {
@@ -157,6 +151,139 @@ async fn a_job_whose_program_is_killed_goes_on_from_its_last_checkpoint() {
     );
     let id: Uuid = whole["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(curve(&app, hit).await, curve(&app, id).await);
+}
+
+/// The stored checkpoints of a job, newest first: key, version and hash of each part.
+async fn stored(app: &TestApp, job: Uuid) -> Vec<(String, String, String)> {
+    sqlx::query_as(
+        "SELECT f.object_key, f.object_version, f.sha256 FROM checkpoints c
+         JOIN attempts a ON a.id = c.attempt_id JOIN checkpoint_parts p ON p.checkpoint_id = c.id
+         JOIN artifacts f ON f.id = p.artifact_id
+         WHERE c.job_id = $1 AND f.dropped_at IS NULL ORDER BY a.number DESC, c.number DESC",
+    )
+    .bind(job)
+    .fetch_all(&app.pool().await)
+    .await
+    .unwrap()
+}
+
+/// Changes one byte of an object where the store keeps it, as a bad disk would.
+fn rot(app: &TestApp, sha256: &str) {
+    let mut folders = vec![app.folder.path().join("objects").join("blobs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mut bytes = std::fs::read(&path).unwrap();
+            if HEXLOWER.encode(&Sha256::digest(&bytes)) == sha256 {
+                *bytes.last_mut().unwrap() ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+                return;
+            }
+        }
+    }
+    panic!("the store has no object with the hash {sha256}");
+}
+
+#[actix_web::test]
+async fn a_job_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before() {
+    let app = TestApp::without_worker(&SETTINGS).await;
+    let base = given::tiny_base(&app).await;
+    let (stop, ends) = app.work_until_ended();
+    let data = given::approved_dataset(&app).await;
+    let whole = ended(&app, job(&app, base, data.version, EPOCHS).await).await;
+    let hit = job(&app, base, data.version, EPOCHS).await;
+    while stored(&app, hit).await.len() < 2 {
+        let running = given::job_until(&app, hit, |_| true).await;
+        assert!(!given::is_over(&running), "it ended before: {running:#}");
+    }
+    // Nobody starts another attempt before the damage is done.
+    stop.cancel();
+    ends.await.unwrap();
+    for pid in pids(&app, "faculty-training") {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+    let newest = stored(&app, hit).await.remove(0);
+    rot(&app, &newest.2);
+    app.work();
+    let state = ended(&app, hit).await;
+    let how: Vec<_> = state["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(how, ["lost", "lost", "succeeded"], "{state:#}");
+    assert!(state["result"]["resumed_from_step"].as_u64() > Some(0));
+    assert_eq!(
+        state["result"]["held_out_loss_after"],
+        whole["result"]["held_out_loss_after"]
+    );
+    let told: (String, String) = sqlx::query_as(
+        "SELECT f.object_key, a.failure_code FROM artifacts f JOIN attempts a ON a.id = f.damaged_told_by",
+    )
+    .fetch_one(&app.pool().await)
+    .await
+    .unwrap();
+    assert_eq!(told, (newest.0, "checkpoint_damaged".to_owned()));
+    let page = app
+        .browser("researcher.harderwijk")
+        .await
+        .get(&format!("/en/jobs/{hit}"))
+        .await
+        .unwrap();
+    assert!(
+        page.text
+            .contains("cannot be read. The job goes on from an older one, or from the beginning."),
+        "{}",
+        page.text
+    );
+}
+
+#[actix_web::test]
+async fn a_job_of_which_every_checkpoint_is_gone_begins_again() {
+    let mut settings = SETTINGS.to_vec();
+    settings.push(("FACULTY_TRAINING__MAX_ATTEMPTS", "1"));
+    let app = TestApp::start_with(&settings).await;
+    let base = given::tiny_base(&app).await;
+    let data = given::approved_dataset(&app).await;
+    let whole = ended(&app, job(&app, base, data.version, EPOCHS).await).await;
+    let rested = job(&app, base, data.version, EPOCHS).await;
+    while stored(&app, rested).await.len() < 2 {
+        let running = given::job_until(&app, rested, |_| true).await;
+        assert!(!given::is_over(&running), "it ended before: {running:#}");
+    }
+    let who = "researcher.harderwijk";
+    act(&app, who, rested, "pause").await;
+    given::job_until(&app, rested, |state| state["status"] == "paused").await;
+    for (key, version, _) in stored(&app, rested).await {
+        app.ports.objects.delete(&key, &version).await.unwrap();
+    }
+    act(&app, who, rested, "resume").await;
+    let state = ended(&app, rested).await;
+    assert_eq!(
+        state["result"]["resumed_from_step"],
+        Value::Null,
+        "{state:#}"
+    );
+    assert_eq!(
+        state["result"]["held_out_loss_after"],
+        whole["result"]["held_out_loss_after"]
+    );
+    let causes: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT failure_code FROM attempts WHERE job_id = $1 ORDER BY number")
+            .bind(rested)
+            .fetch_all(&app.pool().await)
+            .await
+            .unwrap();
+    let damaged = causes
+        .iter()
+        .filter(|code| code.as_deref() == Some("checkpoint_damaged"))
+        .count();
+    assert!(damaged >= 2, "one after another: {causes:?}");
 }
 
 #[actix_web::test]

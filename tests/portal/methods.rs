@@ -18,17 +18,7 @@ fn permission() -> Value {
 
 /// Asked for by a researcher, approved, and followed to its end.
 async fn done(app: &TestApp, wanted: Value) -> (Uuid, Value) {
-    let mut researcher = app.browser("researcher.harderwijk").await;
-    let requested = researcher
-        .api(Method::POST, "/api/v1/jobs", Some(wanted))
-        .await
-        .unwrap();
-    let job: Uuid = requested["id"].as_str().unwrap().parse().unwrap();
-    app.browser("operator")
-        .await
-        .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
-        .await
-        .unwrap();
+    let job = given::approved_request(app, wanted).await;
     let state = given::job_until(app, job, given::is_over).await;
     assert_eq!(state["status"], "succeeded", "{state:#}");
     (job, state)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Launch, LogPart, Report};
+use crate::{Launch, LogPart, Report, State};
 
 /// Where a program runs.
 #[async_trait]
@@ -56,6 +56,20 @@ pub trait ComputeBackend: Send + Sync {
     /// # Errors
     /// [`ComputeError`] where the backend cannot tell.
     async fn log(&self, handle: &Handle, from: u64) -> Result<LogPart, ComputeError>;
+
+    /// As [`ComputeBackend::log`], of a program whose state the caller asked for just before: for many logs at once
+    /// ([`ComputeBackend::statuses`]), where asking for each state again costs more than reading.
+    ///
+    /// # Errors
+    /// As [`ComputeBackend::log`].
+    async fn log_as_seen(
+        &self,
+        handle: &Handle,
+        from: u64,
+        _seen: State,
+    ) -> Result<LogPart, ComputeError> {
+        self.log(handle, from).await
+    }
 
     /// Removes what an ended attempt left: its log, its working folder. Read the log first.
     ///

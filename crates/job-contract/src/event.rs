@@ -87,6 +87,16 @@ pub enum JobEvent {
         /// The last measurement before it.
         held_out_loss: Option<f32>,
     },
+    /// A part of the checkpoint that the attempt should go on from is gone, or is not what was stored. Nobody is handed it
+    /// again; the attempt ends as [`crate::FailureCode::CheckpointDamaged`].
+    CheckpointUnreadable {
+        /// Of the checkpoint.
+        step: u32,
+        /// The part, as in [`crate::Resume`].
+        file: Uuid,
+        /// What is wrong with it; English.
+        problem: String,
+    },
     /// A line of the data that cannot be used; the first hundred are told, then the job fails.
     DataProblem {
         /// The file's name, as in the spec.

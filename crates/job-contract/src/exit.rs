@@ -94,6 +94,9 @@ pub enum FailureCode {
     BadData,
     /// A file is not what the spec says.
     HashMismatch,
+    /// The checkpoint to go on from cannot be read; the event before said which part. Another attempt goes on from an older
+    /// one.
+    CheckpointDamaged,
     /// A grant was refused.
     Refused,
     /// Settings that do not fit the model or each other.

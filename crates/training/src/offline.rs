@@ -287,7 +287,10 @@ impl Observer for Terminal {
                 ));
             }
             JobEvent::Note { message } => self.say(&message),
-            JobEvent::Phase { .. } | JobEvent::Checkpoint { .. } | JobEvent::FileRead { .. } => {}
+            JobEvent::Phase { .. }
+            | JobEvent::Checkpoint { .. }
+            | JobEvent::CheckpointUnreadable { .. }
+            | JobEvent::FileRead { .. } => {}
         }
         Ok(())
     }

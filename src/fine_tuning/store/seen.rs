@@ -64,14 +64,27 @@ pub(in super::super) async fn version(
     }))
 }
 
+/// What a place told of an attempt.
+pub(in super::super) struct Told {
+    /// Whether a cluster told it.
+    pub(in super::super) is_slurm: bool,
+    /// Whether it waits there.
+    pub(in super::super) is_pending: bool,
+    /// The place's own name for it.
+    pub(in super::super) native_id: Option<String>,
+    /// Why it stands so, in the place's own words.
+    pub(in super::super) reason: Option<String>,
+    pub(in super::super) queue_position: Option<i32>,
+}
+
 /// What the portal knows of a job that runs or ran, beside its row.
 pub(in super::super) struct Work {
     pub(in super::super) tokens: Option<i64>,
     pub(in super::super) seconds_left: Option<i64>,
     pub(in super::super) last_step_at: Option<DateTime<Utc>>,
     pub(in super::super) phase: Option<String>,
-    pub(in super::super) backend: Option<String>,
-    pub(in super::super) handle: Option<String>,
+    /// What the last attempt's place told of it last.
+    pub(in super::super) told: Option<Told>,
     pub(in super::super) policy_sha256: Option<String>,
     pub(in super::super) rules: Option<serde_json::Value>,
 }
@@ -84,12 +97,15 @@ pub(in super::super) async fn work(
     let row = sqlx::query!(
         r#"SELECT (SELECT sum(t.tokens)::bigint FROM tokens_read t JOIN attempts s ON s.id = t.attempt_id
                    WHERE s.job_id = $1 AND s.status = 'succeeded') AS tokens,
-                  l.phase AS "phase?", l.backend AS "backend?", l.handle AS "handle?",
+                  l.phase AS "phase?", l.is_live AS "is_live?", r.state AS "state?", r.native_id AS "native_id?",
+                  r.reason AS "reason?", r.queue_position AS "queue_position?", p.kind AS "kind?",
                   e.occurred_at AS "last_step_at?", (e.event ->> 'seconds_left')::bigint AS seconds_left,
                   u.policy_sha256 AS "policy_sha256?", u.verdict AS "rules?"
            FROM (SELECT 1) one
-           LEFT JOIN LATERAL (SELECT id, phase, backend, handle FROM attempts WHERE job_id = $1
-                              ORDER BY number DESC LIMIT 1) l ON true
+           LEFT JOIN LATERAL (SELECT id, phase, backend, status IN ('dispatching', 'running') AS is_live
+                              FROM attempts WHERE job_id = $1 ORDER BY number DESC LIMIT 1) l ON true
+           LEFT JOIN attempt_reports r ON r.attempt_id = l.id
+           LEFT JOIN compute_places p ON p.id = l.backend
            LEFT JOIN LATERAL (SELECT occurred_at, event FROM job_events
                               WHERE attempt_id = l.id AND event ->> 'event' = 'step'
                               ORDER BY number DESC LIMIT 1) e ON true
@@ -104,8 +120,13 @@ pub(in super::super) async fn work(
         seconds_left: row.seconds_left,
         last_step_at: row.last_step_at,
         phase: row.phase,
-        backend: row.backend,
-        handle: row.handle,
+        told: row.state.map(|state| Told {
+            is_slurm: row.kind.as_deref() == Some("slurm"),
+            is_pending: state == "pending" && row.is_live == Some(true),
+            native_id: row.native_id,
+            reason: row.reason,
+            queue_position: row.queue_position,
+        }),
         policy_sha256: row.policy_sha256,
         rules: row.rules,
     })

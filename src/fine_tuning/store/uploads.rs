@@ -1,6 +1,6 @@
 //! Files that come in parts.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -10,17 +10,22 @@ use crate::{
     ids::{ApiKeyId, FileId, InstitutionId},
 };
 
-/// One upload of an institution.
+/// One upload of an institution, as it stands at `now`.
 pub(in super::super) async fn find(
     conn: &mut PgConnection,
-    institution: InstitutionId,
-    id: Uuid,
+    (institution, id): (InstitutionId, Uuid),
+    now: DateTime<Utc>,
 ) -> Result<Option<Upload>, StoreError> {
     let row = sqlx::query!(
-        "SELECT id, api_key_id, filename, bytes, status, created_at, expires_at, receiving_id, file_id
-         FROM api_uploads WHERE id = $1 AND institution_id = $2",
+        // Whether or not the sweep has come by.
+        r#"SELECT id, api_key_id, filename, bytes, created_at, expires_at, receiving_id, file_id,
+                  CASE WHEN status = 'pending' AND expires_at <= $3
+                            AND (completing_until IS NULL OR completing_until < $3)
+                       THEN 'expired' ELSE status END AS "status!"
+           FROM api_uploads WHERE id = $1 AND institution_id = $2"#,
         id,
         institution.0,
+        now,
     )
     .fetch_optional(conn)
     .await?;
@@ -61,13 +66,22 @@ pub(in super::super) async fn insert(
     Ok(())
 }
 
-/// Notes a part before it is sent to the store, so that it is found there whatever happens; false where the upload takes
-/// none any more, or has as many bytes as it may.
+/// What became of a part that was to be noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Noted {
+    Yes,
+    /// The upload takes none any more.
+    Ended,
+    /// It has as many parts or bytes as it may.
+    Full,
+}
+
+/// Notes a part before it is sent to the store, so that it is found there whatever happens.
 pub(in super::super) async fn insert_part(
     tx: &mut MeterTx,
     upload: Uuid,
     part: &Part,
-) -> Result<bool, StoreError> {
+) -> Result<Noted, StoreError> {
     let now = tx.now();
     // Parts of one upload are counted one after another.
     let open = sqlx::query_scalar!(
@@ -77,7 +91,9 @@ pub(in super::super) async fn insert_part(
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(bytes) = open else { return Ok(false) };
+    let Some(bytes) = open else {
+        return Ok(Noted::Ended);
+    };
     let taken = sqlx::query!(
         r#"SELECT count(*) AS "parts!", coalesce(sum(size_bytes), 0)::bigint AS "bytes!" FROM api_upload_parts
            WHERE upload_id = $1"#,
@@ -85,10 +101,10 @@ pub(in super::super) async fn insert_part(
     )
     .fetch_one(tx.conn())
     .await?;
-    // A part that was sent twice may be there twice, so twice the whole is the bound.
+    // The SDKs try three times to send a part, and each try may have come in and its answer been lost.
     let most = i64::try_from(openai_api::MAX_PARTS).unwrap_or(i64::MAX);
-    if taken.parts >= most || taken.bytes + part.size_bytes > 2 * bytes {
-        return Ok(false);
+    if taken.parts >= most || taken.bytes + part.size_bytes > bytes.saturating_mul(3) {
+        return Ok(Noted::Full);
     }
     sqlx::query!(
         "INSERT INTO api_upload_parts (id, upload_id, size_bytes, object_key, created_at) VALUES ($1, $2, $3, $4, $5)",
@@ -100,7 +116,7 @@ pub(in super::super) async fn insert_part(
     )
     .execute(tx.conn())
     .await?;
-    Ok(true)
+    Ok(Noted::Yes)
 }
 
 /// The part is in the store.
@@ -135,62 +151,90 @@ pub(in super::super) async fn parts(
     Ok(rows)
 }
 
-/// Lets one request at a time put an upload together; false where another does, or it is not open any more.
+/// Lets one request at a time put an upload together, under a claim of its own; false where another does, or it is not
+/// open any more.
 pub(in super::super) async fn claim(
     tx: &mut MeterTx,
-    upload: Uuid,
+    (upload, claim): (Uuid, Uuid),
     lease: TimeDelta,
 ) -> Result<bool, StoreError> {
     let now = tx.now();
     let done = sqlx::query!(
-        "UPDATE api_uploads SET completing_until = $3
+        "UPDATE api_uploads SET completing_until = $3, completing_by = $4
          WHERE id = $1 AND status = 'pending' AND expires_at > $2
            AND (completing_until IS NULL OR completing_until < $2)",
         upload,
         now,
         now + lease,
+        claim,
     )
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives the claim back.
-pub(in super::super) async fn release(tx: &mut MeterTx, upload: Uuid) -> Result<(), StoreError> {
+/// Keeps a claim for longer; false where it went to another, or the upload ended.
+pub(in super::super) async fn renew(
+    tx: &mut MeterTx,
+    (upload, claim): (Uuid, Uuid),
+    lease: TimeDelta,
+) -> Result<bool, StoreError> {
+    let until = tx.now() + lease;
+    let done = sqlx::query!(
+        "UPDATE api_uploads SET completing_until = $3
+         WHERE id = $1 AND completing_by = $2 AND status = 'pending'",
+        upload,
+        claim,
+        until,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a claim back.
+pub(in super::super) async fn release(
+    tx: &mut MeterTx,
+    (upload, claim): (Uuid, Uuid),
+) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE api_uploads SET completing_until = NULL WHERE id = $1",
-        upload
+        "UPDATE api_uploads SET completing_until = NULL, completing_by = NULL WHERE id = $1 AND completing_by = $2",
+        upload,
+        claim,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// Notes which file the parts are put together as.
+/// Notes which file the parts are put together as; false where the claim went to another.
 pub(in super::super) async fn set_receiving(
-    tx: &mut MeterTx,
-    upload: Uuid,
+    tx: &mut WriteTx<'_>,
+    (upload, claim): (Uuid, Uuid),
     file: FileId,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE api_uploads SET receiving_id = $2 WHERE id = $1",
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE api_uploads SET receiving_id = $3 WHERE id = $1 AND completing_by = $2 AND status = 'pending'",
         upload,
+        claim,
         file.0,
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
+/// Ends an upload as this file; false where the claim went to another.
 pub(in super::super) async fn set_completed(
     tx: &mut WriteTx<'_>,
-    upload: Uuid,
+    (upload, claim): (Uuid, Uuid),
     file: FileId,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "UPDATE api_uploads SET status = 'completed', file_id = $2, completing_until = NULL
-         WHERE id = $1 AND status = 'pending'",
+        "UPDATE api_uploads SET status = 'completed', file_id = $3, completing_until = NULL, completing_by = NULL
+         WHERE id = $1 AND completing_by = $2 AND status = 'pending'",
         upload,
+        claim,
         file.0,
     )
     .execute(tx.conn())
@@ -228,10 +272,18 @@ pub(in super::super) async fn expire(tx: &mut MeterTx) -> Result<u64, StoreError
     Ok(done.rows_affected())
 }
 
-/// Uploads that have ended and of which parts may still be in the store.
-pub(in super::super) async fn to_clear(conn: &mut PgConnection) -> Result<Vec<Uuid>, StoreError> {
+/// Uploads that have ended and of which parts may still be in the store. One with a part that may still be on its way
+/// there waits: what comes in after it was cleared would stay for good.
+pub(in super::super) async fn to_clear(
+    conn: &mut PgConnection,
+    on_their_way_since: DateTime<Utc>,
+) -> Result<Vec<Uuid>, StoreError> {
     Ok(sqlx::query_scalar!(
-        "SELECT id FROM api_uploads WHERE NOT is_cleared AND status <> 'pending' ORDER BY expires_at LIMIT 50"
+        "SELECT u.id FROM api_uploads u WHERE NOT u.is_cleared AND u.status <> 'pending'
+           AND NOT EXISTS (SELECT FROM api_upload_parts p
+                           WHERE p.upload_id = u.id AND p.object_version IS NULL AND p.created_at > $1)
+         ORDER BY u.expires_at LIMIT 50",
+        on_their_way_since,
     )
     .fetch_all(conn)
     .await?)

@@ -97,6 +97,7 @@ async fn create(
                     filename: &filename,
                     said: &said,
                     most_bytes: MOST_BYTES,
+                    upload: None,
                 };
                 let _room = COMING_IN.acquire().await.map_err(|_| busy())?;
                 let id = receive(&db, &objects, &config, &tuner.actor, (&new, &mut field)).await?;

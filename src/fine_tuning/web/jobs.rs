@@ -24,7 +24,7 @@ use crate::{
     db::Db,
     gateway,
     ids::JobId,
-    jobs::Compute,
+    jobs::{self, Compute},
     models,
     policy::{self, Action, Actor, Scope},
 };
@@ -86,13 +86,19 @@ async fn create(
         idempotency_key,
     };
     let id = create::create(&db, (&config, &compute), &asking).await?;
-    respond(&db, &config, &tuner.actor, id).await
+    respond(&db, (&config, &compute), &tuner.actor, id).await
 }
 
-async fn respond(db: &Db, config: &Config, actor: &Actor, id: JobId) -> Answer {
+async fn respond(
+    db: &Db,
+    (config, compute): (&Config, &Compute),
+    actor: &Actor,
+    id: JobId,
+) -> Answer {
     let job = find(db, actor, &Of::Job.id(id.0)).await?;
+    let line = jobs::line(db, config, compute).await?;
     let mut conn = db.read().await?;
-    let shown = show::as_wire(db, &mut conn, config, &job).await?;
+    let shown = show::as_wire(db, &mut conn, (config, &line), &job).await?;
     Ok(HttpResponse::Ok().json(shown))
 }
 
@@ -112,41 +118,41 @@ async fn find(db: &Db, actor: &Actor, text: &str) -> Result<TuningJob, ApiError>
 
 async fn retrieve(
     tuner: Tuner,
-    (db, config): (web::Data<Db>, web::Data<Config>),
+    (db, config, compute): (web::Data<Db>, web::Data<Config>, web::Data<Compute>),
     id: web::Path<String>,
 ) -> Answer {
     let job = find(&db, &tuner.actor, &id).await?;
-    respond(&db, &config, &tuner.actor, job.id).await
+    respond(&db, (&config, &compute), &tuner.actor, job.id).await
 }
 
 async fn cancel(
     tuner: Tuner,
-    (db, config): (web::Data<Db>, web::Data<Config>),
+    (db, config, compute): (web::Data<Db>, web::Data<Config>, web::Data<Compute>),
     id: web::Path<String>,
 ) -> Answer {
     let job = find(&db, &tuner.actor, &id).await?;
     create::cancel(&db, &tuner.actor, job.id).await?;
-    respond(&db, &config, &tuner.actor, job.id).await
+    respond(&db, (&config, &compute), &tuner.actor, job.id).await
 }
 
 async fn pause_job(
     tuner: Tuner,
-    (db, config): (web::Data<Db>, web::Data<Config>),
+    (db, config, compute): (web::Data<Db>, web::Data<Config>, web::Data<Compute>),
     id: web::Path<String>,
 ) -> Answer {
     let job = find(&db, &tuner.actor, &id).await?;
     pause::pause(&db, &tuner.actor, &job).await?;
-    respond(&db, &config, &tuner.actor, job.id).await
+    respond(&db, (&config, &compute), &tuner.actor, job.id).await
 }
 
 async fn resume_job(
     tuner: Tuner,
-    (db, config): (web::Data<Db>, web::Data<Config>),
+    (db, config, compute): (web::Data<Db>, web::Data<Config>, web::Data<Compute>),
     id: web::Path<String>,
 ) -> Answer {
     let job = find(&db, &tuner.actor, &id).await?;
     pause::resume(&db, &tuner.actor, &job).await?;
-    respond(&db, &config, &tuner.actor, job.id).await
+    respond(&db, (&config, &compute), &tuner.actor, job.id).await
 }
 
 /// `metadata[k]=v`, each once more; `metadata=null`: none at all.
@@ -176,7 +182,7 @@ fn metadata(pairs: &[(String, String)]) -> Result<Option<serde_json::Value>, Api
 async fn list(
     tuner: Tuner,
     request: HttpRequest,
-    (db, config): (web::Data<Db>, web::Data<Config>),
+    (db, config, compute): (web::Data<Db>, web::Data<Config>, web::Data<Compute>),
 ) -> Answer {
     let pairs: Vec<(String, String)> = serde_html_form::from_str(request.query_string())
         .map_err(|_| ApiError::invalid_body("The query cannot be read."))?;
@@ -201,9 +207,10 @@ async fn list(
     let size = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > size;
     rows.truncate(size);
+    let line = jobs::line(&db, &config, &compute).await?;
     let mut data = Vec::with_capacity(rows.len());
     for row in &rows {
-        data.push(show::as_wire(&db, &mut conn, &config, row).await?);
+        data.push(show::as_wire(&db, &mut conn, (&config, &line), row).await?);
     }
     let page = Page::new(data, has_more, |job: &FineTuningJob| job.id.clone());
     Ok(HttpResponse::Ok().json(page))

@@ -11,7 +11,7 @@ use super::{
     super::{
         failure::refused,
         ids::Of,
-        store,
+        put_together, store,
         upload::{self, MOST_PART_BYTES, Upload},
     },
     Answer, Tuner, at,
@@ -88,7 +88,8 @@ async fn complete(
 ) -> Answer {
     let asked = CompleteUpload::parse(&gateway::body(&request, payload).await?)?;
     let found = upload::find(&db, &tuner.actor, &id).await?;
-    let done = upload::complete(&db, &objects, &config, &tuner.actor, (&found, &asked)).await?;
+    let done =
+        put_together::complete(&db, &objects, &config, &tuner.actor, (&found, &asked)).await?;
     respond(&db, &config, &tuner, &done).await
 }
 

@@ -191,22 +191,22 @@ pub(in super::super) async fn insert_attempt(
     Ok(number)
 }
 
-/// Keeps what the backend calls the attempt.
+/// Keeps what the backend calls the attempt; answers whether the attempt is not over.
 pub(in super::super) async fn set_handle(
     tx: &mut MeterTx,
     id: AttemptId,
     handle: &str,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE attempts SET handle = $2,
+) -> Result<bool, StoreError> {
+    let is_live = sqlx::query_scalar!(
+        r#"UPDATE attempts SET handle = $2,
              status = CASE WHEN status = 'dispatching' THEN 'running' ELSE status END
-         WHERE id = $1",
+           WHERE id = $1 RETURNING status IN ('dispatching', 'running') AS "is_live!""#,
         id.0,
         handle,
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(())
+    Ok(is_live.unwrap_or(false))
 }
 
 /// Ends an attempt.

@@ -176,16 +176,58 @@ pub(in super::super) async fn part_of_job(
     .await?)
 }
 
-/// How many attempts of a job were lost since it last got further than before.
+/// Notes that the program of `attempt` could not read a part of one of its job's checkpoints: nobody is handed it again.
+/// What is no such part, or was dropped before, stays as it is.
+pub(in super::super) async fn mark_damaged(
+    tx: &mut MeterTx,
+    attempt: (JobId, AttemptId),
+    artifact: Uuid,
+) -> Result<(), StoreError> {
+    let (job, attempt) = attempt;
+    lock(tx, job).await?;
+    let now = tx.now();
+    sqlx::query!(
+        "UPDATE artifacts f SET damaged_at = $4, damaged_told_by = $3, dropped_at = $4
+         WHERE f.id = $2 AND f.dropped_at IS NULL AND EXISTS (
+             SELECT 1 FROM checkpoint_parts p JOIN checkpoints c ON c.id = p.checkpoint_id
+             WHERE p.artifact_id = f.id AND c.job_id = $1)",
+        job.0,
+        artifact,
+        attempt.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether an attempt found a checkpoint damaged that nobody had found so before.
+pub(in super::super) async fn has_found_damage(
+    conn: &mut PgConnection,
+    attempt: AttemptId,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM artifacts WHERE damaged_told_by = $1 AND damaged_at IS NOT NULL) AS "is!""#,
+        attempt.0,
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// How many attempts of a job were lost since it last got further than before. One that found a checkpoint damaged is not
+/// among them, and what a damaged checkpoint held was not got to.
 pub(in super::super) async fn lost_in_a_row(
     conn: &mut PgConnection,
     job: JobId,
 ) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM attempts WHERE job_id = $1 AND status = 'lost'
-             AND failure_code IS DISTINCT FROM 'exit_124' AND number >= coalesce((
-               SELECT min(a.number) FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
-               WHERE c.job_id = $1 AND c.step = (SELECT max(step) FROM checkpoints WHERE job_id = $1)), 0)"#,
+             AND coalesce(failure_code, '') NOT IN ('exit_124', 'checkpoint_damaged') AND number >= coalesce((
+               SELECT a.number FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
+               WHERE c.job_id = $1 AND NOT EXISTS (
+                   SELECT 1 FROM checkpoint_parts p JOIN artifacts f ON f.id = p.artifact_id
+                   WHERE p.checkpoint_id = c.id AND f.damaged_at IS NOT NULL)
+               ORDER BY c.step DESC, a.number LIMIT 1), 0)"#,
         job.0,
     )
     .fetch_one(conn)

@@ -3,10 +3,10 @@
 use job_contract::Task;
 use sqlx::PgConnection;
 
-use super::super::estimate::Estimate;
+use super::super::estimate::{Basis, Estimate};
 use crate::{
     budgets::Cost,
-    db::{StoreError, WriteTx},
+    db::{CorruptRow, StoreError, WriteTx},
     ids::{JobId, ModelId},
 };
 
@@ -21,17 +21,12 @@ pub(in super::super) async fn insert_estimate(
     estimate: &Estimate,
 ) -> Result<(), StoreError> {
     let now = tx.now();
-    let basis = if estimate.is_measured {
-        "measured"
-    } else {
-        "default"
-    };
     sqlx::query!(
         "INSERT INTO job_estimates (job_id, place, basis, tokens, flop, seconds, milli_sbu, joules, made_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         job.0,
         estimate.place,
-        basis,
+        estimate.basis.name(),
         int(estimate.tokens),
         estimate.flop,
         int(estimate.cost.seconds),
@@ -55,9 +50,17 @@ pub(in super::super) async fn estimate(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Estimate {
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let corrupt = CorruptRow {
+        table: "job_estimates",
+        id: job.0,
+        problem: "unknown basis",
+    };
+    Ok(Some(Estimate {
         place: row.place,
-        is_measured: row.basis == "measured",
+        basis: Basis::parse(&row.basis).ok_or(corrupt)?,
         tokens: row.tokens.unsigned_abs(),
         flop: row.flop,
         cost: Cost {
@@ -112,4 +115,39 @@ pub(in super::super) async fn speed(
         }
         _ => None,
     })
+}
+
+/// Jobs at a place from which its speed is taken.
+const FEWEST: i64 = 3;
+/// Of a shorter one the start and the end say more than the work.
+const SHORTEST_SECONDS: f64 = 30.0;
+
+/// The median speed of the last twenty jobs at a place that were not estimated from jobs like them, in operations a second
+/// as estimates count those: trainings or evaluations, with a base or without. None where there were fewer than three.
+pub(in super::super) async fn place_speed(
+    conn: &mut PgConnection,
+    place: &str,
+    base: Option<ModelId>,
+    task: &Task,
+) -> Result<Option<f64>, StoreError> {
+    let is_training = task.training().is_some();
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", percentile_cont(0.5) WITHIN GROUP (ORDER BY speed) AS median
+           FROM (SELECT e.flop / (a.outcome ->> 'wall_seconds')::float8 AS speed
+                 FROM attempts a JOIN jobs j ON j.id = a.job_id JOIN job_estimates e ON e.job_id = j.id
+                 WHERE a.status = 'succeeded' AND a.backend = $1 AND e.basis <> 'measured' AND e.flop > 0
+                   AND (j.task ->> 'kind' = 'evaluate') <> $2 AND (j.base_model_id IS NULL) = $3
+                   AND a.outcome ->> 'resumed_from_step' IS NULL
+                   AND (a.outcome ->> 'wall_seconds')::float8 >= $4
+                 ORDER BY a.ended_at DESC LIMIT 20) latest"#,
+        place,
+        is_training,
+        base.is_none(),
+        SHORTEST_SECONDS,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row
+        .median
+        .filter(|speed| row.count >= FEWEST && speed.is_finite() && *speed > 0.0))
 }

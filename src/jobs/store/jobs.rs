@@ -38,6 +38,7 @@ struct Row {
     cancel_requested_at: Option<DateTime<Utc>>,
     cancel_reason: Option<String>,
     pause_requested_at: Option<DateTime<Utc>>,
+    paused_at: Option<DateTime<Utc>>,
     not_before: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
 }
@@ -87,6 +88,7 @@ impl TryFrom<Row> for Job {
             cancel_requested_at: row.cancel_requested_at,
             cancel_reason: row.cancel_reason,
             pause_requested_at: row.pause_requested_at,
+            paused_at: row.paused_at,
             not_before: row.not_before,
             ended_at: row.ended_at,
         })
@@ -105,7 +107,7 @@ pub(in super::super) async fn find(
                   coalesce(m.family, $2) AS "model_family!", j.task, j.seed, j.status, j.status_code, j.status_message,
                   j.requested_by, u.name AS requested_by_name, j.requested_at,
                   a.name AS "approved_by_name?", j.approved_at, j.cancel_requested_at, j.cancel_reason,
-                  j.pause_requested_at, j.not_before, j.ended_at
+                  j.pause_requested_at, j.paused_at, j.not_before, j.ended_at
            FROM jobs j
            JOIN institutions i ON i.id = j.institution_id
            LEFT JOIN models m ON m.id = j.base_model_id
@@ -210,10 +212,12 @@ pub(in super::super) async fn save(
     job: &Job,
     approver: Option<UserId>,
 ) -> Result<(), StoreError> {
+    let now = tx.now();
     sqlx::query!(
         "UPDATE jobs SET status = $2, status_code = $3, status_message = $4,
              approved_by = coalesce($5, approved_by), approved_at = $6, cancel_requested_at = $7,
-             cancel_reason = $8, ended_at = $9, pause_requested_at = $10, not_before = $11
+             cancel_reason = $8, ended_at = $9, pause_requested_at = $10, not_before = $11,
+             paused_at = CASE WHEN $2 = 'paused' THEN coalesce(paused_at, $12) END
          WHERE id = $1",
         job.id.0,
         job.status.name(),
@@ -226,8 +230,23 @@ pub(in super::super) async fn save(
         job.ended_at,
         job.pause_requested_at,
         job.not_before,
+        now,
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Jobs that rest since before then, those that rest longest first; some at a time.
+pub(in super::super) async fn paused_before(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+) -> Result<Vec<JobId>, StoreError> {
+    let jobs = sqlx::query_scalar!(
+        "SELECT id FROM jobs WHERE status = 'paused' AND paused_at <= $1 ORDER BY paused_at LIMIT 1000",
+        before,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(jobs.into_iter().map(JobId).collect())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     db::{MeterTx, StoreError},
@@ -25,6 +26,26 @@ pub(in super::super) struct LogState {
     pub(in super::super) is_cut: bool,
 }
 
+/// Lets `worker` read the logs of `place` until then; false where another one does.
+pub(in super::super) async fn hold_logs(
+    tx: &mut MeterTx,
+    place: &str,
+    (worker, until): (Uuid, DateTime<Utc>),
+) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let held = sqlx::query!(
+        "UPDATE compute_places SET logs_by = $2, logs_until = $3
+         WHERE id = $1 AND (logs_by = $2 OR logs_until IS NULL OR logs_until < $4)",
+        place,
+        worker,
+        until,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
 /// The logs at `place` that more may be read of, of attempts that run or ended last; 200 at most.
 pub(in super::super) async fn open_logs(
     conn: &mut PgConnection,
@@ -34,7 +55,7 @@ pub(in super::super) async fn open_logs(
         r#"SELECT a.id, a.handle AS "handle!", coalesce(l.next_byte, 0) AS "next_byte!",
                   coalesce(l.size_bytes, 0) AS "size_bytes!", a.ended_at
            FROM attempts a LEFT JOIN attempt_logs l ON l.attempt_id = a.id
-           WHERE a.backend = $1 AND a.handle IS NOT NULL AND l.is_closed IS NOT TRUE
+           WHERE a.backend = $1 AND a.handle IS NOT NULL AND a.log_closed_at IS NULL
            ORDER BY a.ended_at DESC NULLS FIRST LIMIT 200"#,
         place,
     )
@@ -73,6 +94,16 @@ pub(in super::super) async fn put_log(
     )
     .execute(tx.conn())
     .await?;
+    if kept.rows_affected() == 1 && state.is_closed {
+        let now = tx.now();
+        sqlx::query!(
+            "UPDATE attempts SET log_closed_at = $2 WHERE id = $1",
+            attempt.0,
+            now,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
     if kept.rows_affected() == 1 && !text.is_empty() {
         sqlx::query!(
             "INSERT INTO attempt_log_parts (attempt_id, first_byte, text) VALUES ($1, $2, $3)

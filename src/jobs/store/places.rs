@@ -41,7 +41,10 @@ pub(in super::super) async fn put_place(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, location = excluded.location,
              slots = excluded.slots, trouble_kind = excluded.trouble_kind, trouble = excluded.trouble,
-             trouble_since = excluded.trouble_since, seen_at = excluded.seen_at",
+             -- Several workers look: the first one to find it wrong says since when.
+             trouble_since = CASE WHEN compute_places.trouble_kind = excluded.trouble_kind
+                 THEN least(compute_places.trouble_since, excluded.trouble_since) ELSE excluded.trouble_since END,
+             seen_at = excluded.seen_at",
         site.id(),
         settings.name,
         site.place.backend.name(),
@@ -73,6 +76,23 @@ pub(in super::super) async fn places(
     .fetch_all(conn)
     .await?;
     Ok(rows)
+}
+
+/// What people call the place of an attempt, and since when it does not work; none where it does, or is not looked after.
+pub(in super::super) async fn silent_since(
+    conn: &mut PgConnection,
+    place: &str,
+    seen_since: DateTime<Utc>,
+) -> Result<Option<(String, DateTime<Utc>)>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT name, trouble_since AS "since!" FROM compute_places
+           WHERE id = $1 AND seen_at > $2 AND trouble_since IS NOT NULL"#,
+        place,
+        seen_since,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.name, row.since)))
 }
 
 fn state_name(state: State) -> &'static str {

@@ -5,11 +5,13 @@ mod api;
 mod chart;
 mod compare;
 mod drawing;
+mod estimate;
 mod internal;
 mod list;
 mod live;
 mod log;
 mod new;
+mod new_json;
 mod new_page;
 mod parts;
 mod pause;
@@ -36,6 +38,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(act::routes)
         .configure(pause::routes)
         .configure(api::routes)
+        .configure(estimate::routes)
         .configure(queue::routes)
         .configure(places::routes)
         .configure(internal::routes);

@@ -8,6 +8,8 @@ use super::{
     super::{
         job::Job,
         pause::{can_rest, pause, resume},
+        places::silent_since,
+        rest_ends::ends_at,
         status::JobStatus,
         store,
     },
@@ -18,7 +20,7 @@ use crate::{
     error::AppError,
     ids::JobId,
     policy::{self, Action},
-    web::{ApiActor, ApiResult, Page, PageResult, ProtectedForm, back_with},
+    web::{ApiActor, ApiResult, Lang, Page, PageResult, ProtectedForm, back_with, day, moment},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -38,7 +40,11 @@ pub(super) struct Rest {
 }
 
 /// How it stands with resting.
-pub(super) async fn rest(db: &Db, page: &Page, job: &Job) -> Result<Rest, AppError> {
+pub(super) async fn rest(
+    db: &Db,
+    page: &Page,
+    (job, paused_days): (&Job, u32),
+) -> Result<Rest, AppError> {
     let lang = page.lang();
     let rests = job.status == JobStatus::Paused;
     let is_asked = job.pause_requested_at.is_some();
@@ -56,17 +62,46 @@ pub(super) async fn rest(db: &Db, page: &Page, job: &Job) -> Result<Rest, AppErr
             Some(step) => lang.t_with("jobs-paused-from", &[("step", count(lang, step))]),
             None => lang.t("jobs-paused-from-start"),
         };
-        format!("{why} {then}")
-    } else if is_asked {
-        lang.t("jobs-pausing")
+        let since = job.paused_at.unwrap_or_else(|| db.now());
+        let end = day(lang, ends_at(since, paused_days));
+        let end = lang.t_with("jobs-paused-until", &[("day", end)]);
+        format!("{why} {then} {end}")
     } else {
-        String::new()
+        stopping(db, lang, job).await?
     };
     let waits_or_runs = matches!(job.status, JobStatus::Approved | JobStatus::Running);
     Ok(Rest {
         text,
         may_pause: may && waits_or_runs && !is_asked && can_rest(&job.task),
         may_resume: may && (rests || is_asked),
+    })
+}
+
+/// What is said of a running job that is asked to leave; nothing where it is not.
+async fn stopping(db: &Db, lang: Lang, job: &Job) -> Result<String, AppError> {
+    if job.status != JobStatus::Running || job.asked_to_stop().is_none() {
+        return Ok(String::new());
+    }
+    let last = {
+        let mut conn = db.read().await?;
+        store::attempts(&mut conn, job.id).await?.pop()
+    };
+    let silent = match last {
+        Some(attempt) => silent_since(db, &attempt.backend).await?,
+        None => None,
+    };
+    let is_pause = job.cancel_requested_at.is_none();
+    Ok(match silent {
+        Some((place, since)) => lang.t_with(
+            if is_pause {
+                "jobs-pause-waits-for-place"
+            } else {
+                "jobs-stop-waits-for-place"
+            },
+            &[("place", place), ("since", moment(lang, db.now(), since))],
+        ),
+        None if is_pause => lang.t("jobs-pausing"),
+        None => lang.t("jobs-stopping"),
     })
 }
 

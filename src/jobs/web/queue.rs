@@ -12,6 +12,7 @@ use super::{
         status::{AttemptStatus, JobStatus},
         store,
     },
+    estimate::{cost_json, estimate_json},
     view::View,
     words::{count, decimal},
 };
@@ -185,13 +186,7 @@ pub(super) async fn expected(
     compute: &Compute,
     (raw, published): (&RawDraft, &[PublishedVersion]),
 ) -> Result<Option<Compared>, AppError> {
-    // What it needs does not hang on what it is called and for.
-    let raw = RawDraft {
-        title: "-".to_owned(),
-        motivation: "-".to_owned(),
-        ..raw.clone()
-    };
-    let Ok(draft) = Draft::parse(&raw) else {
+    let Ok(draft) = Draft::parse(&raw.for_estimate()) else {
         return Ok(None);
     };
     let is_known = |version| published.iter().any(|one| one.version == version);
@@ -236,13 +231,9 @@ pub(super) fn compared(lang: Lang, estimate: &Estimate, used: Option<Cost>) -> C
             )
         }));
     }
-    let basis = if estimate.is_measured {
-        "jobs-estimate-measured"
-    } else {
-        "jobs-estimate-default"
-    };
+    let basis = format!("jobs-estimate-{}", estimate.basis.name());
     Compared {
-        basis: lang.t_with(basis, &[("place", estimate.place.clone())]),
+        basis: lang.t_with(&basis, &[("place", estimate.place.clone())]),
         amounts,
     }
 }
@@ -265,14 +256,6 @@ async fn figures(db: &Db, view: &View) -> Result<(Option<Estimate>, Option<Cost>
     let attempts: Vec<AttemptId> = view.attempts.iter().map(|attempt| attempt.id).collect();
     let (_, used) = budgets::of_attempts(&mut conn, &attempts).await?;
     Ok((estimate, used))
-}
-
-fn cost_json(cost: &Cost) -> Value {
-    json!({
-        "seconds": cost.seconds,
-        "milli_sbu": cost.milli_sbu,
-        "joules": cost.joules,
-    })
 }
 
 /// Adds to a job's JSON what it waits for, and what it needs.
@@ -308,18 +291,7 @@ pub(super) async fn add_json(
         let limit = asked.time_limit_seconds.unwrap_or(default);
         fields.insert("time_limit_seconds".into(), json!(limit));
     }
-    let estimate = estimate.map(|estimate| {
-        let mut shown = cost_json(&estimate.cost);
-        shown["place"] = json!(estimate.place);
-        shown["basis"] = json!(if estimate.is_measured {
-            "measured"
-        } else {
-            "default"
-        });
-        shown["tokens"] = json!(estimate.tokens);
-        shown["flop"] = json!(estimate.flop);
-        shown
-    });
+    let estimate = estimate.as_ref().map(estimate_json);
     fields.insert("estimate".into(), json!(estimate));
     fields.insert("used".into(), json!(used.as_ref().map(cost_json)));
     if let Some(attempts) = fields.get_mut("attempts").and_then(Value::as_array_mut) {

@@ -129,7 +129,7 @@ pub(super) async fn draw(
     let may_cancel = !job.status.is_over()
         && job.cancel_requested_at.is_none()
         && policy::check(actor, Action::CancelJob, &job.scope()).is_ok();
-    let rest = rest(db, page, &job).await?;
+    let rest = rest(db, page, (&job, config.training.paused_days)).await?;
     let view = View::read(db, job).await?;
     let is_bound = !view.bound.is_empty();
     let verdicts = if is_bound {

@@ -5,7 +5,7 @@ use chrono_tz::Europe::Amsterdam;
 use job_contract::{JobEvent, Phase};
 
 use super::{
-    super::{job::Job, status::JobStatus},
+    super::{job::Job, rest_ends::PAUSED_TOO_LONG, status::JobStatus},
     RuleLine, VerdictLine,
 };
 use crate::{
@@ -106,6 +106,10 @@ pub(super) fn line(lang: Lang, event: &JobEvent) -> Option<String> {
             "jobs-line-checkpoint",
             &[("step", count(lang, u64::from(*step)))],
         ),
+        JobEvent::CheckpointUnreadable { step, .. } => lang.t_with(
+            "jobs-line-checkpoint-unreadable",
+            &[("step", count(lang, u64::from(*step)))],
+        ),
         JobEvent::Note { message } => message.clone(),
         JobEvent::DataProblem {
             file,
@@ -141,9 +145,11 @@ pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
         }
         (JobStatus::Blocked, _) => "jobs-why-withdrawn",
         (JobStatus::Cancelled, Some("cancelled_by_operator")) => "jobs-why-cancelled-by-operator",
+        (JobStatus::Cancelled, Some(PAUSED_TOO_LONG)) => "jobs-why-paused-too-long",
         (JobStatus::Cancelled, _) => "jobs-why-cancelled",
         (JobStatus::Failed, Some("bad_data")) => "jobs-why-bad-data",
         (JobStatus::Failed, Some("hash_mismatch")) => "jobs-why-hash-mismatch",
+        (JobStatus::Failed, Some("checkpoint_damaged")) => "jobs-why-checkpoint-damaged",
         (JobStatus::Failed, Some("refused")) => "jobs-why-refused",
         (JobStatus::Failed, Some("bad_settings")) => "jobs-why-bad-settings",
         (JobStatus::Failed, Some("does_not_fit")) => "jobs-why-does-not-fit",
@@ -179,6 +185,7 @@ pub(super) fn cause_key(code: &str) -> Option<&'static str> {
     Some(match code {
         "bad_data" => "jobs-cause-bad-data",
         "hash_mismatch" => "jobs-cause-hash-mismatch",
+        "checkpoint_damaged" => "jobs-cause-checkpoint-damaged",
         "refused" => "jobs-cause-refused",
         "bad_settings" => "jobs-cause-bad-settings",
         "does_not_fit" => "jobs-cause-does-not-fit",

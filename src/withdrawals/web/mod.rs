@@ -5,6 +5,7 @@ mod api;
 mod ask;
 mod contributions;
 mod parts;
+mod rows;
 mod show;
 mod whole;
 

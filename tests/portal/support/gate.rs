@@ -21,6 +21,8 @@ pub(crate) enum Stop {
 /// Passes everything to the object store but what the test stops.
 pub(crate) struct Gate {
     pub(crate) objects: ObjectStore,
+    /// Where the store seems to be.
+    pub(crate) endpoint: String,
     reached: Arc<Semaphore>,
     open: Arc<Semaphore>,
 }
@@ -35,6 +37,7 @@ impl Gate {
         let (reached, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let gate = Self {
             objects: ObjectStore::new(&behind),
+            endpoint: behind.endpoint,
             reached: Arc::clone(&reached),
             open: Arc::clone(&open),
         };

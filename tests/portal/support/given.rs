@@ -183,23 +183,29 @@ pub(crate) fn tiny_model(app: &TestApp) -> PathBuf {
 
 /// A job of Universiteit Harderwijk on that dataset, approved; answers its id.
 pub(crate) async fn approved_job(app: &TestApp, base: ModelId, version: Uuid, epochs: u32) -> Uuid {
+    approved_request(app, job(base, version, epochs)).await
+}
+
+/// The job of a request with settings of the test's own, approved; answers its id.
+pub(crate) async fn approved_request(app: &TestApp, wanted: Value) -> Uuid {
     let requested = app
         .browser("researcher.harderwijk")
         .await
-        .api(
-            Method::POST,
-            "/api/v1/jobs",
-            Some(job(base, version, epochs)),
-        )
+        .api(Method::POST, "/api/v1/jobs", Some(wanted))
         .await
         .unwrap();
     let job: Uuid = requested["id"].as_str().unwrap().parse().unwrap();
+    let_run(app, job).await;
+    job
+}
+
+/// The operator approves a job that was asked for.
+pub(crate) async fn let_run(app: &TestApp, job: Uuid) {
     app.browser("operator")
         .await
         .api(Method::POST, &format!("/api/v1/jobs/{job}/approve"), None)
         .await
         .unwrap();
-    job
 }
 
 /// What a job's request says.

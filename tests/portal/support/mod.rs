@@ -9,18 +9,20 @@ mod keyholder;
 mod line;
 pub(crate) mod pdf;
 mod programs;
+mod sdk;
 mod source;
 mod tuner;
 mod upstream;
 pub(crate) mod visitor;
 
 pub(crate) use self::{
-    app::TestApp,
+    app::{OwnerTx, TestApp},
     database::of as connection,
     gate::{Gate, Stop},
     keyholder::{Keyholder, new_key},
     line::Line,
     programs::{Program, base_model, portal_is_up, sdk_pythons},
+    sdk::Script,
     source::{Answer, Source},
     tuner::{Tuner, decide_data, form},
     upstream::{Plan, Upstream},

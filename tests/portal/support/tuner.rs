@@ -88,6 +88,17 @@ impl Tuner {
         panic!("{path} did not come to that within two minutes: {last:#}");
     }
 
+    /// Waits until only the operator has to say yes to a job, and says it; answers the portal's own id of the job,
+    /// and how it stood before.
+    pub(crate) async fn let_run(&self, app: &TestApp, job: &str) -> (Uuid, Value) {
+        let path = format!("fine_tuning/jobs/{job}");
+        let waits = |job: &Value| job["gptnl"]["approvals"][0]["role"] == "compute";
+        let asked = self.until(&path, waits).await;
+        let own = Uuid::try_parse(job.trim_start_matches("ftjob-")).unwrap();
+        given::let_run(app, own).await;
+        (own, asked)
+    }
+
     /// The ids of a file's dataset, once the file was read.
     pub(crate) async fn processed(&self, file: &Value) -> Value {
         let path = format!("files/{}", file["id"].as_str().unwrap());

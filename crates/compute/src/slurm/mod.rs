@@ -357,9 +357,19 @@ impl ComputeBackend for Slurm {
     }
 
     async fn log(&self, handle: &Handle, from: u64) -> Result<LogPart, ComputeError> {
-        let attempt = attempt_of(handle)?;
         // Looked at first: what is written before the end is then surely read.
-        let has_ended = matches!(self.status(handle).await?.state, State::Ended { .. });
+        let seen = self.status(handle).await?.state;
+        self.log_as_seen(handle, from, seen).await
+    }
+
+    async fn log_as_seen(
+        &self,
+        handle: &Handle,
+        from: u64,
+        seen: State,
+    ) -> Result<LogPart, ComputeError> {
+        let attempt = attempt_of(handle)?;
+        let has_ended = matches!(seen, State::Ended { .. });
         let Some(files) = &self.files else {
             return Ok(LogPart::nothing(from, has_ended));
         };

@@ -1,4 +1,4 @@
-//! A Slurm of one machine, and a login machine in front of it.
+//! A Slurm of one machine, and a login machine in front of it. The portal's own tests use it too.
 
 use std::{
     ffi::OsString,
@@ -72,10 +72,13 @@ fn free_ports() -> u16 {
         .unwrap()
 }
 
+/// One of the workspace's scripts, from whichever of its packages.
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../scripts")
-        .join(name)
+        .ancestors()
+        .map(|folder| folder.join("scripts").join(name))
+        .find(|path| path.exists())
+        .unwrap()
 }
 
 fn must(command: &mut Command) -> Output {

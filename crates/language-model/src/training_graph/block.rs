@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::{
     attention::{self, Inputs, Shape},
+    kernels::{lanes::sum_pairs, vectorised},
     norm,
     pool::Pool,
     profile::{Part, timed},
@@ -115,22 +118,16 @@ pub(super) fn forward(
     });
     let mut qkv = pool.take(tokens * query_key_value.outputs());
     let narrow_qkv = query_key_value.forward(&normed, &mut qkv, Write::Replace, pool);
-    let turns = [Turn::Forward, Turn::Forward, Turn::None];
-    let mut place = 0;
-    let [q, k, v] = pass.heads().map(|heads| {
-        let mut by_head = pool.take(tokens * heads.count * heads.head_dim);
-        timed(Part::Heads, || {
-            to_heads(
-                pass.rotary,
-                pass.sequences,
-                heads,
-                turns[place],
-                &qkv,
-                &mut by_head,
-            );
-        });
-        place += 1;
-        by_head
+    let [query, key, value] = pass.heads();
+    let [mut q, mut k, mut v] =
+        [query, key, value].map(|heads| pool.take(tokens * heads.count * heads.head_dim));
+    timed(Part::Heads, || {
+        let parts = [
+            (query, Turn::Forward, &mut q[..]),
+            (key, Turn::Forward, &mut k[..]),
+            (value, Turn::None, &mut v[..]),
+        ];
+        to_heads(pass.rotary, pass.sequences, &qkv, parts);
     });
 
     let mut mixed_by_head = pool.take(q.len());
@@ -152,14 +149,8 @@ pub(super) fn forward(
     let mut mixed = pool.take(q.len());
     let heads = pass.mixed_heads();
     timed(Part::Heads, || {
-        to_tokens(
-            pass.rotary,
-            pass.sequences,
-            heads,
-            Turn::None,
-            &mixed_by_head,
-            &mut mixed,
-        );
+        let parts = [(heads, Turn::None, &mixed_by_head[..])];
+        to_tokens(pass.rotary, pass.sequences, parts, (&mut mixed, heads.row));
     });
     let mut middle = pool.copy(x);
     let narrow_output = output.forward(&mixed, &mut middle, Write::Add, pool);
@@ -295,19 +286,19 @@ pub(super) fn backward(
 fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut Pool) -> Vec<f32> {
     let (rotary, sequences) = (pass.rotary, pass.sequences);
     let heads = pass.mixed_heads();
-    let mut d_out = pool.take(d_mixed.len());
+    let [mut d_out, mut out] = [(); 2].map(|()| pool.take(d_mixed.len()));
     timed(Part::Heads, || {
-        to_heads(rotary, sequences, heads, Turn::None, d_mixed, &mut d_out);
-    });
-    let mut out = pool.take(d_mixed.len());
-    timed(Part::Heads, || {
-        to_heads(rotary, sequences, heads, Turn::None, &kept.mixed, &mut out);
+        for (source, out) in [(d_mixed, &mut d_out), (&kept.mixed[..], &mut out)] {
+            let parts = [(heads, Turn::None, &mut out[..])];
+            to_heads(rotary, sequences, source, parts);
+        }
     });
     let mut dots = pool.take(kept.sums.len());
-    let rows = out.chunks(heads.head_dim).zip(d_out.chunks(heads.head_dim));
-    for (dot, (out, d_out)) in dots.iter_mut().zip(rows) {
-        *dot = out.iter().zip(d_out).map(|(out, d_out)| out * d_out).sum();
-    }
+    let width = heads.head_dim;
+    dots.par_iter_mut()
+        .zip(out.par_chunks(width).zip(d_out.par_chunks(width)))
+        .with_min_len(512)
+        .for_each(|(dot, (out, d_out))| *dot = along(out, d_out));
     let [mut dq, mut dk, mut dv] = [&kept.q, &kept.k, &kept.v].map(|like| pool.take(like.len()));
     let inputs = Inputs {
         q: &kept.q,
@@ -332,12 +323,21 @@ fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut P
         .map(|heads| heads.count * heads.head_dim)
         .sum();
     let mut d_qkv = pool.take(tokens * width);
-    let turns = [Turn::Back, Turn::Back, Turn::None];
-    for ((heads, turn), by_head) in pass.heads().into_iter().zip(turns).zip([&dq, &dk, &dv]) {
-        timed(Part::Heads, || {
-            to_tokens(rotary, sequences, heads, turn, by_head, &mut d_qkv);
-        });
-    }
+    timed(Part::Heads, || {
+        let [query, key, value] = pass.heads();
+        let parts = [
+            (query, Turn::Back, &dq[..]),
+            (key, Turn::Back, &dk[..]),
+            (value, Turn::None, &dv[..]),
+        ];
+        to_tokens(rotary, sequences, parts, (&mut d_qkv, width));
+    });
     pool.give([d_out, out, dots, dq, dk, dv]);
     d_qkv
+}
+
+vectorised! {
+    fn along(x: &[f32], y: &[f32]) -> f32 {
+        sum_pairs(x, y, |x, y| x * y)
+    }
 }

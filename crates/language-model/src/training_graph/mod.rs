@@ -205,7 +205,7 @@ impl TrainingModel {
         let batch = Batch::of_tokens(tokens);
         self.check(trained, &batch)?;
         let (source, rotary, _, pool) = self.prepare(trained, &batch, 0)?;
-        Ok(pass::logits(source, rotary, &batch, pool))
+        Ok(among_workers(|| pass::logits(source, rotary, &batch, pool)))
     }
 
     /// For each sequence of the batch: the logarithm of the probability of its targets, in nats.
@@ -323,7 +323,10 @@ impl TrainingModel {
             Recomputation::Always => false,
             Recomputation::Never => true,
         };
-        Ok(pass::run(source, (rotary, keeps_all), part, way_back, pool))
+        let how = (rotary, keeps_all);
+        Ok(among_workers(|| {
+            pass::run(source, how, part, way_back, pool)
+        }))
     }
 
     /// What a pass of this part needs: weights, rotary tables, its number of tokens, buffers.
@@ -358,6 +361,12 @@ impl TrainingModel {
         };
         Ok((source, &self.rotary, tokens, &mut self.pool))
     }
+}
+
+/// Does `work` on a thread of the pool that it shares work out to. From outside, each of the thousands of products of
+/// a step would put its caller to sleep and wake it again.
+fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
 }
 
 /// The sum of the log-probabilities of each sequence's targets.

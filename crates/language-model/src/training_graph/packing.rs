@@ -310,11 +310,16 @@ fn pack<const LANES: usize>(
         words.fill(0.0);
     }
     if matrix.has_contiguous_rows() {
-        for lane in 0..lanes {
-            let row = &matrix.row(first + lane)[from..to];
-            match precision {
-                Precision::Full => spread_singles(row, &mut words[lane..], LANES),
-                Precision::Mixed => spread_pairs(row, &mut words[lane..], LANES),
+        let columns = from..to;
+        match precision {
+            Precision::Full => {
+                spread_singles::<LANES>(matrix, first..first + lanes, columns, words);
+            }
+            Precision::Mixed => {
+                for lane in 0..lanes {
+                    let row = &matrix.row(first + lane)[columns.clone()];
+                    spread_pairs(row, &mut words[lane..], LANES);
+                }
             }
         }
         return;
@@ -328,7 +333,7 @@ fn pack<const LANES: usize>(
             }
             let low = &columns.row(column)[first..first + lanes];
             match precision {
-                Precision::Full => words[..lanes].copy_from_slice(low),
+                Precision::Full => copy_lanes::<LANES>(low, words),
                 Precision::Mixed if column + 1 < to => {
                     let high = &columns.row(column + 1)[first..first + lanes];
                     join_pairs(low, high, words);
@@ -415,12 +420,51 @@ vectorised! {
     }
 }
 
-vectorised! {
-    /// One number to every `stride`-th word.
-    fn spread_singles(row: &[f32], words: &mut [f32], stride: usize) {
-        for (number, words) in row.iter().zip(words.chunks_mut(stride)) {
-            words[0] = *number;
+/// Some columns of some rows, a row to a lane: 16 columns of 16 rows at a time are turned over in registers.
+fn spread_singles<const LANES: usize>(
+    matrix: Matrix<'_>,
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+    words: &mut [f32],
+) {
+    let mut square = [0.0; SIDE * SIDE];
+    let mut turned = [0.0; SIDE * SIDE];
+    for first in (0..rows.len()).step_by(SIDE) {
+        let lanes = first..rows.len().min(first + SIDE);
+        for start in columns.clone().step_by(SIDE) {
+            let count = SIDE.min(columns.end - start);
+            for (lane, square) in lanes.clone().zip(square.chunks_exact_mut(SIDE)) {
+                let row = &matrix.row(rows.start + lane)[start..start + count];
+                copy_lanes::<SIDE>(row, square);
+            }
+            turn(&square, SIDE, &mut turned, SIDE);
+            let words = &mut words[(start - columns.start) * LANES..];
+            for (turned, words) in turned
+                .chunks_exact(SIDE)
+                .zip(words.chunks_exact_mut(LANES))
+                .take(count)
+            {
+                copy_lanes::<SIDE>(&turned[..lanes.len()], &mut words[first..]);
+            }
         }
+    }
+}
+
+/// Copies as many words as there are; where they are the usual number the compiler knows how many.
+#[inline(always)]
+fn copy_lanes<const LANES: usize>(source: &[f32], words: &mut [f32]) {
+    if let (Ok(source), Some(words)) = (
+        <&[f32; LANES]>::try_from(source),
+        words.first_chunk_mut::<LANES>(),
+    ) {
+        *words = *source;
+    } else if let (Ok(source), Some(words)) = (
+        <&[f32; ROWS]>::try_from(source),
+        words.first_chunk_mut::<ROWS>(),
+    ) {
+        *words = *source;
+    } else {
+        words[..source.len()].copy_from_slice(source);
     }
 }
 

@@ -56,57 +56,62 @@ pub(super) enum Turn {
     Back,
 }
 
+/// Some heads of a projection: where they are, how their pairs are turned, and their numbers in head order.
+pub(super) type Part<N> = (Heads, Turn, N);
+
 /// Copies heads out of token order into head order, turning each pair (i, i + head_dim/2) by its position.
-pub(super) fn to_heads(
+pub(super) fn to_heads<const N: usize>(
     rotary: &Rotary,
     sequences: &[Range<usize>],
-    heads: Heads,
-    turn: Turn,
     tokens: &[f32],
-    out: &mut [f32],
+    parts: [Part<&mut [f32]>; N],
 ) {
-    let width = heads.count * heads.head_dim;
-    for sequence in sequences {
-        let length = sequence.len();
-        out[sequence.start * width..sequence.end * width]
-            .par_chunks_mut(length * heads.head_dim)
-            .enumerate()
-            .for_each(|(head, out)| {
-                let column = heads.first + head * heads.head_dim;
-                for (position, out) in out.chunks_mut(heads.head_dim).enumerate() {
-                    let place = (sequence.start + position) * heads.row + column;
-                    let source = &tokens[place..place + heads.head_dim];
-                    turn_row(rotary, position, turn, source, out);
-                }
-            });
+    // All heads of all parts at once: sharing out work costs more than the smallest of them.
+    let mut work = Vec::new();
+    for (heads, turn, mut rest) in parts {
+        for sequence in sequences {
+            let here = sequence.len() * heads.count * heads.head_dim;
+            let (out, after) = rest.split_at_mut(here);
+            rest = after;
+            let by_head = out.chunks_mut(sequence.len() * heads.head_dim).enumerate();
+            work.extend(by_head.map(|(head, out)| (heads, turn, sequence.start, head, out)));
+        }
     }
+    work.into_par_iter()
+        .for_each(|(heads, turn, first, head, out)| {
+            let column = heads.first + head * heads.head_dim;
+            for (position, out) in out.chunks_mut(heads.head_dim).enumerate() {
+                let place = (first + position) * heads.row + column;
+                let source = &tokens[place..place + heads.head_dim];
+                turn_row(rotary, position, turn, source, out);
+            }
+        });
 }
 
-/// The reverse of [`to_heads`]: copies from head order into the columns of token order.
-pub(super) fn to_tokens(
+/// The reverse of [`to_heads`]: copies from head order into the columns of token order, rows of `row` numbers.
+pub(super) fn to_tokens<const N: usize>(
     rotary: &Rotary,
     sequences: &[Range<usize>],
-    heads: Heads,
-    turn: Turn,
-    by_head: &[f32],
-    out: &mut [f32],
+    parts: [Part<&[f32]>; N],
+    (out, row): (&mut [f32], usize),
 ) {
-    let width = heads.count * heads.head_dim;
-    for sequence in sequences {
-        let length = sequence.len();
-        let source = &by_head[sequence.start * width..sequence.end * width];
-        out[sequence.start * heads.row..sequence.end * heads.row]
-            .par_chunks_mut(heads.row)
-            .enumerate()
-            .for_each(|(position, row)| {
-                let row = &mut row[heads.first..heads.first + width];
-                for (head, out) in row.chunks_mut(heads.head_dim).enumerate() {
-                    let place = (head * length + position) * heads.head_dim;
+    out.par_chunks_mut(row)
+        .enumerate()
+        .with_min_len(32)
+        .for_each(|(token, out)| {
+            let of = sequences.partition_point(|sequence| sequence.end <= token);
+            let sequence = &sequences[of];
+            let position = token - sequence.start;
+            for (heads, turn, by_head) in parts {
+                let source = &by_head[sequence.start * heads.count * heads.head_dim..];
+                let out = &mut out[heads.first..][..heads.count * heads.head_dim];
+                for (head, out) in out.chunks_mut(heads.head_dim).enumerate() {
+                    let place = (head * sequence.len() + position) * heads.head_dim;
                     let source = &source[place..place + heads.head_dim];
                     turn_row(rotary, position, turn, source, out);
                 }
-            });
-    }
+            }
+        });
 }
 
 fn turn_row(rotary: &Rotary, position: usize, turn: Turn, source: &[f32], out: &mut [f32]) {

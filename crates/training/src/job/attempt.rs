@@ -162,8 +162,24 @@ impl Attempt {
         let mut parts = Vec::new();
         for (number, file) in resume.files.iter().enumerate() {
             let path = folder.join(format!("part-{number}"));
-            stage(&self.portal, &self.sign, file, &path).await?;
-            parts.push(path);
+            match stage(&self.portal, &self.sign, file, &path).await {
+                Ok(_) => parts.push(path),
+                Err(
+                    source @ (StagingError::HashMismatch { .. } | StagingError::Altered { .. }),
+                ) => {
+                    let event = JobEvent::CheckpointUnreadable {
+                        step: resume.step,
+                        file: file.file,
+                        problem: source.to_string(),
+                    };
+                    self.log.append(clock(), event)?;
+                    return Err(RunError::Checkpoint {
+                        step: resume.step,
+                        source,
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         if let [only] = parts.as_slice() {
             return Ok(Some(only.clone()));

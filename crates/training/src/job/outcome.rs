@@ -20,6 +20,12 @@ pub(super) enum RunError {
     Staging(#[from] StagingError),
     #[error("the base model is missing or altered: {0}; ask the operator to add it again")]
     Base(#[source] StagingError),
+    #[error("the checkpoint of step {step} cannot be read: {source}")]
+    Checkpoint {
+        step: u32,
+        #[source]
+        source: StagingError,
+    },
     #[error(
         "the base model must be one GGUF file, or config.json, tokenizer.json and safetensors with plain names"
     )]
@@ -101,7 +107,10 @@ fn code_of(error: &RunError) -> FailureCode {
             FailureCode::OutOfMemory
         }
         RunError::Base(_) => FailureCode::BaseAltered,
-        RunError::Staging(StagingError::HashMismatch { .. }) => FailureCode::HashMismatch,
+        RunError::Checkpoint { .. } => FailureCode::CheckpointDamaged,
+        RunError::Staging(StagingError::HashMismatch { .. } | StagingError::Altered { .. }) => {
+            FailureCode::HashMismatch
+        }
         RunError::OutOfMemory => FailureCode::OutOfMemory,
         RunError::Work(
             WorkError::Data(_)

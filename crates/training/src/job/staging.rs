@@ -30,6 +30,12 @@ pub(super) enum StagingError {
         found: String,
         expected: String,
     },
+    #[error("what the store has is not {name}: {problem}")]
+    Altered {
+        /// The file's name.
+        name: String,
+        problem: String,
+    },
     #[error("the store gives no {name}: {problem}")]
     Store {
         /// The file's name.
@@ -49,6 +55,8 @@ pub(super) enum StagingError {
 enum DownloadError {
     /// The address is not good (any more).
     Expired(String),
+    /// It is gone, or of another size than it was.
+    Altered(String),
     /// Another try may help.
     Away(String),
     Disk(io::Error),
@@ -104,6 +112,12 @@ pub(super) async fn stage(
                         problem,
                     };
                 }
+                Err(DownloadError::Altered(problem)) => {
+                    break StagingError::Altered {
+                        name: file.name.clone(),
+                        problem,
+                    };
+                }
                 Err(DownloadError::Away(problem)) => {
                     tracing::warn!(
                         file = file.name,
@@ -154,11 +168,23 @@ async fn download(
     let away = |error: reqwest::Error| DownloadError::Away(error.without_url().to_string());
     let mut response = portal.http().get(&grant.url).send().await.map_err(away)?;
     let status = response.status();
+    if status == reqwest::StatusCode::NOT_FOUND {
+        return Err(DownloadError::Altered("it is not there".to_owned()));
+    }
     if status.is_client_error() || status.is_redirection() {
         return Err(DownloadError::Expired(format!("it answers {status}")));
     }
     if !status.is_success() {
         return Err(DownloadError::Away(format!("it answers {status}")));
+    }
+    // Not a line that was cut: the store itself says how much there is.
+    if let Some(length) = response.content_length()
+        && length != grant.size_bytes
+    {
+        return Err(DownloadError::Altered(format!(
+            "it has {length} bytes instead of {}",
+            grant.size_bytes
+        )));
     }
     let mut file = tokio::fs::File::create(part)
         .await

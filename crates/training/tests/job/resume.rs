@@ -1,6 +1,6 @@
 //! Checkpoints in the store: what a later attempt needs to go on as if nothing had happened.
 
-use job_contract::{JobEvent, JobResult, Outcome};
+use job_contract::{FailureCode, JobEvent, JobResult, Outcome};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
@@ -181,4 +181,24 @@ async fn a_checkpoint_of_another_run_is_taken_with_a_word() {
         _ => false,
     };
     assert!(world.events.iter().any(says));
+}
+
+#[actix_web::test]
+async fn a_checkpoint_that_is_not_what_was_stored_is_told_of() {
+    let mut portal = portal().await;
+    run_and_kill(&portal, 10).await;
+    let resumed = portal.next_attempt();
+    portal.spec(|spec| spec["resume"]["files"][0]["sha256"] = "0".repeat(64).into());
+    assert_eq!(portal.run().await, 1);
+    let Outcome::Failed { code, message } = portal.outcome() else {
+        unreachable!("it cannot go on from that: {:?}", portal.outcome());
+    };
+    assert_eq!(code, FailureCode::CheckpointDamaged, "{message}");
+    let world = portal.world.lock().unwrap();
+    let part = &world.spec["resume"]["files"][0]["file"];
+    let told = world.events.iter().find_map(|event| match &event.event {
+        JobEvent::CheckpointUnreadable { step, file, .. } => Some((*step, json!(file))),
+        _ => None,
+    });
+    assert_eq!(told, resumed.map(|step| (step, part.clone())));
 }

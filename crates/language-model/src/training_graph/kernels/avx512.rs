@@ -11,10 +11,15 @@ use super::{COLUMNS, ROWS, SIDE, Sums};
 const LANES: usize = 16;
 
 pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
+    single_into(a, b, &mut sums.0, COLUMNS, adds);
+}
+
+/// The same for sums whose rows are `stride` numbers apart.
+pub(super) fn single_into(a: &[f32], b: &[f32], sums: &mut [f32], stride: usize, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::single_tile` hands this out for a tier that the processor has.
     unsafe {
-        single_tile(a, b, sums, adds);
+        single_tile(a, b, (sums, stride), adds);
     }
 }
 
@@ -22,16 +27,16 @@ pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::pair_tile` hands this out only where `has_bf16` has found the instruction.
     unsafe {
-        pair_tile(a, b, sums, adds);
+        pair_tile(a, b, (&mut sums.0, COLUMNS), adds);
     }
 }
 
 /// The body of a tile. Every sum has a variable of its own: an array of them would be kept in memory.
 macro_rules! tile {
-    ($a:ident, $b:ident, $sums:ident, $adds:ident, $step:ident; $($row:literal $left:ident $right:ident),*) => {
+    ($a:ident, $b:ident, $sums:ident, $stride:ident, $adds:ident, $step:ident; $($row:literal $left:ident $right:ident),*) => {
         $(
             let (mut $left, mut $right) = if $adds {
-                (load(&$sums.0[$row * COLUMNS..]), load(&$sums.0[$row * COLUMNS + LANES..]))
+                (load(&$sums[$row * $stride..]), load(&$sums[$row * $stride + LANES..]))
             } else {
                 (_mm512_setzero_ps(), _mm512_setzero_ps())
             };
@@ -47,24 +52,24 @@ macro_rules! tile {
             )*
         }
         $(
-            store($left, &mut $sums.0[$row * COLUMNS..]);
-            store($right, &mut $sums.0[$row * COLUMNS + LANES..]);
+            store($left, &mut $sums[$row * $stride..]);
+            store($right, &mut $sums[$row * $stride + LANES..]);
         )*
     };
-    ($a:ident, $b:ident, $sums:ident, $adds:ident, $step:ident) => {
-        tile!($a, $b, $sums, $adds, $step; 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8,
+    ($a:ident, $b:ident, $sums:ident, $stride:ident, $adds:ident, $step:ident) => {
+        tile!($a, $b, $sums, $stride, $adds, $step; 0 a0 b0, 1 a1 b1, 2 a2 b2, 3 a3 b3, 4 a4 b4, 5 a5 b5, 6 a6 b6, 7 a7 b7, 8 a8 b8,
             9 a9 b9, 10 a10 b10, 11 a11 b11);
     };
 }
 
 #[target_feature(enable = "avx512f")]
-fn single_tile(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    tile!(a, b, sums, adds, _mm512_fmadd_ps);
+fn single_tile(a: &[f32], b: &[f32], (sums, stride): (&mut [f32], usize), adds: bool) {
+    tile!(a, b, sums, stride, adds, _mm512_fmadd_ps);
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn pair_tile(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    tile!(a, b, sums, adds, add_pairs);
+fn pair_tile(a: &[f32], b: &[f32], (sums, stride): (&mut [f32], usize), adds: bool) {
+    tile!(a, b, sums, stride, adds, add_pairs);
 }
 
 #[inline]

@@ -129,7 +129,12 @@ impl Tier {
     pub(super) fn single_tile(self) -> Tile {
         Tile::of_lanes(match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 | Self::Amx => avx512::single,
+            Self::Avx512 | Self::Amx => {
+                return Tile {
+                    into: Some(avx512::single_into),
+                    ..Tile::of_lanes(avx512::single)
+                };
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => avx2::single,
             _ => scalar::single,

@@ -1,0 +1,161 @@
+//! What can be set, as `config.default.toml` has it.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use compute::ComputePlace;
+use permission_policy::Territory;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub public_url: Url,
+    pub bind: SocketAddr,
+    pub log_format: String,
+    pub secret: SecretString,
+    pub signing_key: SecretString,
+    pub demo: bool,
+    pub client_address_header: String,
+    pub database: Database,
+    pub oidc: Oidc,
+    pub s3: S3,
+    pub limits: Limits,
+    pub documents: Documents,
+    pub complaints: Complaints,
+    pub serving: Serving,
+    pub training: Training,
+    pub compute: Compute,
+    pub evaluation: Evaluation,
+    pub rights_checks: RightsChecks,
+    pub mail: Mail,
+    pub audit: Audit,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub url: SecretString,
+    pub migration_url: SecretString,
+    pub connections: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    pub endpoint: String,
+    pub bucket: String,
+    pub region: String,
+    pub access_key: String,
+    pub secret_key: SecretString,
+    pub public_endpoint: String,
+    pub direct_uploads: bool,
+}
+
+impl S3 {
+    /// Where browsers and workers reach the store.
+    #[must_use]
+    pub fn public(&self) -> &str {
+        if self.public_endpoint.is_empty() {
+            &self.endpoint
+        } else {
+            &self.public_endpoint
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub file_bytes: u64,
+    pub dataset_bytes: u64,
+    pub document_bytes: u64,
+    pub manager_tokens_per_day: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub reader: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Complaints {
+    pub per_address_per_day: i32,
+    pub evidence_bytes: usize,
+    pub keep_personal_details_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serving {
+    pub token: SecretString,
+    pub upstreams: BTreeMap<String, Url>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    pub state_dir: PathBuf,
+    pub program: PathBuf,
+    pub slots: usize,
+    pub max_attempts: i32,
+    pub lost_after_seconds: i64,
+    pub checkpoint_seconds: u32,
+    pub retry_seconds: u32,
+    /// So long a job may be paused.
+    pub paused_days: u32,
+    /// Where this installation computes; permissions may limit it.
+    pub location: Territory,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compute {
+    /// Where jobs run; without any, on this machine as `training` says.
+    pub places: Vec<ComputePlace>,
+    /// After so many hours what an institution used counts half in its share.
+    pub share_half_life_hours: u32,
+    /// The time limit of a job that asks for none.
+    pub default_time_limit_seconds: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Whether a model is measured by itself once a job has made it.
+    pub automatic: bool,
+    /// Most items of each group of measurements; 0: all.
+    pub most_items: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RightsChecks {
+    pub allow_private: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub url: SecretString,
+    pub folder: PathBuf,
+    pub from: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    pub checkpoint_seconds: i64,
+}
