@@ -334,8 +334,9 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
         std::time::Instant::now() + Duration::from_secs(if count > 12 { 2400 } else { 240 });
     loop {
         tokio::time::sleep(Duration::from_millis(rand::random_range(500..2500))).await;
-        let (waiting, live): (i64, i64) = sqlx::query_as(
+        let (waiting, ready, live): (i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM jobs WHERE status = 'approved'),
+                    (SELECT count(*) FROM jobs WHERE status = 'approved' AND coalesce(not_before < now(), true)),
                     (SELECT count(*) FROM attempts WHERE status IN ('dispatching', 'running'))",
         )
         .fetch_one(&app.pool().await)
@@ -349,8 +350,9 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
             std::time::Instant::now() < until,
             "{waiting} wait, {live} run"
         );
-        // Between two looks of the dispatcher a slot may stand free; not longer while a worker lives.
-        idle = if waiting > 0 && live < 2 { idle + 1 } else { 0 };
+        // Between two looks of the dispatcher a slot may stand free; not longer while a worker lives. Who was killed
+        // and is put off for a while does not wait for a slot.
+        idle = if ready > 0 && live < 2 { idle + 1 } else { 0 };
         assert!(idle < 8, "jobs wait while a slot is free");
         if kills < count / 2 {
             kills += 1;
