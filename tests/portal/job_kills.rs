@@ -10,19 +10,19 @@ use nix::{
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
-    job_resume::{curve, ended, job},
+    job_resume::{curve, job},
     kills::pids,
     support::{Line, Program, TestApp, given, portal_is_up},
 };
 
 const VICTIMS: [&str; 5] = ["trainer", "database", "store", "worker", "portal"];
 
-/// How many hits, the epochs that last longer than they take, and how long database and store are away.
-fn size() -> (usize, u32, Duration) {
+/// How many hits, the chats and epochs that last longer than they take, and how long database and store are away.
+fn size() -> (usize, (usize, u32), Duration) {
     if std::env::var("FACULTY_TEST_DEEP").is_ok() {
-        (20, 1000, Duration::from_secs(60))
+        (20, (160, 1000), Duration::from_secs(60))
     } else {
-        (5, 200, Duration::from_secs(4))
+        (5, (24, 200), Duration::from_secs(4))
     }
 }
 
@@ -56,9 +56,16 @@ async fn without_database(app: &TestApp, away: Duration) {
         .unwrap();
 }
 
+/// Half an hour, for the long form.
+async fn succeeded(app: &TestApp, job: uuid::Uuid) -> serde_json::Value {
+    let state = given::job_within(app, job, 30, given::is_over).await;
+    assert_eq!(state["status"], "succeeded", "{state:#}");
+    state
+}
+
 #[actix_web::test]
 async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
-    let (hits, epochs, away) = size();
+    let (hits, (chats, epochs), away) = size();
     let folder = tempfile::tempdir().unwrap();
     let store = embedded_s3::start(embedded_s3::Config {
         data_dir: folder.path().to_owned(),
@@ -85,9 +92,9 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
     let mut worker = Program::start(&app, "faculty", &["worker"]);
     portal_is_up(&app).await;
     let base = given::tiny_base(&app).await;
-    let data = given::approved_dataset(&app).await;
+    let data = given::approved_dataset_of(&app, &given::corpus(chats)).await;
     let whole = job(&app, base, data.version, epochs).await;
-    let left_alone = ended(&app, whole).await;
+    let left_alone = succeeded(&app, whole).await;
 
     let hit = job(&app, base, data.version, epochs).await;
     for round in 0..hits {
@@ -123,7 +130,7 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
         }
         portal_is_up(&app).await;
     }
-    let state = ended(&app, hit).await;
+    let state = succeeded(&app, hit).await;
     let loss = |state: &serde_json::Value| state["result"]["held_out_loss_after"].as_f64().unwrap();
     let (one, other) = (loss(&left_alone), loss(&state));
     assert!(

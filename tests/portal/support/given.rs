@@ -219,9 +219,19 @@ pub(crate) fn job(base: ModelId, version: Uuid, epochs: u32) -> Value {
 
 /// Watches a job until `holds`; fails with the job's state after two minutes.
 pub(crate) async fn job_until(app: &TestApp, job: Uuid, holds: impl Fn(&Value) -> bool) -> Value {
+    job_within(app, job, 2, holds).await
+}
+
+/// As [`job_until`], for so many minutes.
+pub(crate) async fn job_within(
+    app: &TestApp,
+    job: Uuid,
+    minutes: u32,
+    holds: impl Fn(&Value) -> bool,
+) -> Value {
     let mut operator = app.browser("operator").await;
     let mut last = Value::Null;
-    for _ in 0..600 {
+    for _ in 0..minutes * 300 {
         // The portal may be away for a moment in tests that kill it.
         if let Ok(state) = operator
             .api(Method::GET, &format!("/api/v1/jobs/{job}"), None)
@@ -234,7 +244,7 @@ pub(crate) async fn job_until(app: &TestApp, job: Uuid, holds: impl Fn(&Value) -
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    panic!("the job did not come to that within two minutes: {last:#}");
+    panic!("the job did not come to that within {minutes} minutes: {last:#}");
 }
 
 /// Whether a job has come to its end.
