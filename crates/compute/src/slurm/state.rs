@@ -58,6 +58,8 @@ pub(super) struct Beside<'a> {
 const TIMED_OUT: i32 = 124;
 const TERMINATED: i32 = 128 + 15;
 const KILLED: i32 = 128 + 9;
+/// Slurm's words for a job that it will not start again by itself (`job_mgr.c` of slurmctld).
+const HELD_AFTER_FAILURE: &str = "launch failed requeued held";
 
 /// The state that Slurm's words amount to; `None` where it has a word that is not known here.
 ///
@@ -71,6 +73,12 @@ pub(super) fn state(words: &[String], beside: &Beside<'_>) -> Option<State> {
     let code = beside.noted.or(beside.exit.map(Exit::as_shell));
     let ended = |exit_code, cause| State::Ended { exit_code, cause };
     Some(match base {
+        // It could not be started, was put back, and is held until an administrator lets it go: nothing comes of it by
+        // itself, and the portal has other attempts. `cancel_strays` takes it out of the queue.
+        "PENDING" if beside.reason.replace('_', " ") == HELD_AFTER_FAILURE => match beside.noted {
+            Some(code) => forgotten(Some(code), false),
+            None => ended(KILLED, Cause::NodeFailed),
+        },
         "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD"
         | "RESV_DEL_HOLD" | "SPECIAL_EXIT" | "POWER_UP_NODE" => State::Pending,
         // REVOKED: a sister cluster of a federation has it.
@@ -276,6 +284,13 @@ NEW_WORD: not known | not known
             ..with(1)
         };
         assert_eq!(told("FAILED", &never), "1 NeverStarted");
+        // As the commands write it, and as `scontrol` does.
+        for reason in ["launch failed requeued held", "launch_failed_requeued_held"] {
+            let held = Beside { reason, ..beside() };
+            assert_eq!(told("PENDING", &held), "137 NodeFailed");
+            let noted = Some(0);
+            assert_eq!(told("PENDING", &Beside { noted, ..held }), "0 Exited");
+        }
         assert_eq!(forgotten(None, false), State::Unknown);
         let ended = |exit_code, cause| State::Ended { exit_code, cause };
         assert_eq!(forgotten(None, true), ended(143, Cause::Exited));

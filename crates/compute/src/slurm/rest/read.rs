@@ -79,7 +79,7 @@ fn record(job: &Value) -> Option<Record> {
         comment: text(job, "comment"),
         states: words(field("job_state")),
         exit: exit(field("exit_code")),
-        reason: text(job, "state_reason"),
+        reason: reason(job),
         submitted_at: instant(field("submit_time")),
         started_at: instant(field("start_time")),
         ended_at: instant(field("end_time")),
@@ -92,6 +92,16 @@ fn record(job: &Value) -> Option<Record> {
             .and_then(|it| u64::try_from(it).ok())
             .unwrap_or(0),
     })
+}
+
+/// The description says more where there is one: `launch failed requeued held` beside `JobHeldUser`.
+fn reason(job: &Value) -> String {
+    let description = text(job, "state_description");
+    if description.is_empty() {
+        text(job, "state_reason")
+    } else {
+        description
+    }
 }
 
 /// What waits in a partition, the next one first.
