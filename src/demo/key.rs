@@ -39,7 +39,11 @@ pub(super) async fn key(
     let key = id(&requested["id"], "key")?;
     let mut manager = Browser::sign_in(portal, "manager.harderwijk", "manager.harderwijk").await?;
     manager
-        .api(Method::POST, &format!("/api/v1/keys/{key}/approve"), None)
+        .api(
+            Method::POST,
+            &format!("/api/v1/keys/{key}/approve"),
+            Some(json!({ "accept_terms": true })),
+        )
         .await?;
     let shown = developer
         .api(Method::POST, &format!("/api/v1/keys/{key}/reveal"), None)

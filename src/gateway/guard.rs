@@ -14,9 +14,11 @@ use std::{future::Future, pin::Pin};
 
 use super::{Gateway, failure::Failure};
 use crate::{
+    config::Config,
     db::Db,
     ids::RequestId,
     keys::{self, Holder},
+    web::client_address,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,8 +63,16 @@ impl FromRequest for Caller {
                 return Err(ApiError::internal(&request_id(&request).to_string()).into());
             };
             let key = key_of(&request).ok_or_else(ApiError::invalid_api_key)?;
-            let holder = keys::authenticate(db, &gateway.pepper, key).await?;
-            Ok(Self(holder.ok_or_else(ApiError::invalid_api_key)?))
+            let holder = keys::authenticate(db, &gateway.pepper, key)
+                .await?
+                .ok_or_else(ApiError::invalid_api_key)?;
+            let address = request
+                .app_data::<web::Data<Config>>()
+                .and_then(|config| client_address(&request, config));
+            if !holder.may_come_from(address) {
+                return Err(ApiError::address_not_allowed().into());
+            }
+            Ok(Self(holder))
         })
     }
 }

@@ -96,6 +96,10 @@ async fn relay(
     db: &Db,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Failure> {
+    if !holder.may_infer {
+        let message = "This key is not for asking models. Request one for that in the portal.";
+        return Err(ApiError::permission_denied("key_not_for_inference", message).into());
+    }
     let route = catalogue::route(db, &gateway, &holder, &asked.generation().model).await?;
     let request = request_id(request);
     let (tell, begun) = oneshot::channel();

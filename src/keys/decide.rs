@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::{
     key::{Key, Status},
     store,
+    terms::{TermsError, accept_within, has_accepted_terms},
 };
 use crate::{
-    db::{CommitError, Db, Event, StoreError, Subject},
+    db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     ids::{ApiKeyId, InstitutionId},
-    policy::{self, Action, Actor, Denied, Permit, Role},
+    policy::{self, Action, Actor, Denied, Permit, Role, Scope},
 };
 
 /// Why a request for a key was not decided on.
@@ -21,6 +22,8 @@ pub enum DecideError {
     WrongStatus(Status),
     #[error("more than {0} tokens a day need an administrator")]
     BeyondManager(i64),
+    #[error("the institution has not accepted the terms of the models")]
+    TermsNotAccepted,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -32,6 +35,16 @@ pub enum DecideError {
 impl From<sqlx::Error> for DecideError {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
+    }
+}
+
+impl From<TermsError> for DecideError {
+    fn from(error: TermsError) -> Self {
+        match error {
+            TermsError::Denied(why) => Self::Denied(why),
+            TermsError::Store(why) => Self::Store(why),
+            TermsError::Commit(why) => Self::Commit(why),
+        }
     }
 }
 
@@ -77,20 +90,32 @@ pub(super) fn may_approve(
     Ok(permit)
 }
 
-/// Lets the key be shown to who asked for it.
+/// Lets the key be shown to who asked for it. The first key of an institution waits until a manager of it has accepted the
+/// terms of the models; `accepts_terms` says that the actor does so now.
 ///
 /// # Errors
-/// [`DecideError::BeyondManager`] where only an administrator may.
+/// [`DecideError::BeyondManager`] where only an administrator may, [`DecideError::TermsNotAccepted`].
 pub async fn approve(
     db: &Db,
     actor: &Actor,
     id: ApiKeyId,
     manager_tokens_per_day: i64,
+    accepts_terms: bool,
 ) -> Result<(), DecideError> {
-    decide(db, actor, id, None, |key| {
-        may_approve(actor, key, manager_tokens_per_day)
-    })
-    .await
+    let mut tx = db.write(actor).await?;
+    let key = store::lock(&mut tx, id)
+        .await?
+        .ok_or(DecideError::NotFound(id))?;
+    let permit = may_approve(actor, &key, manager_tokens_per_day)?;
+    if !has_accepted_terms(tx.conn(), key.institution).await? {
+        if !accepts_terms {
+            return Err(DecideError::TermsNotAccepted);
+        }
+        let _may_accept =
+            policy::check(actor, Action::AcceptModelTerms, &Scope::of(key.institution))?;
+        accept_within(&mut tx, key.institution).await?;
+    }
+    decide(tx, permit, &key, None).await
 }
 
 /// Refuses the key, saying why.
@@ -98,31 +123,27 @@ pub async fn approve(
 /// # Errors
 /// [`DecideError::WrongStatus`] where it was decided already.
 pub async fn reject(db: &Db, actor: &Actor, id: ApiKeyId, reason: &str) -> Result<(), DecideError> {
-    decide(db, actor, id, Some(reason), |key| {
-        Ok(policy::check(actor, Action::ApproveKey, &key.scope())?)
-    })
-    .await
-}
-
-async fn decide(
-    db: &Db,
-    actor: &Actor,
-    id: ApiKeyId,
-    reason: Option<&str>,
-    allow: impl FnOnce(&Key) -> Result<Permit, DecideError>,
-) -> Result<(), DecideError> {
     let mut tx = db.write(actor).await?;
     let key = store::lock(&mut tx, id)
         .await?
         .ok_or(DecideError::NotFound(id))?;
-    let permit = allow(&key)?;
+    let permit = policy::check(actor, Action::ApproveKey, &key.scope())?;
+    decide(tx, permit, &key, Some(reason)).await
+}
+
+async fn decide(
+    mut tx: WriteTx<'_>,
+    permit: Permit,
+    key: &Key,
+    reason: Option<&str>,
+) -> Result<(), DecideError> {
     let status = key
         .status
         .decide(reason.is_none())
         .ok_or(DecideError::WrongStatus(key.status))?;
-    store::save_decision(&mut tx, id, status, reason).await?;
+    store::save_decision(&mut tx, key.id, status, reason).await?;
     tx.record(&Decided {
-        key: id,
+        key: key.id,
         name: &key.name,
         tokens_per_day: key.limits.tokens_per_day,
         reason,

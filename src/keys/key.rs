@@ -1,6 +1,7 @@
 //! What a key is and how far it may go.
 
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 
 use crate::{
     ids::{ApiKeyId, InstitutionId, ModelId, UserId},
@@ -90,8 +91,12 @@ pub struct Key {
     pub name: String,
     pub purpose: String,
     pub is_commercial: bool,
+    /// Whether it may ask models.
+    pub may_infer: bool,
     /// Whether it may also send files and ask for jobs, as who requested it.
     pub may_fine_tune: bool,
+    /// From where it may be used; empty: from everywhere.
+    pub allowed_networks: Vec<IpNet>,
     pub limits: Limits,
     pub status: Status,
     pub models: Vec<KeyModel>,

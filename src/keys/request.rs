@@ -1,6 +1,7 @@
 //! Asking for a key.
 
 use chrono::TimeDelta;
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
@@ -21,8 +22,12 @@ pub struct NewKey {
     pub name: String,
     pub purpose: String,
     pub is_commercial: bool,
+    /// Whether it may ask models.
+    pub may_infer: bool,
     /// Whether it may also send files and ask for jobs.
     pub may_fine_tune: bool,
+    /// From where it may be used; empty: from everywhere.
+    pub allowed_networks: Vec<IpNet>,
     /// At least one.
     pub models: Vec<ModelId>,
     pub limits: Limits,
@@ -57,7 +62,9 @@ struct Requested<'a> {
     public_id: &'a str,
     name: &'a str,
     is_commercial: bool,
+    may_infer: bool,
     may_fine_tune: bool,
+    allowed_networks: &'a [IpNet],
     models: &'a [ModelId],
     tokens_per_day: i64,
     requests_per_minute: i32,
@@ -111,7 +118,9 @@ pub async fn request(db: &Db, actor: &Actor, new: NewKey) -> Result<ApiKeyId, Re
         name: new.name,
         purpose: new.purpose,
         is_commercial: new.is_commercial,
+        may_infer: new.may_infer,
         may_fine_tune: new.may_fine_tune,
+        allowed_networks: new.allowed_networks,
         limits: new.limits,
         status: Status::Requested,
         models: Vec::new(),
@@ -131,7 +140,9 @@ pub async fn request(db: &Db, actor: &Actor, new: NewKey) -> Result<ApiKeyId, Re
         public_id: &key.public_id,
         name: &key.name,
         is_commercial: key.is_commercial,
+        may_infer: key.may_infer,
         may_fine_tune: key.may_fine_tune,
+        allowed_networks: &key.allowed_networks,
         models: &new.models,
         tokens_per_day: key.limits.tokens_per_day,
         requests_per_minute: key.limits.requests_per_minute,

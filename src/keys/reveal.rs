@@ -82,7 +82,7 @@ pub async fn reveal(
         return Err(RevealError::Expired);
     }
     let secret = Secret::generate(&key.public_id);
-    store::save_secret(&mut tx, id, &secret.hmac(pepper)).await?;
+    store::save_secret(&mut tx, id, (secret.public_id(), &secret.hmac(pepper))).await?;
     tx.record(&Revealed {
         key: id,
         public_id: &key.public_id,

@@ -1,6 +1,7 @@
 //! The SQL of keys.
 
 use chrono::{DateTime, Utc};
+use ipnet::IpNet;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -22,7 +23,9 @@ struct Row {
     name: String,
     purpose: String,
     is_commercial: bool,
+    may_infer: bool,
     may_fine_tune: bool,
+    allowed_networks: Vec<String>,
     tokens_per_day: i64,
     requests_per_minute: i32,
     status: String,
@@ -52,7 +55,9 @@ impl TryFrom<Row> for Key {
             name: row.name,
             purpose: row.purpose,
             is_commercial: row.is_commercial,
+            may_infer: row.may_infer,
             may_fine_tune: row.may_fine_tune,
+            allowed_networks: networks(row.id, &row.allowed_networks)?,
             limits: Limits {
                 tokens_per_day: row.tokens_per_day,
                 requests_per_minute: row.requests_per_minute,
@@ -85,6 +90,15 @@ impl TryFrom<Row> for Key {
     }
 }
 
+fn networks(key: Uuid, texts: &[String]) -> Result<Vec<IpNet>, CorruptRow> {
+    let parsed: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
+    parsed.map_err(|_| CorruptRow {
+        table: "api_keys",
+        id: key,
+        problem: "a network that cannot be read",
+    })
+}
+
 /// Most keys of one list.
 const MOST_LISTED: i64 = 500;
 
@@ -100,7 +114,8 @@ async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Key>,
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT k.id, k.public_id, k.institution_id, i.name AS institution_name, k.name, k.purpose,
-                  k.is_commercial, k.may_fine_tune, k.tokens_per_day, k.requests_per_minute, k.status, k.requested_by,
+                  k.is_commercial, k.may_infer, k.may_fine_tune, k.allowed_networks::text[] AS "allowed_networks!",
+                  k.tokens_per_day, k.requests_per_minute, k.status, k.requested_by,
                   u.name AS requester_name, k.requested_at, d.name AS "decider_name?", k.decided_at, k.reason,
                   k.expires_at, k.revoked_at, k.last_used_at,
                   ARRAY(SELECT m.id FROM api_key_models km JOIN models m ON m.id = km.model_id
@@ -181,10 +196,12 @@ pub(super) async fn insert(
     key: &Key,
     models: &[ModelId],
 ) -> Result<(), StoreError> {
+    let networks: Vec<String> = key.allowed_networks.iter().map(IpNet::to_string).collect();
     sqlx::query!(
         "INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, tokens_per_day,
-             requests_per_minute, status, requested_by, requested_at, expires_at, may_fine_tune)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             requests_per_minute, status, requested_by, requested_at, expires_at, may_infer, may_fine_tune,
+             allowed_networks)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::text[]::cidr[])",
         key.id.0,
         key.public_id,
         key.institution.0,
@@ -197,7 +214,9 @@ pub(super) async fn insert(
         key.requested_by.0,
         key.requested_at,
         key.expires_at,
+        key.may_infer,
         key.may_fine_tune,
+        &networks,
     )
     .execute(tx.conn())
     .await?;
@@ -232,14 +251,56 @@ pub(super) async fn save_decision(
     Ok(())
 }
 
+/// The key's first secret: from now on it is in use.
 pub(super) async fn save_secret(
     tx: &mut WriteTx<'_>,
     id: ApiKeyId,
-    hmac: &[u8],
+    secret: (&str, &[u8]),
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
-        "UPDATE api_keys SET status = 'active', secret_hmac = $2, shown_at = $3 WHERE id = $1",
+        "UPDATE api_keys SET status = 'active', shown_at = $2 WHERE id = $1",
+        id.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    insert_secret(tx, id, secret).await
+}
+
+/// Another secret; those of before end at `ends_at`, or earlier where they were to.
+pub(super) async fn rotate_secret(
+    tx: &mut WriteTx<'_>,
+    id: ApiKeyId,
+    (public_id, hmac): (&str, &[u8]),
+    ends_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE api_key_secrets SET ends_at = least(ends_at, $2) WHERE api_key_id = $1",
+        id.0,
+        ends_at,
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "UPDATE api_keys SET public_id = $2 WHERE id = $1",
+        id.0,
+        public_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    insert_secret(tx, id, (public_id, hmac)).await
+}
+
+async fn insert_secret(
+    tx: &mut WriteTx<'_>,
+    id: ApiKeyId,
+    (public_id, hmac): (&str, &[u8]),
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    sqlx::query!(
+        "INSERT INTO api_key_secrets (public_id, api_key_id, hmac, shown_at) VALUES ($1, $2, $3, $4)",
+        public_id,
         id.0,
         hmac,
         now,
@@ -247,6 +308,40 @@ pub(super) async fn save_secret(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// When the secrets that were rotated away end, where they answer still.
+pub(super) async fn ending_secrets(
+    conn: &mut PgConnection,
+    id: ApiKeyId,
+    now: DateTime<Utc>,
+) -> Result<Vec<(String, DateTime<Utc>)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT public_id, ends_at AS "ends_at!" FROM api_key_secrets
+           WHERE api_key_id = $1 AND ends_at > $2 ORDER BY ends_at"#,
+        id.0,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.public_id, row.ends_at))
+        .collect())
+}
+
+/// The key of a secret's readable part and the stored HMAC, whatever became of the key.
+pub(super) async fn find_secret(
+    conn: &mut PgConnection,
+    public_id: &str,
+) -> Result<Option<(ApiKeyId, Vec<u8>)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT api_key_id, hmac FROM api_key_secrets WHERE public_id = $1",
+        public_id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (ApiKeyId(row.api_key_id), row.hmac)))
 }
 
 pub(super) async fn save_revoked(tx: &mut WriteTx<'_>, id: ApiKeyId) -> Result<(), StoreError> {
@@ -268,28 +363,67 @@ pub(super) async fn find_active(
     now: DateTime<Utc>,
 ) -> Result<Option<(Vec<u8>, Holder)>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT k.id, k.institution_id, k.requested_by, k.may_fine_tune, k.is_commercial, k.tokens_per_day, k.requests_per_minute, k.secret_hmac,
+        r#"SELECT k.id, k.institution_id, k.requested_by, k.may_infer, k.may_fine_tune, k.is_commercial,
+                  k.allowed_networks::text[] AS "allowed_networks!", k.tokens_per_day, k.requests_per_minute, s.hmac,
                   ARRAY(SELECT model_id FROM api_key_models WHERE api_key_id = k.id) AS "models!"
-           FROM api_keys k JOIN institutions i ON i.id = k.institution_id
-           WHERE k.public_id = $1 AND k.status = 'active' AND k.expires_at > $2 AND i.status = 'active'"#,
+           FROM api_key_secrets s JOIN api_keys k ON k.id = s.api_key_id
+           JOIN institutions i ON i.id = k.institution_id
+           WHERE s.public_id = $1 AND coalesce(s.ends_at > $2, true)
+             AND k.status = 'active' AND k.expires_at > $2 AND i.status = 'active'"#,
         public_id,
         now,
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.and_then(|row| {
-        let holder = Holder {
-            key: ApiKeyId(row.id),
-            institution: InstitutionId(row.institution_id),
-            requested_by: UserId(row.requested_by),
-            may_fine_tune: row.may_fine_tune,
-            is_commercial: row.is_commercial,
-            limits: Limits {
-                tokens_per_day: row.tokens_per_day,
-                requests_per_minute: row.requests_per_minute,
-            },
-            models: row.models.into_iter().map(ModelId).collect(),
-        };
-        Some((row.secret_hmac?, holder))
-    }))
+    let Some(row) = row else { return Ok(None) };
+    let holder = Holder {
+        key: ApiKeyId(row.id),
+        institution: InstitutionId(row.institution_id),
+        requested_by: UserId(row.requested_by),
+        may_infer: row.may_infer,
+        may_fine_tune: row.may_fine_tune,
+        is_commercial: row.is_commercial,
+        allowed_networks: networks(row.id, &row.allowed_networks)?,
+        limits: Limits {
+            tokens_per_day: row.tokens_per_day,
+            requests_per_minute: row.requests_per_minute,
+        },
+        models: row.models.into_iter().map(ModelId).collect(),
+    };
+    Ok(Some((row.hmac, holder)))
+}
+
+/// Writes down that the actor accepts; says whether that is new.
+pub(super) async fn accept_terms(
+    tx: &mut WriteTx<'_>,
+    institution: InstitutionId,
+    version: &str,
+) -> Result<bool, StoreError> {
+    let (now, actor) = (tx.now(), tx.actor());
+    let done = sqlx::query!(
+        "INSERT INTO model_terms_acceptances (institution_id, version, accepted_by, accepted_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+        institution.0,
+        version,
+        actor.user.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn has_accepted_terms(
+    conn: &mut PgConnection,
+    institution: InstitutionId,
+    version: &str,
+) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS(SELECT 1 FROM model_terms_acceptances WHERE institution_id = $1 AND version = $2) AS "found!""#,
+        institution.0,
+        version,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(found)
 }

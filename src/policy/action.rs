@@ -75,6 +75,10 @@ pub enum Action {
     /// See the secret, once.
     RevealKey,
     RevokeKey,
+    /// End a key that was found somewhere, by presenting it.
+    RevokeLeakedKey,
+    /// Accept for an institution the terms under which it uses models.
+    AcceptModelTerms,
     ViewUsage,
     /// Keep the addresses at which programs are told of events.
     ManageWebhooks,
@@ -102,7 +106,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 62] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -150,6 +154,8 @@ impl Action {
         Self::ApproveKey,
         Self::RevealKey,
         Self::RevokeKey,
+        Self::RevokeLeakedKey,
+        Self::AcceptModelTerms,
         Self::ViewUsage,
         Self::ManageWebhooks,
         Self::ViewStatements,

@@ -157,6 +157,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         }
         Action::RevokeKey => here(&[Developer, Researcher, Manager])
             .or_else(|denied| platform(&[Admin]).map_err(|_| denied)),
+        // Whoever holds the secret shows that it is out; the verb checks the secret.
+        Action::RevokeLeakedKey => Ok(()),
+        Action::AcceptModelTerms => here(&[Manager]),
         Action::ManageWebhooks => here(&[Manager, Developer, Researcher]),
         Action::ViewStatements => here(&[Contributor, Manager]).or_else(|denied| {
             platform(&[LegalReviewer, Admin, Auditor, System]).map_err(|_| denied)

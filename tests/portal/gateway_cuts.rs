@@ -79,8 +79,10 @@ async fn leave_behind(holder: &Keyholder) -> RequestId {
         key: holder.id.parse().unwrap(),
         institution: InstitutionId::fresh(),
         requested_by: UserId::fresh(),
+        may_infer: true,
         may_fine_tune: false,
         is_commercial: false,
+        allowed_networks: Vec::new(),
         limits: Limits {
             tokens_per_day: 10_000,
             requests_per_minute: 100,

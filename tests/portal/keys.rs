@@ -96,7 +96,7 @@ async fn a_key_is_shown_once_to_who_asked() {
         .nth(1)
         .unwrap()
         .chars()
-        .take(52)
+        .take(58)
         .collect();
     let models = holder
         .client
@@ -165,7 +165,14 @@ async fn every_page_is_drawn_in_both_languages() {
     for login in ["developer.harderwijk", "manager.harderwijk", "admin"] {
         let mut browser = holder.app.browser(login).await;
         for lang in ["nl", "en"] {
-            let mut paths = vec!["/keys".to_owned(), "/usage".into(), format!("/keys/{id}")];
+            let mut paths = vec![
+                "/keys".to_owned(),
+                "/keys/leaked".into(),
+                "/keys/playground".into(),
+                "/keys/terms".into(),
+                "/usage".into(),
+                format!("/keys/{id}"),
+            ];
             if login != "admin" {
                 paths.push("/keys/new".into());
             }

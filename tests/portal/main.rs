@@ -37,6 +37,7 @@ mod job_kills;
 mod job_resume;
 mod jobs;
 mod journey;
+mod key_secrets;
 mod keys;
 mod kills;
 mod ledger;

@@ -49,7 +49,11 @@ async fn key(app: &TestApp, models: &[&str]) -> String {
     let id = key["id"].as_str().unwrap().to_owned();
     app.browser("manager.harderwijk")
         .await
-        .api(Method::POST, &format!("/api/v1/keys/{id}/approve"), None)
+        .api(
+            Method::POST,
+            &format!("/api/v1/keys/{id}/approve"),
+            Some(json!({"accept_terms": true})),
+        )
         .await
         .unwrap();
     let shown = developer

@@ -93,6 +93,16 @@ impl ApiError {
         Self::new(403, "permission_error", Some(code), message)
     }
 
+    /// 401 for a key that may not be used from where it was.
+    pub fn address_not_allowed() -> Self {
+        Self::new(
+            401,
+            "invalid_request_error",
+            Some("ip_not_authorized"),
+            "This key may not be used from this address. The portal shows from which networks it may.",
+        )
+    }
+
     /// 404 for a model that is not there or that the caller may not know of.
     pub fn model_not_found(model: &str) -> Self {
         let shown: String = model.chars().take(200).collect();

@@ -9,7 +9,13 @@ use crate::{
     db::Db,
     error::{AppError, Say},
     ids::ApiKeyId,
-    keys::{decide, key::Key, request, reveal, revoke, store},
+    keys::{
+        decide,
+        key::Key,
+        request, reveal, revoke,
+        rotate::{self, Overlap},
+        store,
+    },
     models,
     policy::{self, Action, Actor, visible},
     web::{ApiActor, ApiResult, FieldErrors, ProtectedJson, Text},
@@ -22,7 +28,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(show)
         .service(reject)
         .service(reveal_once)
-        .service(act);
+        .service(rotate_secret)
+        .service(approve)
+        .service(revoke_key);
 }
 
 /// The same fields as the form; models by id or by name.
@@ -32,14 +40,23 @@ struct NewKeyBody {
     purpose: String,
     #[serde(default)]
     is_commercial: bool,
+    #[serde(default = "yes")]
+    may_infer: bool,
     #[serde(default)]
     may_fine_tune: bool,
+    /// Networks in the notation of RFC 4632, or single addresses.
+    #[serde(default)]
+    allowed_networks: Vec<String>,
     models: Vec<String>,
     tokens_per_day: i64,
     #[serde(default = "default_requests")]
     requests_per_minute: i64,
     #[serde(default = "default_days")]
     expires_in_days: i64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_requests() -> i64 {
@@ -64,7 +81,12 @@ async fn create(db: web::Data<Db>, request: ProtectedJson<NewKeyBody>) -> ApiRes
         name: body.name,
         purpose: body.purpose,
         commercial: if body.is_commercial { "yes" } else { "no" }.into(),
-        fine_tuning: if body.may_fine_tune { "yes" } else { "" }.into(),
+        abilities: [(body.may_infer, "infer"), (body.may_fine_tune, "tune")]
+            .into_iter()
+            .filter(|(may, _)| *may)
+            .map(|(_, word)| word.to_owned())
+            .collect(),
+        networks: body.allowed_networks.join("\n"),
         models: body.models.into_iter().map(id_of).collect(),
         tokens_per_day: body.tokens_per_day.to_string(),
         requests_per_minute: body.requests_per_minute.to_string(),
@@ -94,7 +116,9 @@ fn as_json(key: &Key) -> serde_json::Value {
         "name": key.name,
         "purpose": key.purpose,
         "is_commercial": key.is_commercial,
+        "may_infer": key.may_infer,
         "may_fine_tune": key.may_fine_tune,
+        "allowed_networks": key.allowed_networks,
         "institution": { "id": key.institution, "name": key.institution_name },
         "models": models,
         "tokens_per_day": key.limits.tokens_per_day,
@@ -171,20 +195,59 @@ async fn reveal_once(
         .json(serde_json::json!({ "api_key": secret.reveal() })))
 }
 
-#[post("/api/v1/keys/{key}/{act:approve|revoke}")]
-async fn act(
+/// The other answer that holds a whole key.
+#[post("/api/v1/keys/{key}/rotate")]
+async fn rotate_secret(
+    db: web::Data<Db>,
+    config: web::Data<Config>,
+    path: web::Path<ApiKeyId>,
+    request: ProtectedJson<Rotation>,
+) -> ApiResult {
+    let ProtectedJson { actor, body } = request;
+    let key = visible_key(&db, &actor, *path).await?;
+    let overlap =
+        Overlap::parse(&body.overlap).ok_or_else(|| AppError::invalid("key-overlap-wrong"))?;
+    let (_, secret) = rotate::rotate(&db, &actor, key.id, overlap, &config.secret).await?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "api_key": secret.reveal() })))
+}
+
+#[derive(Deserialize)]
+struct Rotation {
+    /// How long the secret of before answers on: `none`, `hour`, `day` or `week`.
+    overlap: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Approval {
+    /// Accepts the terms of the models for the institution, where that was not done before.
+    #[serde(default)]
+    accept_terms: bool,
+}
+
+/// The body may be left out.
+#[post("/api/v1/keys/{key}/approve")]
+async fn approve(
     actor: ApiActor,
     db: web::Data<Db>,
     config: web::Data<Config>,
-    path: web::Path<(ApiKeyId, String)>,
+    path: web::Path<ApiKeyId>,
+    body: web::Bytes,
 ) -> ApiResult {
-    let (id, act) = path.into_inner();
-    let key = visible_key(&db, &actor.0, id).await?;
-    if act == "approve" {
-        let most = config.limits.manager_tokens_per_day;
-        decide::approve(&db, &actor.0, key.id, most).await?;
+    let approval: Approval = if body.is_empty() {
+        Approval::default()
     } else {
-        revoke::revoke(&db, &actor.0, key.id).await?;
-    }
+        serde_json::from_slice(&body).map_err(|_| AppError::invalid("form-unreadable"))?
+    };
+    let key = visible_key(&db, &actor.0, *path).await?;
+    let most = config.limits.manager_tokens_per_day;
+    decide::approve(&db, &actor.0, key.id, most, approval.accept_terms).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[post("/api/v1/keys/{key}/revoke")]
+async fn revoke_key(actor: ApiActor, db: web::Data<Db>, path: web::Path<ApiKeyId>) -> ApiResult {
+    let key = visible_key(&db, &actor.0, *path).await?;
+    revoke::revoke(&db, &actor.0, key.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

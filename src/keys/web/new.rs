@@ -38,7 +38,7 @@ struct NewPage {
     form: Form,
     models: Vec<Choice>,
     commercial: Vec<Choice>,
-    fine_tuning: Vec<Choice>,
+    abilities: Vec<Choice>,
     tokens_hint: String,
     errors: Vec<Problem>,
 }
@@ -84,12 +84,15 @@ fn draw(
                 is_chosen: form.commercial == word,
             })
             .collect(),
-        fine_tuning: vec![Choice {
-            value: "yes".into(),
-            label: lang.t("key-fine-tuning-yes"),
-            hint: lang.t("key-fine-tuning-hint"),
-            is_chosen: form.fine_tuning == "yes",
-        }],
+        abilities: ["infer", "tune"]
+            .into_iter()
+            .map(|word| Choice {
+                value: word.into(),
+                label: lang.t(&format!("key-ability-{word}")),
+                hint: lang.t(&format!("key-ability-{word}-hint")),
+                is_chosen: form.abilities.iter().any(|chosen| chosen == word),
+            })
+            .collect(),
         tokens_hint: lang.t_with("key-tokens-hint", &[("most", most)]),
         errors: errors
             .iter()

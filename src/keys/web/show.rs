@@ -4,18 +4,24 @@ use actix_web::{get, post, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::list::standing;
+use super::{
+    facts::{Fact, Station, facts, stations},
+    list::standing,
+    secret::Shown,
+};
 use crate::{
     config::Config,
     db::Db,
     error::AppError,
     ids::ApiKeyId,
     keys::{
-        decide,
+        decide, has_accepted_terms,
         key::{Key, Status},
-        quota, reveal, revoke, store, usage,
+        quota, revoke,
+        rotate::Overlap,
+        store, usage,
     },
-    policy::{self, Action},
+    policy::{self, Action, Scope},
     web::{
         Chrome, FieldErrors, Page, PageResult, ProtectedForm, Text, back_with, filters, moment,
         number,
@@ -25,35 +31,21 @@ use crate::{
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(show)
-        .service(reveal_once)
         .service(reject)
-        .service(act);
+        .service(approve)
+        .service(revoke_key);
 }
 
-struct Fact {
-    name: String,
-    value: String,
-    href: Option<String>,
-}
-
-struct Station {
-    what: String,
+struct Overlapping {
+    value: &'static str,
     label: String,
-    href: Option<String>,
-    state: &'static str,
-}
-
-/// A whole key and how to use it, for the one page that shows it.
-struct Shown {
-    key: String,
-    curl: String,
-    python: String,
-    javascript: String,
+    hint: String,
+    is_chosen: bool,
 }
 
 #[derive(Template)]
 #[template(path = "keys/show.html")]
-struct ShowPage {
+pub(super) struct ShowPage {
     chrome: Chrome,
     id: ApiKeyId,
     name: String,
@@ -69,9 +61,15 @@ struct ShowPage {
     can_approve: bool,
     /// Why somebody who decides on keys cannot approve this one.
     cannot_approve: Option<String>,
+    /// Whether approving accepts the terms of the models too.
+    accepts_terms: bool,
     can_reject: bool,
     reject_error: String,
     can_reveal: bool,
+    /// How long the secret of before may answer on; empty where there is none to replace.
+    overlaps: Vec<Overlapping>,
+    /// Secrets of before that answer still.
+    ending: Vec<String>,
     can_revoke: bool,
     is_active: bool,
     used: i64,
@@ -81,7 +79,7 @@ struct ShowPage {
     requests_text: String,
 }
 
-async fn draw(
+pub(super) async fn draw(
     page: &Page,
     db: &Db,
     config: &Config,
@@ -96,12 +94,33 @@ async fn draw(
     let is_waiting = key.status == Status::Requested;
     let most = config.limits.manager_tokens_per_day;
     let verdict = decide::may_approve(page.actor(), &key, most);
+    let has_terms = has_accepted_terms(&mut conn, key.institution).await?;
+    let accepts_terms = !has_terms
+        && policy::check(
+            page.actor(),
+            Action::AcceptModelTerms,
+            &Scope::of(key.institution),
+        )
+        .is_ok();
     let cannot_approve = match &verdict {
         Err(decide::DecideError::BeyondManager(_)) if is_waiting => {
             Some(lang.t_with("key-beyond-manager", &[("most", number(lang, most))]))
         }
+        Ok(_) if is_waiting && !has_terms && !accepts_terms => Some(lang.t("key-terms-first")),
         _ => None,
     };
+    let is_in_use = key.status == Status::Active && key.expires_at > now;
+    let overlaps = Overlap::ALL
+        .into_iter()
+        .filter(|_| is_in_use && may(Action::RevealKey))
+        .map(|overlap| Overlapping {
+            value: overlap.name(),
+            label: lang.t(&format!("key-overlap-{}", overlap.name())),
+            hint: String::new(),
+            is_chosen: overlap == Overlap::Day,
+        })
+        .collect();
+    let ending = store::ending_secrets(&mut conn, key.id, now).await?;
     let limit = key.limits.tokens_per_day;
     let used = today.used + today.reserved;
     Ok(ShowPage {
@@ -113,13 +132,25 @@ async fn draw(
         stations: stations(page, &key),
         shown,
         no_model_left: key.has_no_model_left(),
-        can_approve: is_waiting && verdict.is_ok(),
+        can_approve: is_waiting && verdict.is_ok() && (has_terms || accepts_terms),
         cannot_approve,
+        accepts_terms,
         can_reject: is_waiting && may(Action::ApproveKey),
         reject_error: String::new(),
         can_reveal: key.status == Status::Approved
             && key.expires_at > now
             && may(Action::RevealKey),
+        overlaps,
+        ending: ending
+            .into_iter()
+            .map(|(public_id, at)| {
+                let start = format!("gptnl_{public_id}_…");
+                lang.t_with(
+                    "key-ending",
+                    &[("start", start), ("when", moment(lang, now, at))],
+                )
+            })
+            .collect(),
         can_revoke: key.status.revoke().is_some() && may(Action::RevokeKey),
         is_active: key.status == Status::Active,
         used,
@@ -142,90 +173,7 @@ async fn draw(
     })
 }
 
-fn facts(page: &Page, key: &Key, now: chrono::DateTime<chrono::Utc>) -> Vec<Fact> {
-    let lang = page.lang();
-    let fact = |name: &str, value: String| Fact {
-        name: lang.t(name),
-        value,
-        href: None,
-    };
-    let mut facts = vec![
-        fact("key-start", format!("gptnl_{}_…", key.public_id)),
-        fact("key-institution", key.institution_name.clone()),
-        fact(
-            "key-commercial",
-            lang.t(if key.is_commercial {
-                "key-commercial-yes"
-            } else {
-                "key-commercial-no"
-            }),
-        ),
-        fact(
-            "key-fine-tuning",
-            lang.t(if key.may_fine_tune {
-                "key-fine-tuning-may"
-            } else {
-                "key-fine-tuning-may-not"
-            }),
-        ),
-        fact("key-tokens", number(lang, key.limits.tokens_per_day)),
-        fact(
-            "key-requests",
-            number(lang, i64::from(key.limits.requests_per_minute)),
-        ),
-        fact("key-until", moment(lang, now, key.expires_at)),
-        fact(
-            "key-requested",
-            lang.t_with(
-                "key-by-at",
-                &[
-                    ("who", key.requester_name.clone()),
-                    ("when", moment(lang, now, key.requested_at)),
-                ],
-            ),
-        ),
-    ];
-    if let (Some(who), Some(at)) = (&key.decider_name, key.decided_at) {
-        let when = moment(lang, now, at);
-        let text = lang.t_with("key-by-at", &[("who", who.clone()), ("when", when)]);
-        facts.push(fact("key-decided", text));
-    }
-    if let Some(at) = key.revoked_at {
-        facts.push(fact("key-revoked", moment(lang, now, at)));
-    }
-    let last = key
-        .last_used_at
-        .map_or_else(|| lang.t("key-never-used"), |at| moment(lang, now, at));
-    facts.push(fact("key-last-used", last));
-    facts
-}
-
-fn stations(page: &Page, key: &Key) -> Vec<Station> {
-    let lang = page.lang();
-    let mut stations: Vec<Station> = key
-        .models
-        .iter()
-        .map(|model| Station {
-            what: lang.t("chain-model"),
-            label: model.name.clone(),
-            href: Some(page.path(&format!("/models/{}", model.id))),
-            state: "done",
-        })
-        .collect();
-    let state = match key.status {
-        Status::Rejected | Status::Revoked => "broken",
-        Status::Requested | Status::Approved | Status::Active => "here",
-    };
-    stations.push(Station {
-        what: lang.t("chain-key"),
-        label: key.name.clone(),
-        href: None,
-        state,
-    });
-    stations
-}
-
-async fn visible_key(db: &Db, page: &Page, id: ApiKeyId) -> Result<Key, AppError> {
+pub(super) async fn visible_key(db: &Db, page: &Page, id: ApiKeyId) -> Result<Key, AppError> {
     let mut conn = db.read().await?;
     let key = store::find(&mut conn, id)
         .await?
@@ -246,23 +194,7 @@ async fn show(
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
-
-/// The only answer that ever holds the whole key: no redirect, no store, no second time.
-#[post("/{lang:nl|en}/keys/{key}/reveal")]
-async fn reveal_once(
-    page: Page,
-    db: web::Data<Db>,
-    config: web::Data<Config>,
-    path: web::Path<(String, ApiKeyId)>,
-    _form: ProtectedForm<Nothing>,
-) -> PageResult {
-    let (key, secret) = reveal::reveal(&db, page.actor(), path.1, &config.secret).await?;
-    let key = visible_key(&db, &page, key.id).await?;
-    let model = key.models.first().map_or("", |model| model.name.as_str());
-    let shown = examples(&config.origin(), model, secret.reveal());
-    page.show(&draw(&page, &db, &config, key, Some(shown)).await?)
-}
+pub(super) struct Nothing {}
 
 #[derive(Deserialize)]
 struct Rejection {
@@ -298,50 +230,44 @@ async fn reject(
     ))
 }
 
-#[post("/{lang:nl|en}/keys/{key}/{act:approve|revoke}")]
-async fn act(
+#[derive(Deserialize)]
+struct Approval {
+    /// `yes` where the terms of the models are accepted with it.
+    #[serde(default)]
+    accept_terms: String,
+}
+
+#[post("/{lang:nl|en}/keys/{key}/approve")]
+async fn approve(
     page: Page,
     db: web::Data<Db>,
     config: web::Data<Config>,
-    path: web::Path<(String, ApiKeyId, String)>,
-    _form: ProtectedForm<Nothing>,
+    path: web::Path<(String, ApiKeyId)>,
+    ProtectedForm(form): ProtectedForm<Approval>,
 ) -> PageResult {
-    let (_, id, act) = path.into_inner();
-    let key = visible_key(&db, &page, id).await?;
-    let flash = if act == "approve" {
-        let most = config.limits.manager_tokens_per_day;
-        decide::approve(&db, page.actor(), key.id, most).await?;
-        "flash-key-approved"
-    } else {
-        revoke::revoke(&db, page.actor(), key.id).await?;
-        "flash-key-revoked"
-    };
+    let key = visible_key(&db, &page, path.1).await?;
+    let most = config.limits.manager_tokens_per_day;
+    let accepts = form.accept_terms == "yes";
+    decide::approve(&db, page.actor(), key.id, most, accepts).await?;
     Ok(back_with(
         &page.path(&format!("/keys/{}", key.id)),
         "good",
-        flash,
+        "flash-key-approved",
     ))
 }
 
-fn examples(origin: &str, model: &str, key: &str) -> Shown {
-    Shown {
-        curl: format!(
-            "curl {origin}/v1/chat/completions \\\n  -H \"Authorization: Bearer $GPTNL_KEY\" \\\n  \
-             -H \"Content-Type: application/json\" \\\n  \
-             -d '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hallo!\"}}]}}'"
-        ),
-        python: format!(
-            "import os\nfrom openai import OpenAI\n\nclient = OpenAI(\n    base_url=\"{origin}/v1\",\n    \
-             api_key=os.environ[\"GPTNL_KEY\"],\n)\nanswer = client.chat.completions.create(\n    \
-             model=\"{model}\",\n    messages=[{{\"role\": \"user\", \"content\": \"Hallo!\"}}],\n)\n\
-             print(answer.choices[0].message.content)"
-        ),
-        javascript: format!(
-            "import OpenAI from \"openai\";\n\nconst client = new OpenAI({{\n  baseURL: \"{origin}/v1\",\n  \
-             apiKey: process.env.GPTNL_KEY,\n}});\nconst answer = await client.chat.completions.create({{\n  \
-             model: \"{model}\",\n  messages: [{{ role: \"user\", content: \"Hallo!\" }}],\n}});\n\
-             console.log(answer.choices[0].message.content);"
-        ),
-        key: key.to_owned(),
-    }
+#[post("/{lang:nl|en}/keys/{key}/revoke")]
+async fn revoke_key(
+    page: Page,
+    db: web::Data<Db>,
+    path: web::Path<(String, ApiKeyId)>,
+    _form: ProtectedForm<Nothing>,
+) -> PageResult {
+    let key = visible_key(&db, &page, path.1).await?;
+    revoke::revoke(&db, page.actor(), key.id).await?;
+    Ok(back_with(
+        &page.path(&format!("/keys/{}", key.id)),
+        "good",
+        "flash-key-revoked",
+    ))
 }

@@ -252,3 +252,13 @@ pub(crate) fn is_over(state: &Value) -> bool {
     ["succeeded", "failed", "cancelled", "rejected", "blocked"]
         .contains(&state["status"].as_str().unwrap_or(""))
 }
+
+/// The institution of somebody has accepted the terms under which models are used.
+pub(crate) async fn accepted_terms(app: &TestApp, login: &str) {
+    let institution = login.split_once('.').unwrap().1;
+    app.browser(&format!("manager.{institution}"))
+        .await
+        .api(Method::POST, "/api/v1/model-terms/accept", None)
+        .await
+        .unwrap();
+}

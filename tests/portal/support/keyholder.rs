@@ -60,7 +60,8 @@ impl Keyholder {
         let id = key.unwrap()["id"].as_str().unwrap().to_owned();
         let mut manager = app.browser("manager.harderwijk").await;
         let path = format!("/api/v1/keys/{id}/approve");
-        manager.api(Method::POST, &path, None).await.unwrap();
+        let accepting = Some(json!({"accept_terms": true}));
+        manager.api(Method::POST, &path, accepting).await.unwrap();
         let path = format!("/api/v1/keys/{id}/reveal");
         let shown = developer.api(Method::POST, &path, None).await.unwrap();
         let holder = Self {

@@ -27,6 +27,7 @@ impl Tuner {
             .await
             .unwrap();
         let id = key["id"].as_str().unwrap();
+        given::accepted_terms(app, login).await;
         let path = format!("/api/v1/keys/{id}/approve");
         let mut admin = app.browser("admin").await;
         admin.api(Method::POST, &path, None).await.unwrap();
