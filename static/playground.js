@@ -78,7 +78,7 @@ function say(text) {
 
 function begin() {
   document.getElementById("no-answer").hidden = true;
-  answer.closest(".code").hidden = false;
+  answer.hidden = false;
   answer.textContent = "";
   say("");
   stop.hidden = false;

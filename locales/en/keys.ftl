@@ -156,3 +156,4 @@ playground-call = The same call in a program
 playground-away = The gateway cannot be reached. Try again in a moment.
 playground-tokens = PROMPT tokens of question, COMPLETION of answer.
 playground-left = Left before this call: LEFT tokens.
+playground-more = More settings

@@ -156,3 +156,4 @@ playground-call = Dezelfde aanroep in een programma
 playground-away = De gateway is niet te bereiken. Probeer het zo nog eens.
 playground-tokens = PROMPT tokens vraag, COMPLETION tokens antwoord.
 playground-left = Over vóór deze aanroep: LEFT tokens.
+playground-more = Meer instellingen

@@ -145,6 +145,8 @@ async fn get_key(client: &Client, app: &TestApp, model: &str) -> String {
     read(client, "badge--neutral").await;
     let page = client.current_url().await.unwrap().path().to_owned();
     take_task(client, app, "manager.harderwijk", "archiefassistent").await;
+    // With the first key of the institution its manager accepts the terms.
+    click(client, "#accept_terms").await;
     click(client, "form[action$='/approve'] button").await;
     sign_in(client, app, "developer.harderwijk").await;
     see(client, app, &page).await;

@@ -11,6 +11,7 @@
 mod accounts;
 mod agreements;
 mod browser;
+mod browser_keys;
 mod browser_rights;
 mod browser_work;
 mod bundles;

@@ -6,10 +6,7 @@ use proptest::prelude::*;
 #[test]
 fn what_has_a_form_is_replaced() {
     for (text, expected) in [
-        (
-            "Mail j.jansen+archief@post.example.nl.",
-            "Mail [e-mail].",
-        ),
+        ("Mail j.jansen+archief@post.example.nl.", "Mail [e-mail]."),
         ("<mailto:a@b.nl>", "<mailto:[e-mail]>"),
         (
             "Rekening NL91 ABNA 0417 1643 00 of NL91ABNA0417164300!",
