@@ -1,11 +1,14 @@
 //! The low-rank adapters of projections that read the same input.
 
 use super::{
+    few_rows::multiply_few_rows,
     frozen::Precision,
+    left::{Left, left_words},
     linear::Linear,
-    packing::{Left, Packed, Right, left_words},
     pool::Pool,
-    product::{self, Place},
+    product,
+    right::{Packed, Right},
+    stage::Place,
     trained::Mask,
 };
 use crate::{
@@ -123,7 +126,7 @@ impl Adapted<'_> {
         };
         let left = Matrix::new(d_narrow, tokens, inner).transposed();
         let right = Matrix::new(masked.as_deref().unwrap_or(x), tokens, inputs);
-        product::multiply_few_rows(place, left, right, linear.precision, pool);
+        multiply_few_rows(place, left, right, linear.precision, pool);
         pool.give(masked.map_or([Vec::new()], |masked| [masked]));
 
         // All products of the group at once, `[inner, outputs]`; those off the diagonal are of no use.
@@ -136,7 +139,7 @@ impl Adapted<'_> {
         };
         let left = Matrix::new(narrow, tokens, inner).transposed();
         let right = Matrix::new(dy, tokens, outputs);
-        product::multiply_few_rows(place, left, right, linear.precision, pool);
+        multiply_few_rows(place, left, right, linear.precision, pool);
         for part in &self.group.parts {
             let gradient = &mut gradients[part.b.clone()];
             for (output, gradient) in gradient.chunks_mut(rank).enumerate() {

@@ -3,25 +3,25 @@
 //! Probabilities are never kept: the backward pass makes them again from the scores and the kept logarithm of each
 //! row's sum (Dao et al. 2022, FlashAttention, section 3.1). Memory is one tile of scores for each thread.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
+use std::{cell::RefCell, ops::Range};
 
 use super::{
+    crew::share_out,
     exponential::exp,
+    form::Form,
     frozen::Precision,
     kernels::{
         lanes::{largest, replace_and_sum},
         vectorised,
     },
-    packing::{Left, left_words},
-    product::{Panels, Place, multiply_here},
+    left::{Left, left_words},
+    stage::{Panels, Place, multiply_here},
 };
 use crate::matrix::{Matrix, Write};
 
 /// Queries that are worked on at once: whole tiles of rows.
 fn queries_at_once(precision: Precision) -> usize {
-    48_usize.next_multiple_of(precision.tile().rows)
+    48_usize.next_multiple_of(Form::of(precision).tile().rows)
 }
 
 /// Numbers of heads, their width.
@@ -70,11 +70,10 @@ pub(super) fn forward(
 ) {
     let d = shape.head_dim;
     let per_token = [shape.group() * d, shape.group()];
-    share_out(shape, sequences, inputs, [out, sums], per_token)
-        .into_par_iter()
-        .for_each_init(Scratch::default, |scratch, work| {
-            forward_head_group(shape, precision, work, scratch);
-        });
+    let pieces = pieces(shape, sequences, inputs, [out, sums], per_token);
+    share_out(pieces.into_iter(), |work| {
+        SCRATCH.with_borrow_mut(|scratch| forward_head_group(shape, precision, work, scratch));
+    });
 }
 
 /// Buffers of one thread: packed left factors, packed keys and values, scores.
@@ -84,6 +83,10 @@ struct Scratch {
     right: [Vec<f32>; 5],
     scores: Vec<f32>,
     d_scores: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// Packs a left factor into a buffer that grows as needed.
@@ -168,16 +171,15 @@ pub(super) fn backward(
 ) {
     let d = shape.head_dim;
     let per_token = [shape.group() * d, d, d];
-    let pieces = share_out(shape, sequences, inputs, [dq, dk, dv], per_token);
+    let pieces = pieces(shape, sequences, inputs, [dq, dk, dv], per_token);
     let rows = own_rows(shape, sequences);
-    pieces
-        .into_par_iter()
-        .zip(rows)
-        .for_each_init(Scratch::default, |scratch, (work, rows)| {
-            let d_out = &d_out[rows.start * d..rows.end * d];
-            let kept = (&sums[rows.clone()], &dots[rows]);
+    share_out(pieces.into_iter().zip(rows), |(work, rows)| {
+        let d_out = &d_out[rows.start * d..rows.end * d];
+        let kept = (&sums[rows.clone()], &dots[rows]);
+        SCRATCH.with_borrow_mut(|scratch| {
             backward_head_group((shape, precision), work, kept, d_out, scratch);
         });
+    });
 }
 
 fn backward_head_group(
@@ -266,7 +268,7 @@ vectorised! {
 /// Cuts inputs and outputs into one piece of work for each sequence and key-value head.
 ///
 /// `per_token[i]` numbers of output `i` belong to each token of a piece.
-fn share_out<'a, 'o, const N: usize>(
+fn pieces<'a, 'o, const N: usize>(
     shape: Shape,
     sequences: &[Range<usize>],
     inputs: Inputs<'a>,
@@ -300,7 +302,7 @@ fn share_out<'a, 'o, const N: usize>(
     pieces
 }
 
-/// For each piece of work, in the order of [`share_out`]: its rows among all (sequence, query head, token) rows.
+/// For each piece of work, in the order of [`pieces`]: its rows among all (sequence, query head, token) rows.
 fn own_rows(shape: Shape, sequences: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut rows = Vec::with_capacity(sequences.len() * shape.kv_heads);
     for sequence in sequences {

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{
     attention::{self, Inputs, Shape},
+    crew::{rows_at_once, share_out},
     kernels::{lanes::sum_pairs, vectorised},
     norm,
     pool::Pool,
@@ -295,10 +294,17 @@ fn attention_backward(pass: Pass<'_>, kept: &Kept, d_mixed: &[f32], pool: &mut P
     });
     let mut dots = pool.take(kept.sums.len());
     let width = heads.head_dim;
-    dots.par_iter_mut()
-        .zip(out.par_chunks(width).zip(d_out.par_chunks(width)))
-        .with_min_len(512)
-        .for_each(|(dot, (out, d_out))| *dot = along(out, d_out));
+    let some = rows_at_once(dots.len());
+    let factors = out.chunks(some * width).zip(d_out.chunks(some * width));
+    share_out(
+        dots.chunks_mut(some).zip(factors),
+        |(dots, (out, d_out))| {
+            let rows = out.chunks(width).zip(d_out.chunks(width));
+            for (dot, (out, d_out)) in dots.iter_mut().zip(rows) {
+                *dot = along(out, d_out);
+            }
+        },
+    );
     let [mut dq, mut dk, mut dv] = [&kept.q, &kept.k, &kept.v].map(|like| pool.take(like.len()));
     let inputs = Inputs {
         q: &kept.q,

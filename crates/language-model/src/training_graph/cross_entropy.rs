@@ -1,8 +1,7 @@
 //! The loss over the vocabulary, a few rows at a time, so that the logits of a whole batch are never in memory.
 
-use rayon::prelude::*;
-
 use super::{
+    crew::share_out,
     exponential::exp,
     kernels::{
         lanes::{largest, replace_and_sum},
@@ -62,15 +61,11 @@ pub(super) fn cross_entropy(
             .as_ref()
             .map(|gradient| &gradient.scales[first..first + rows]);
         timed(Part::Loss, || {
-            logits
-                .par_chunks_mut(vocab)
-                .zip(targets)
-                .zip(losses)
-                .enumerate()
-                .for_each(|(place, ((logits, target), loss))| {
-                    let scale = scales.map(|scales| scales[place]);
-                    *loss = row(logits, *target as usize, scale);
-                });
+            let rows = logits.chunks_mut(vocab).zip(targets).zip(losses);
+            share_out(rows.enumerate(), |(place, ((logits, target), loss))| {
+                let scale = scales.map(|scales| scales[place]);
+                *loss = row(logits, *target as usize, scale);
+            });
         });
         if let Some(gradient) = &mut gradient {
             let place = &mut gradient.d_hidden[first * d..(first + rows) * d];

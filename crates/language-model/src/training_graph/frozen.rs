@@ -2,7 +2,7 @@
 
 use super::{
     kernels::has_bf16,
-    packing::{Packed, Right},
+    right::{Packed, Right},
 };
 use crate::{matrix::Matrix, weights::Tensor};
 

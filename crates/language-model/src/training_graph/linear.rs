@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use super::{
     adapted::Adapted,
+    dense::{self, Dense},
     frozen::{Frozen, Precision},
-    packing::{Left, Right, left_words},
+    left::{Left, left_words},
     pool::Pool,
-    product::{self, Dense, Place},
+    product,
     profile::{Part, timed},
+    right::Right,
+    stage::Place,
 };
 use crate::matrix::{Matrix, Write};
 
@@ -139,7 +142,7 @@ impl Linear<'_> {
             timed(Part::WeightGradients, || {
                 let factors = (dy, x);
                 let shape = (outputs, inputs);
-                product::add_weight_gradient(gradient, shape, factors, self.precision, pool);
+                dense::add_weight_gradient(gradient, shape, factors, self.precision, pool);
             });
         }
         let adapted = match &self.learns {

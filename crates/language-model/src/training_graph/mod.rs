@@ -10,21 +10,30 @@ mod adapted;
 mod attention;
 mod batch;
 mod block;
+mod crew;
 mod cross_entropy;
+mod dense;
 mod exponential;
+mod few_rows;
+mod form;
 mod frozen;
 mod kernels;
+mod lanes;
+mod left;
 mod linear;
 mod norm;
-mod packing;
 mod pass;
 mod pool;
 mod product;
 mod profile;
+mod right;
 mod rotary;
+mod rounding;
 mod source;
+mod stage;
 mod swiglu;
 mod trained;
+mod turning;
 
 pub use self::{
     batch::Batch,
@@ -205,7 +214,7 @@ impl TrainingModel {
         let batch = Batch::of_tokens(tokens);
         self.check(trained, &batch)?;
         let (source, rotary, _, pool) = self.prepare(trained, &batch, 0)?;
-        Ok(among_workers(|| pass::logits(source, rotary, &batch, pool)))
+        Ok(pass::logits(source, rotary, &batch, pool))
     }
 
     /// For each sequence of the batch: the logarithm of the probability of its targets, in nats.
@@ -324,9 +333,7 @@ impl TrainingModel {
             Recomputation::Never => true,
         };
         let how = (rotary, keeps_all);
-        Ok(among_workers(|| {
-            pass::run(source, how, part, way_back, pool)
-        }))
+        Ok(pass::run(source, how, part, way_back, pool))
     }
 
     /// What a pass of this part needs: weights, rotary tables, its number of tokens, buffers.
@@ -361,12 +368,6 @@ impl TrainingModel {
         };
         Ok((source, &self.rotary, tokens, &mut self.pool))
     }
-}
-
-/// Does `work` on a thread of the pool that it shares work out to. From outside, each of the thousands of products of
-/// a step would put its caller to sleep and wake it again.
-fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
 }
 
 /// The sum of the log-probabilities of each sequence's targets.

@@ -1,41 +1,47 @@
 //! RMSNorm (Zhang and Sennrich 2019): `y = w x / rms(x)`.
 
-use rayon::prelude::*;
-
-use super::kernels::{lanes::sum_pairs, vectorised};
+use super::{
+    crew::{rows_at_once, share_out},
+    kernels::{lanes::sum_pairs, vectorised},
+};
 
 /// `y = w x r` for each row of `[tokens, d]`, with `r = 1 / √(mean(x²) + epsilon)` kept in `inverse`, `[tokens]`.
 pub(super) fn forward(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32], inverse: &mut [f32]) {
     let d = weight.len();
-    x.par_chunks(d)
-        .zip(y.par_chunks_mut(d))
-        .zip(inverse)
-        .with_min_len(8)
-        .for_each(|((x, y), inverse)| {
-            let squares = squares(x);
-            *inverse = 1.0 / (squares / d as f32 + epsilon).sqrt();
+    let some = rows_at_once(inverse.len());
+    let shares = x.chunks(some * d).zip(y.chunks_mut(some * d));
+    share_out(shares.zip(inverse.chunks_mut(some)), |((x, y), inverse)| {
+        for ((x, y), inverse) in x.chunks(d).zip(y.chunks_mut(d)).zip(inverse) {
+            *inverse = 1.0 / (squares(x) / d as f32 + epsilon).sqrt();
             scale_row(x, weight, *inverse, y);
-        });
+        }
+    });
 }
 
 /// `y` again, from the kept `inverse`.
 pub(super) fn again(x: &[f32], weight: &[f32], inverse: &[f32], y: &mut [f32]) {
     let d = weight.len();
-    x.par_chunks(d)
-        .zip(y.par_chunks_mut(d))
-        .zip(inverse)
-        .for_each(|((x, y), inverse)| scale_row(x, weight, *inverse, y));
+    let some = rows_at_once(inverse.len());
+    let shares = x.chunks(some * d).zip(y.chunks_mut(some * d));
+    share_out(shares.zip(inverse.chunks(some)), |((x, y), inverse)| {
+        for ((x, y), inverse) in x.chunks(d).zip(y.chunks_mut(d)).zip(inverse) {
+            scale_row(x, weight, *inverse, y);
+        }
+    });
 }
 
 /// Adds the gradient of `x` to `dx`: `r (w dy) - x r³ mean(x w dy)`.
 pub(super) fn backward(dy: &[f32], x: &[f32], weight: &[f32], inverse: &[f32], dx: &mut [f32]) {
     let d = weight.len();
-    dy.par_chunks(d)
-        .zip(x.par_chunks(d))
-        .zip(dx.par_chunks_mut(d))
-        .zip(inverse)
-        .with_min_len(8)
-        .for_each(|(((dy, x), dx), r)| backward_row(dy, x, weight, *r, dx));
+    let some = rows_at_once(inverse.len());
+    let shares = dy.chunks(some * d).zip(x.chunks(some * d));
+    let places = dx.chunks_mut(some * d).zip(inverse.chunks(some));
+    share_out(shares.zip(places), |((dy, x), (dx, inverse))| {
+        let rows = dy.chunks(d).zip(x.chunks(d));
+        for ((dy, x), (dx, r)) in rows.zip(dx.chunks_mut(d).zip(inverse)) {
+            backward_row(dy, x, weight, *r, dx);
+        }
+    });
 }
 
 vectorised! {
@@ -67,21 +73,17 @@ const ROWS: usize = 64;
 /// Adds the gradient of the weights: the sum over all rows of `dy x r`, in the same order for any number of threads.
 pub(super) fn add_weight_gradient(dy: &[f32], x: &[f32], inverse: &[f32], gradient: &mut [f32]) {
     let d = gradient.len();
-    let partial: Vec<Vec<f32>> = dy
-        .par_chunks(ROWS * d)
-        .zip(x.par_chunks(ROWS * d))
-        .zip(inverse.par_chunks(ROWS))
-        .map(|((dy, x), inverse)| {
-            let mut sum = vec![0.0; d];
-            for ((dy, x), r) in dy.chunks(d).zip(x.chunks(d)).zip(inverse) {
-                for ((sum, dy), x) in sum.iter_mut().zip(dy).zip(x) {
-                    *sum += dy * x * r;
-                }
+    let mut partial = vec![0.0; inverse.len().div_ceil(ROWS) * d];
+    let shares = dy.chunks(ROWS * d).zip(x.chunks(ROWS * d));
+    let places = partial.chunks_mut(d).zip(inverse.chunks(ROWS));
+    share_out(shares.zip(places), |((dy, x), (sum, inverse))| {
+        for ((dy, x), r) in dy.chunks(d).zip(x.chunks(d)).zip(inverse) {
+            for ((sum, dy), x) in sum.iter_mut().zip(dy).zip(x) {
+                *sum += dy * x * r;
             }
-            sum
-        })
-        .collect();
-    for partial in partial {
+        }
+    });
+    for partial in partial.chunks(d) {
         gradient
             .iter_mut()
             .zip(partial)

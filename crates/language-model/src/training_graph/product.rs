@@ -1,28 +1,20 @@
-//! Matrix products by tiles, and products with matrices that change at every step.
-
-use rayon::prelude::*;
+//! Matrix products by all threads.
 
 use super::{
+    crew::share_out,
+    form::Form,
     frozen::Precision,
-    kernels::{COLUMNS, Sums, vectorised},
-    packing::{Left, Packed, Right, SLACK, aligned, left_words},
+    kernels::COLUMNS,
+    left::{Left, SLACK, aligned, left_words},
     pool::Pool,
+    right::{Packed, Right},
+    stage::{Place, Stage},
 };
 use crate::matrix::{Matrix, Write};
 
-/// Steps of the inner dimension worked on at once: a panel of them fits in the second-level cache beside the rows.
-const STEPS: usize = 576;
 /// Steps and words of a right factor that are packed at once, where it is not packed already.
 const STEPS_PACKED: usize = 2048;
 const WORDS_PACKED: usize = 1 << 20;
-
-/// Where a product goes: `out (=|+=) scale · product`, rows `stride` numbers apart.
-pub(super) struct Place<'a> {
-    pub(super) out: &'a mut [f32],
-    pub(super) stride: usize,
-    pub(super) write: Write,
-    pub(super) scale: f32,
-}
 
 /// `left right`, and the product of `extra` added to it before it is written.
 ///
@@ -92,11 +84,9 @@ pub(super) fn multiply_in_stretches(
     precision: Precision,
     pool: &mut Pool,
 ) {
-    let of_step = match precision {
-        Precision::Full => 1,
-        Precision::Mixed => 2,
-    };
-    let steps = precision.steps(a.columns());
+    let form = Form::of(precision);
+    let of_step = form.numbers();
+    let steps = form.steps(a.columns());
     for start in (0..steps).step_by(STEPS_PACKED) {
         let some = start..steps.min(start + STEPS_PACKED);
         let columns = some.start * of_step..a.columns().min(some.end * of_step);
@@ -129,13 +119,10 @@ fn multiply_steps(
     let words = aligned(&mut buffer, group * each);
     for first in (0..panels).step_by(group) {
         let some = first..panels.min(first + group);
-        words
-            .par_chunks_mut(each)
-            .enumerate()
-            .take(some.len())
-            .for_each(|(place, words)| {
-                right.panel(first + place, right_steps.clone(), left.precision, words);
-            });
+        let places = words[..some.len() * each].chunks_mut(each).enumerate();
+        share_out(places, |(place, words)| {
+            right.panel(first + place, right_steps.clone(), left.form, words);
+        });
         let stage = Stage {
             left,
             extra,
@@ -151,242 +138,6 @@ fn multiply_steps(
         });
     }
     pool.give([buffer]);
-}
-
-/// Some panels and some steps of a product.
-struct Stage<'a> {
-    left: Left<'a>,
-    extra: Option<(Left<'a>, &'a Packed)>,
-    panels: std::ops::Range<usize>,
-    columns: usize,
-    steps: std::ops::Range<usize>,
-    /// Of these panels, at least these steps.
-    words: &'a [f32],
-    /// Words from one panel to the next.
-    each: usize,
-}
-
-impl Stage<'_> {
-    fn run(&self, place: Place<'_>) {
-        let tiles = self.left.tiles();
-        // Twice as many shares as threads, so that one that is held up does not hold up all.
-        let share = tiles
-            .div_ceil(2 * rayon::current_num_threads())
-            .clamp(1, 16);
-        let rows = share * self.left.tile.rows;
-        place
-            .out
-            .par_chunks_mut(rows * place.stride)
-            .enumerate()
-            .take(tiles.div_ceil(share))
-            .for_each(|(number, out)| {
-                let first = number * share;
-                let some = first..tiles.min(first + share);
-                self.run_tiles(some, out, place.stride, (place.write, place.scale));
-            });
-    }
-
-    fn run_tiles(
-        &self,
-        tiles: std::ops::Range<usize>,
-        out: &mut [f32],
-        stride: usize,
-        (write, scale): (Write, f32),
-    ) {
-        let tile_of = self.left.tile;
-        let mut sums = Sums::zeros();
-        // Stretches of about the same length, whole blocks each.
-        let stretches = self.steps.len().div_ceil(STEPS).max(1);
-        let most = self
-            .steps
-            .len()
-            .div_ceil(stretches)
-            .next_multiple_of(tile_of.block);
-        let mut start = 0;
-        loop {
-            let count = most.min(self.steps.len() - start);
-            let is_last = start + count == self.steps.len();
-            let adds = write == Write::Add || start > 0;
-            for (place, panel) in self.panels.clone().enumerate() {
-                let b = &self.words[place * self.each + start * COLUMNS..][..count * COLUMNS];
-                let column = panel * COLUMNS;
-                let width = COLUMNS.min(self.columns - column);
-                for (row, tile) in tiles.clone().enumerate() {
-                    let from = self.steps.start + start;
-                    let a = self.left.words(tile, from..from + count);
-                    let extra = self
-                        .extra
-                        .filter(|_| is_last)
-                        .map(|(left, right)| (left.words(tile, 0..left.steps), right.panel(panel)));
-                    let rows = tile_of.rows.min(self.left.rows - tile * tile_of.rows);
-                    let out = &mut out[row * tile_of.rows * stride + column..];
-                    let is_whole = rows == tile_of.rows && width == COLUMNS && scale == 1.0;
-                    if let Some(into) = tile_of.into().filter(|_| is_whole) {
-                        into(a, b, out, stride, adds);
-                        if let Some((a, b)) = extra {
-                            into(a, b, out, stride, true);
-                        }
-                        continue;
-                    }
-                    tile_of.multiply(a, b, &mut sums, false);
-                    if let Some((a, b)) = extra {
-                        tile_of.multiply(a, b, &mut sums, true);
-                    }
-                    merge(&sums, out, [stride, rows, width], adds, scale);
-                }
-            }
-            start += count;
-            if is_last {
-                return;
-            }
-        }
-    }
-}
-
-vectorised! {
-    /// Brings the sums of a tile to where they go.
-    fn merge(sums: &Sums, out: &mut [f32], shape: [usize; 3], adds: bool, scale: f32) {
-        let [stride, rows, width] = shape;
-        for (sums, out) in sums.0.chunks_exact(COLUMNS).zip(out.chunks_mut(stride)).take(rows) {
-            let out = &mut out[..width];
-            if adds {
-                out.iter_mut().zip(sums).for_each(|(out, sum)| *out += scale * sum);
-            } else {
-                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = scale * sum);
-            }
-        }
-    }
-}
-
-/// `out (=|+=) scale · a b` for a left factor of few rows: every thread takes columns.
-pub(super) fn multiply_few_rows(
-    place: Place<'_>,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    precision: Precision,
-    pool: &mut Pool,
-) {
-    let mut words = pool.take(left_words(a, precision));
-    let left = Left::pack_here(a, precision, &mut words);
-    let (tile_of, right) = (left.tile, Right::Matrix(b));
-    let tiles = left.tiles();
-    let panels = b.columns().div_ceil(COLUMNS);
-    let sums: Vec<Vec<Sums>> = (0..panels)
-        .into_par_iter()
-        .map_init(Vec::new, |buffer, panel| {
-            let mut sums = vec![Sums::zeros(); tiles];
-            buffer.resize(STEPS * COLUMNS + SLACK, 0.0);
-            for start in (0..left.steps).step_by(STEPS) {
-                let end = left.steps.min(start + STEPS);
-                let words = aligned(buffer, (end - start) * COLUMNS);
-                right.panel(panel, start..end, precision, words);
-                for (tile, sums) in sums.iter_mut().enumerate() {
-                    tile_of.multiply(left.words(tile, start..end), words, sums, true);
-                }
-            }
-            sums
-        })
-        .collect();
-    let adds = place.write == Write::Add;
-    for (panel, sums) in sums.iter().enumerate() {
-        let column = panel * COLUMNS;
-        let width = COLUMNS.min(b.columns() - column);
-        for (tile, sums) in sums.iter().enumerate() {
-            let first = tile * tile_of.rows;
-            let rows = tile_of.rows.min(left.rows - first);
-            let out = &mut place.out[first * place.stride + column..];
-            merge(sums, out, [place.stride, rows, width], adds, place.scale);
-        }
-    }
-    pool.give([words]);
-}
-
-/// `out (=|+=) scale · left right` by this thread alone, for as many steps as `left` has and the first `columns` of
-/// `right`.
-pub(super) fn multiply_here(place: Place<'_>, left: Left<'_>, right: Panels<'_>, columns: usize) {
-    let stage = Stage {
-        left,
-        extra: None,
-        panels: 0..columns.div_ceil(COLUMNS),
-        columns,
-        steps: 0..left.steps,
-        words: right.words,
-        each: right.each,
-    };
-    let tiles = 0..left.tiles();
-    let how = (place.write, place.scale);
-    stage.run_tiles(tiles, place.out, place.stride, how);
-}
-
-/// A right factor that one thread has packed for itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Panels<'a> {
-    words: &'a [f32],
-    each: usize,
-}
-
-impl<'a> Panels<'a> {
-    /// Packs `matrix` into `words`, which grows as needed.
-    pub(super) fn pack(matrix: Matrix<'_>, precision: Precision, words: &'a mut Vec<f32>) -> Self {
-        let (steps, columns) = (precision.steps(matrix.rows()), matrix.columns());
-        let each = steps * COLUMNS;
-        let count = columns.div_ceil(COLUMNS) * each;
-        if words.len() < count + SLACK {
-            words.resize(count + SLACK, 0.0);
-        }
-        let words = aligned(words, count);
-        for (panel, words) in words.chunks_mut(each.max(1)).enumerate() {
-            Right::Matrix(matrix).panel(panel, 0..steps, precision, words);
-        }
-        Self { words, each }
-    }
-}
-
-/// A matrix `[outputs, inputs]` in f32 that changes at every step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dense<'a> {
-    pub(super) weight: &'a [f32],
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-}
-
-impl<'a> Dense<'a> {
-    fn matrix(self) -> Matrix<'a> {
-        Matrix::new(self.weight, self.outputs, self.inputs)
-    }
-
-    /// `Wᵀ`, from the right of `x`.
-    pub(super) fn forward(self) -> Right<'a> {
-        Right::Matrix(self.matrix().transposed())
-    }
-
-    /// `W`, from the right of `dy`.
-    pub(super) fn backward(self) -> Right<'a> {
-        Right::Matrix(self.matrix())
-    }
-}
-
-/// `gradient += dyᵀ x` for `dy` `[tokens, outputs]` and `x` `[tokens, inputs]`; `gradient` is `[outputs, inputs]`.
-pub(super) fn add_weight_gradient(
-    gradient: &mut [f32],
-    (outputs, inputs): (usize, usize),
-    (dy, x): (&[f32], &[f32]),
-    precision: Precision,
-    pool: &mut Pool,
-) {
-    let tokens = x.len() / inputs;
-    let dy = Matrix::new(dy, tokens, outputs).transposed();
-    let x = Matrix::new(x, tokens, inputs);
-    let mut words = pool.take(left_words(dy, precision));
-    let left = Left::pack(dy, precision, &mut words);
-    let place = Place {
-        out: gradient,
-        stride: inputs,
-        write: Write::Add,
-        scale: 1.0,
-    };
-    multiply(place, left, Right::Matrix(x), None, pool);
-    pool.give([words]);
 }
 
 #[cfg(test)]

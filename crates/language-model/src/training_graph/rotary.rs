@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::kernels::vectorised;
+use super::{
+    crew::{rows_at_once, share_out},
+    kernels::vectorised,
+};
 
 /// Cosines and sines of every position, `[positions, head_dim / 2]` each.
 #[derive(Debug, Default)]
@@ -77,15 +78,14 @@ pub(super) fn to_heads<const N: usize>(
             work.extend(by_head.map(|(head, out)| (heads, turn, sequence.start, head, out)));
         }
     }
-    work.into_par_iter()
-        .for_each(|(heads, turn, first, head, out)| {
-            let column = heads.first + head * heads.head_dim;
-            for (position, out) in out.chunks_mut(heads.head_dim).enumerate() {
-                let place = (first + position) * heads.row + column;
-                let source = &tokens[place..place + heads.head_dim];
-                turn_row(rotary, position, turn, source, out);
-            }
-        });
+    share_out(work.into_iter(), |(heads, turn, first, head, out)| {
+        let column = heads.first + head * heads.head_dim;
+        for (position, out) in out.chunks_mut(heads.head_dim).enumerate() {
+            let place = (first + position) * heads.row + column;
+            let source = &tokens[place..place + heads.head_dim];
+            turn_row(rotary, position, turn, source, out);
+        }
+    });
 }
 
 /// The reverse of [`to_heads`]: copies from head order into the columns of token order, rows of `row` numbers.
@@ -95,10 +95,11 @@ pub(super) fn to_tokens<const N: usize>(
     parts: [Part<&[f32]>; N],
     (out, row): (&mut [f32], usize),
 ) {
-    out.par_chunks_mut(row)
-        .enumerate()
-        .with_min_len(32)
-        .for_each(|(token, out)| {
+    let some = rows_at_once(out.len() / row);
+    let shares = out.chunks_mut(some * row).enumerate();
+    share_out(shares, |(share, out)| {
+        for (place, out) in out.chunks_mut(row).enumerate() {
+            let token = share * some + place;
             let of = sequences.partition_point(|sequence| sequence.end <= token);
             let sequence = &sequences[of];
             let position = token - sequence.start;
@@ -111,7 +112,8 @@ pub(super) fn to_tokens<const N: usize>(
                     turn_row(rotary, position, turn, source, out);
                 }
             }
-        });
+        }
+    });
 }
 
 fn turn_row(rotary: &Rotary, position: usize, turn: Turn, source: &[f32], out: &mut [f32]) {

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::{
     adapted::Adapted,
+    dense::Dense,
     frozen::{Frozen, Precision},
     linear::{Learns, Linear, Weight},
-    product::Dense,
     trained::Trained,
 };
 use crate::{

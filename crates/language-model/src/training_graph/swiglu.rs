@@ -1,19 +1,21 @@
 //! The gated unit of the feed-forward block (Shazeer 2020): `silu(gate) up`.
 
-use rayon::prelude::*;
-
-use super::{exponential::exp, kernels::vectorised};
+use super::{
+    crew::{rows_at_once, share_out},
+    exponential::exp,
+    kernels::vectorised,
+};
 
 /// `[tokens, ff]` from gate and up side by side, `[tokens, 2 ff]`.
 pub(super) fn forward(gate_up: &[f32], ff: usize, y: &mut [f32]) {
-    gate_up
-        .par_chunks(2 * ff)
-        .zip(y.par_chunks_mut(ff))
-        .with_min_len(8)
-        .for_each(|(gate_up, y)| {
+    let some = rows_at_once(y.len() / ff);
+    let shares = gate_up.chunks(some * 2 * ff).zip(y.chunks_mut(some * ff));
+    share_out(shares, |(gate_up, y)| {
+        for (gate_up, y) in gate_up.chunks(2 * ff).zip(y.chunks_mut(ff)) {
             let (gate, up) = gate_up.split_at(ff);
             forward_row(gate, up, y);
-        });
+        }
+    });
 }
 
 vectorised! {
@@ -26,15 +28,19 @@ vectorised! {
 
 /// The gradients of gate and up, in the layout of `gate_up`.
 pub(super) fn backward(dy: &[f32], gate_up: &[f32], ff: usize, d_gate_up: &mut [f32]) {
-    dy.par_chunks(ff)
-        .zip(gate_up.par_chunks(2 * ff))
-        .zip(d_gate_up.par_chunks_mut(2 * ff))
-        .with_min_len(8)
-        .for_each(|((dy, gate_up), d_gate_up)| {
+    let some = rows_at_once(dy.len() / ff);
+    let shares = dy
+        .chunks(some * ff)
+        .zip(gate_up.chunks(some * 2 * ff))
+        .zip(d_gate_up.chunks_mut(some * 2 * ff));
+    share_out(shares, |((dy, gate_up), d_gate_up)| {
+        let rows = gate_up.chunks(2 * ff).zip(d_gate_up.chunks_mut(2 * ff));
+        for (dy, (gate_up, d_gate_up)) in dy.chunks(ff).zip(rows) {
             let (gate, up) = gate_up.split_at(ff);
             let (d_gate, d_up) = d_gate_up.split_at_mut(ff);
             backward_row(dy, gate, up, d_gate, d_up);
-        });
+        }
+    });
 }
 
 vectorised! {

@@ -1,7 +1,6 @@
 //! What a pass through the graph trains.
 
-use rayon::prelude::*;
-
+use super::crew::{rows_at_once, share_out};
 use crate::{lora::LoraAdapter, whole_weights::WholeWeights};
 
 /// What is trained, beside or instead of the model's own weights.
@@ -78,11 +77,12 @@ pub(super) struct Mask {
 impl Mask {
     /// `out = mask(x)`, or `out += mask(x)`.
     pub(super) fn apply(self, x: &[f32], columns: usize, out: &mut [f32], adds: bool) {
-        x.par_chunks(columns)
-            .zip(out.par_chunks_mut(columns))
-            .enumerate()
-            .for_each(|(row, (x, out))| {
-                let row = mix(self.key ^ (self.first_row + row as u64));
+        let some = rows_at_once(x.len() / columns);
+        let shares = x.chunks(some * columns).zip(out.chunks_mut(some * columns));
+        share_out(shares.enumerate(), |(share, (x, out))| {
+            let rows = x.chunks(columns).zip(out.chunks_mut(columns));
+            for (row, (x, out)) in rows.enumerate() {
+                let row = mix(self.key ^ (self.first_row + (share * some + row) as u64));
                 for (block, (x, out)) in x.chunks(4).zip(out.chunks_mut(4)).enumerate() {
                     let draws = mix(row.wrapping_add(block as u64));
                     for (place, (x, out)) in x.iter().zip(out).enumerate() {
@@ -91,7 +91,8 @@ impl Mask {
                         *out = if adds { *out + kept } else { kept };
                     }
                 }
-            });
+            }
+        });
     }
 }
 

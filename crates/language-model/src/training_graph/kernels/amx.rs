@@ -5,7 +5,7 @@
 
 use std::{arch::asm, cell::Cell};
 
-use super::{COLUMNS, Sums};
+use super::{COLUMNS, Factors, Sums};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 32;
@@ -83,69 +83,131 @@ fn shape_registers() {
     }
 }
 
-/// `sums = a b`, or `sums += a b`: `a` in blocks of `[32][16]` words, `b` in as many of `[16][32]`.
-pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    into(a, b, &mut sums.0, COLUMNS, adds);
+/// Defines a product of tiles whose blocks have so many halves, by what is done with one block.
+macro_rules! product {
+    ($(#[$doc:meta])* $name:ident, $halves:literal, $($block:literal),*) => {
+        $(#[$doc])*
+        pub(super) fn $name(factors: [Factors<'_>; 2], sums: &mut [f32], stride: usize, adds: bool) {
+            let [(a, b, count), (more_a, more_b, more)] = factors.map(|of| blocks(of, $halves));
+            assert!(count > 0, "there is nothing to multiply");
+            assert!(stride >= COLUMNS && sums.len() >= (ROWS - 1) * stride + COLUMNS);
+            shape_registers();
+            let upper = sums.as_mut_ptr();
+            #[expect(unsafe_code, reason = "the instructions have no intrinsics")]
+            // SAFETY: a half of a block is in `a` twice 16 rows of 64 bytes, in `b` 16 rows of twice 64 bytes; the
+            // sums are 32 rows of twice 64 bytes, `stride` apart, as asserted. The loop runs over as many blocks as
+            // there are, one at the least, then over those of the second product, if there are any. The registers
+            // have been shaped.
+            unsafe {
+                asm!(
+                    "test {adds}, {adds}",
+                    "jz 3f",
+                    "tileloadd tmm0, [{sums} + {stride}*1]",
+                    "tileloadd tmm1, [{sums} + {stride}*1 + 64]",
+                    "tileloadd tmm2, [{lower} + {stride}*1]",
+                    "tileloadd tmm3, [{lower} + {stride}*1 + 64]",
+                    "jmp 2f",
+                    "3:",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    "2:",
+                    $($block,)*
+                    "add {a}, {next}",
+                    "add {b}, {next}",
+                    "dec {count}",
+                    "jnz 2b",
+                    "mov {a}, {more_a}",
+                    "mov {b}, {more_b}",
+                    "xchg {count}, {more}",
+                    "test {count}, {count}",
+                    "jnz 2b",
+                    "tilestored [{sums} + {stride}*1], tmm0",
+                    "tilestored [{sums} + {stride}*1 + 64], tmm1",
+                    "tilestored [{lower} + {stride}*1], tmm2",
+                    "tilestored [{lower} + {stride}*1 + 64], tmm3",
+                    adds = in(reg) usize::from(adds),
+                    sums = in(reg) upper,
+                    lower = in(reg) upper.add(ROWS / 2 * stride),
+                    stride = in(reg) 4 * stride,
+                    a = inout(reg) a => _,
+                    b = inout(reg) b => _,
+                    count = inout(reg) count => _,
+                    more_a = in(reg) more_a,
+                    more_b = in(reg) more_b,
+                    more = inout(reg) more => _,
+                    wide = in(reg) 4 * COLUMNS,
+                    narrow = in(reg) 4 * STEPS,
+                    next = const 4 * ROWS * STEPS * $halves,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
 }
 
-/// The same for sums whose rows are `stride` numbers apart.
-pub(super) fn into(a: &[f32], b: &[f32], sums: &mut [f32], stride: usize, adds: bool) {
-    let (a, _) = a.as_chunks::<{ ROWS * STEPS }>();
-    let (b, rest) = b.as_chunks::<{ STEPS * COLUMNS }>();
+product!(
+    /// `sums = a b`, or `sums += a b`, for two products at once, the second of which may be of nothing: `a` in blocks
+    /// of `[32][16]` words, `b` in as many of `[16][32]`, sums in rows `stride` numbers apart.
+    pairs_into,
+    1,
+    "tileloadd tmm4, [{a} + {narrow}*1]",
+    "tileloadd tmm6, [{b} + {wide}*1]",
+    "tileloadd tmm5, [{a} + {narrow}*1 + 1024]",
+    "tileloadd tmm7, [{b} + {wide}*1 + 64]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm3, tmm5, tmm7"
+);
+
+product!(
+    /// The same for singles in two halves, blocks of `[2][32][16]` and `[2][16][32]` words: in the first a number
+    /// rounded, in the second what rounding left of it, rounded. Three products are added; that of two rests is
+    /// smaller than what the others were rounded by.
+    halves_into,
+    2,
+    "tileloadd tmm4, [{a} + {narrow}*1]",
+    "tileloadd tmm6, [{b} + {wide}*1 + 2048]",
+    "tileloadd tmm5, [{a} + {narrow}*1 + 1024]",
+    "tileloadd tmm7, [{b} + {wide}*1 + 2112]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm6, [{b} + {wide}*1]",
+    "tileloadd tmm7, [{b} + {wide}*1 + 64]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm4, [{a} + {narrow}*1 + 2048]",
+    "tileloadd tmm5, [{a} + {narrow}*1 + 3072]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm3, tmm5, tmm7"
+);
+
+/// [`pairs_into`] for one product, and sums side by side.
+pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
+    pairs_into([(a, b), (&[], &[])], &mut sums.0, COLUMNS, adds);
+}
+
+/// [`halves_into`] for one product, and sums side by side.
+pub(super) fn halves(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
+    halves_into([(a, b), (&[], &[])], &mut sums.0, COLUMNS, adds);
+}
+
+/// Where two factors begin, and how many blocks of so many halves they have.
+fn blocks((a, b): Factors<'_>, halves: usize) -> (*const f32, *const f32, usize) {
+    let count = a.len() / (ROWS * STEPS * halves);
     assert!(
-        a.len() == b.len() && rest.is_empty() && !b.is_empty(),
+        a.len() == count * ROWS * STEPS * halves && b.len() == count * STEPS * COLUMNS * halves,
         "whole blocks are wanted"
     );
-    assert!(stride >= COLUMNS && sums.len() >= (ROWS - 1) * stride + COLUMNS);
-    shape_registers();
-    let upper = sums.as_mut_ptr();
-    #[expect(unsafe_code, reason = "the instructions have no intrinsics")]
-    // SAFETY: a block of `a` is twice 16 rows of 64 bytes, one of `b` 16 rows of twice 64 bytes, and the sums are 32
-    // rows of twice 64 bytes, `stride` apart, as asserted; the loop runs over as many blocks as there are, one at the
-    // least. The registers have been shaped.
-    unsafe {
-        asm!(
-            "test {adds}, {adds}",
-            "jz 3f",
-            "tileloadd tmm0, [{sums} + {stride}*1]",
-            "tileloadd tmm1, [{sums} + {stride}*1 + 64]",
-            "tileloadd tmm2, [{lower} + {stride}*1]",
-            "tileloadd tmm3, [{lower} + {stride}*1 + 64]",
-            "jmp 2f",
-            "3:",
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
-            "tileloadd tmm4, [{a} + {narrow}*1]",
-            "tileloadd tmm6, [{b} + {wide}*1]",
-            "tileloadd tmm5, [{a} + {narrow}*1 + 1024]",
-            "tileloadd tmm7, [{b} + {wide}*1 + 64]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a}, 2048",
-            "add {b}, 2048",
-            "dec {count}",
-            "jnz 2b",
-            "tilestored [{sums} + {stride}*1], tmm0",
-            "tilestored [{sums} + {stride}*1 + 64], tmm1",
-            "tilestored [{lower} + {stride}*1], tmm2",
-            "tilestored [{lower} + {stride}*1 + 64], tmm3",
-            adds = in(reg) usize::from(adds),
-            sums = in(reg) upper,
-            lower = in(reg) upper.add(ROWS / 2 * stride),
-            stride = in(reg) 4 * stride,
-            a = inout(reg) a.as_ptr() => _,
-            b = inout(reg) b.as_ptr() => _,
-            count = inout(reg) b.len() => _,
-            wide = in(reg) 4 * COLUMNS,
-            narrow = in(reg) 4 * STEPS,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
+    (a.as_ptr(), b.as_ptr(), count)
 }

@@ -1,25 +1,38 @@
 //! Tiles by AVX-512: 24 of the 32 registers hold sums, two the columns; rows are broadcast from memory.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_castpd_ps, _mm512_castps_pd, _mm512_dpbf16_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, __m512bh, __m512i, _CMP_UNORD_Q, _mm256_castsi256_ps, _mm256_storeu_ps,
+    _mm512_add_epi32, _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512,
+    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_dpbf16_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_mov_epi32, _mm512_or_si512, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_srli_epi32, _mm512_storeu_ps,
+    _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
-use super::{COLUMNS, ROWS, SIDE, Sums};
+use super::{COLUMNS, Factors, ROWS, SIDE, Sums};
+use crate::training_graph::form::Half;
 
 const LANES: usize = 16;
 
 pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    single_into(a, b, &mut sums.0, COLUMNS, adds);
+    single_into([(a, b), (&[], &[])], &mut sums.0, COLUMNS, adds);
 }
 
-/// The same for sums whose rows are `stride` numbers apart.
-pub(super) fn single_into(a: &[f32], b: &[f32], sums: &mut [f32], stride: usize, adds: bool) {
+/// The same for two products at once, the second of which may be of nothing, and sums whose rows are `stride` numbers
+/// apart.
+pub(super) fn single_into(
+    [(a, b), (more_a, more_b)]: [Factors<'_>; 2],
+    sums: &mut [f32],
+    stride: usize,
+    adds: bool,
+) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::single_tile` hands this out for a tier that the processor has.
     unsafe {
         single_tile(a, b, (sums, stride), adds);
+        if !more_a.is_empty() {
+            single_tile(more_a, more_b, (sums, stride), true);
+        }
     }
 }
 
@@ -157,4 +170,50 @@ fn turn_square(source: &[f32], stride: usize, out: &mut [f32], out_stride: usize
     for (row, out) in next.iter().zip(out.chunks_mut(out_stride)) {
         store(*row, out);
     }
+}
+
+pub(super) fn round_row(row: &[f32; 2 * SIDE], half: Half, words: &mut [f32; SIDE]) {
+    #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
+    // SAFETY: `kernels::round_row` comes here only in a tier that has AVX-512.
+    unsafe {
+        match half {
+            Half::Rounded => round::<false>(row, words),
+            Half::Rest => round::<true>(row, words),
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512vl")]
+fn round<const REST: bool>(row: &[f32; 2 * SIDE], words: &mut [f32; SIDE]) {
+    let upper = _mm512_set1_epi32(0xffff_0000u32.cast_signed());
+    for (row, words) in row
+        .chunks_exact(LANES)
+        .zip(words.chunks_exact_mut(LANES / 2))
+    {
+        let mut numbers = load(row);
+        if REST {
+            let rounded = _mm512_and_si512(upper_halves(numbers), upper);
+            numbers = _mm512_sub_ps(numbers, _mm512_castsi512_ps(rounded));
+        }
+        // Sixteen numbers of 16 bits in their order are eight words.
+        let pairs = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(upper_halves(numbers)));
+        assert!(words.len() == LANES / 2);
+        #[expect(unsafe_code, reason = "the store takes a pointer")]
+        // SAFETY: there is room for 32 bytes, as asserted, and the store needs no alignment.
+        unsafe {
+            _mm256_storeu_ps(words.as_mut_ptr(), _mm256_castsi256_ps(pairs));
+        }
+    }
+}
+
+/// As `rounding::upper_half`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn upper_halves(numbers: __m512) -> __m512i {
+    let bits = _mm512_castps_si512(numbers);
+    let last = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+    let more = _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff));
+    let is_none = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(numbers, numbers);
+    let none = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+    _mm512_mask_mov_epi32(_mm512_add_epi32(bits, more), is_none, none)
 }

@@ -4,6 +4,10 @@
 //! f32: a word is one single, or two neighbours of the inner dimension rounded to bfloat16 (the first in the low half).
 //! The right one is `[steps][32]`. The left one is `[steps][12]`, with AMX `[steps / 16][32][16]`. Sums are f32 in any
 //! case.
+//!
+//! With AMX a single is two numbers of bfloat16, itself rounded and the rest rounded (Henry, Tang and Heinecke 2019,
+//! arXiv 1904.06376): both factors are cut into blocks of 32 numbers of the inner dimension, in which come first the
+//! pairs of the rounded numbers, then the pairs of the rests, in the order of a block of pairs each.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -15,6 +19,8 @@ pub(super) mod lanes;
 mod scalar;
 
 use std::sync::OnceLock;
+
+use super::{form::Half, rounding::round_row_plainly};
 
 /// Rows of a tile, unless its instructions ask for others.
 pub(super) const ROWS: usize = 12;
@@ -45,18 +51,20 @@ pub(super) struct Tile {
     into: Option<Into>,
 }
 
+/// The words of a left and of a right factor that go together.
+pub(super) type Factors<'a> = (&'a [f32], &'a [f32]);
 /// `sums = a b`, or `sums += a b` where the last argument says so.
 type Multiply = fn(&[f32], &[f32], &mut Sums, bool);
-/// The same for rows so many numbers apart.
-type Into = fn(&[f32], &[f32], &mut [f32], usize, bool);
+/// The same for two products at once, the second of which may be of nothing, and rows so many numbers apart.
+type Into = fn([Factors<'_>; 2], &mut [f32], usize, bool);
 
 impl Tile {
-    fn of_lanes(multiply: Multiply) -> Self {
+    fn of_lanes(multiply: Multiply, into: Option<Into>) -> Self {
         Self {
             rows: ROWS,
             block: 1,
             multiply,
-            into: None,
+            into,
         }
     }
 
@@ -65,7 +73,7 @@ impl Tile {
         (self.multiply)(a, b, sums, adds);
     }
 
-    /// How to write whole tiles where they go, rows so many numbers apart.
+    /// How to write whole tiles where they go.
     pub(super) fn into(self) -> Option<Into> {
         self.into
     }
@@ -127,38 +135,45 @@ impl Tier {
 
     /// The tile of singles.
     pub(super) fn single_tile(self) -> Tile {
-        Tile::of_lanes(match self {
+        match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 | Self::Amx => {
-                return Tile {
-                    into: Some(avx512::single_into),
-                    ..Tile::of_lanes(avx512::single)
-                };
-            }
+            Self::Avx512 | Self::Amx => Tile::of_lanes(avx512::single, Some(avx512::single_into)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => avx2::single,
-            _ => scalar::single,
-        })
+            Self::Avx2 => Tile::of_lanes(avx2::single, None),
+            _ => Tile::of_lanes(scalar::single, None),
+        }
     }
 
     /// The tile of pairs of bfloat16.
     pub(super) fn pair_tile(self) -> Tile {
-        Tile::of_lanes(match self {
+        match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Amx => {
-                return Tile {
-                    rows: amx::ROWS,
-                    block: amx::STEPS,
-                    multiply: amx::pairs,
-                    into: Some(amx::into),
-                };
-            }
+            Self::Amx => Tile {
+                rows: amx::ROWS,
+                block: amx::STEPS,
+                multiply: amx::pairs,
+                into: Some(amx::pairs_into),
+            },
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if has_bf16() => avx512::pairs,
+            Self::Avx512 if has_bf16() => Tile::of_lanes(avx512::pairs, None),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 | Self::Avx2 => avx2::pairs,
-            _ => scalar::pairs,
-        })
+            Self::Avx512 | Self::Avx2 => Tile::of_lanes(avx2::pairs, None),
+            _ => Tile::of_lanes(scalar::pairs, None),
+        }
+    }
+
+    /// The tile of singles in two halves, where products of them are faster than of whole ones.
+    pub(super) fn half_tile(self) -> Option<Tile> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Some(Tile {
+                rows: amx::ROWS,
+                block: 2 * amx::STEPS,
+                multiply: amx::halves,
+                into: Some(amx::halves_into),
+            }),
+            _ => None,
+        }
     }
 }
 
@@ -237,79 +252,15 @@ fn turn_plainly(source: &[f32], stride: usize, out: &mut [f32], out_stride: usiz
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{quantised::to_bf16, synthetic::Noise};
-
-    #[test]
-    fn every_tier_gives_what_plain_arithmetic_gives() {
-        let mut noise = Noise::new(4);
-        for steps in [1, 2, 37, 300] {
-            let mut words = |count: usize, is_pair: bool| -> Vec<f32> {
-                (0..count)
-                    .map(|_| {
-                        let (x, y) = (noise.sample(), noise.sample());
-                        if is_pair {
-                            f32::from_bits(u32::from(to_bf16(x)) | (u32::from(to_bf16(y)) << 16))
-                        } else {
-                            x
-                        }
-                    })
-                    .collect()
-            };
-            for is_pair in [false, true] {
-                // Rows for three plain tiles, `[rows][steps]`; each tier wants its own rows in its own order.
-                let (a, b) = (
-                    words(3 * ROWS * steps, is_pair),
-                    words(steps * COLUMNS, is_pair),
-                );
-                let tile = |tier: Tier, first: usize| {
-                    let tile = if is_pair {
-                        tier.pair_tile()
-                    } else {
-                        tier.single_tile()
-                    };
-                    let whole = steps.next_multiple_of(tile.block);
-                    let mut packed = vec![0.0; whole * tile.rows];
-                    let mut b = b.clone();
-                    b.resize(whole * COLUMNS, 0.0);
-                    for row in 0..tile.rows {
-                        for step in 0..steps {
-                            let (block, place) = (step / tile.block, step % tile.block);
-                            packed[(block * tile.rows + row) * tile.block + place] =
-                                a[(first + row) * steps + step];
-                        }
-                    }
-                    let mut sums = Sums([0.5; MOST_ROWS * COLUMNS]);
-                    tile.multiply(&packed, &b, &mut sums, true);
-                    sums.0[..tile.rows * COLUMNS].to_vec()
-                };
-                let plain = [0, 1, 2]
-                    .map(|part| tile(Tier::Scalar, part * ROWS))
-                    .concat();
-                for tier in Tier::supported() {
-                    for (found, plain) in tile(tier, 0).iter().zip(&plain) {
-                        let off = (found - plain).abs();
-                        assert!(
-                            off < 1e-5 * (steps as f32 + 1.0),
-                            "{tier:?}: {found}, {plain}"
-                        );
-                    }
-                }
-            }
-        }
+/// The pairs of 32 neighbours, the first of two in the low half of a word.
+pub(super) fn round_row(row: &[f32; 2 * SIDE], half: Half, words: &mut [f32; SIDE]) {
+    #[cfg(target_arch = "x86_64")]
+    if Tier::current() >= Tier::Avx512 {
+        avx512::round_row(row, half, words);
+        return;
     }
-
-    #[test]
-    fn squares_are_turned_over() {
-        let source: Vec<f32> = (0..SIDE * 32).map(|number| number as f32).collect();
-        for (stride, out_stride) in [(16, 16), (32, 20), (20, 32)] {
-            let (mut plain, mut found) = (vec![-1.0; 512], vec![-1.0; 512]);
-            turn_plainly(&source, stride, &mut plain, out_stride);
-            turn(&source, stride, &mut found, out_stride);
-            assert_eq!(plain, found);
-            assert_eq!(plain[3 * out_stride + 5], source[5 * stride + 3]);
-        }
-    }
+    round_row_plainly(row, half, words);
 }
+
+#[cfg(test)]
+mod tests;

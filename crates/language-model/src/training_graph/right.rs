@@ -1,0 +1,116 @@
+//! Right factors in the order in which tiles read them: panels of 32 columns.
+
+use std::ops::Range;
+
+use super::{
+    crew::share_out,
+    form::Form,
+    frozen::Precision,
+    kernels::COLUMNS,
+    lanes::pack_lanes,
+    left::{SLACK, aligned, start},
+    turning::turn_block,
+};
+use crate::matrix::Matrix;
+
+/// A packed right factor `[inner, columns]`.
+#[derive(Debug)]
+pub(super) struct Packed {
+    words: Vec<f32>,
+    /// Where they start to be of use.
+    start: usize,
+    pub(super) inner: usize,
+    pub(super) columns: usize,
+    form: Form,
+}
+
+impl Packed {
+    pub(super) fn new(matrix: Matrix<'_>, precision: Precision) -> Self {
+        let form = Form::of(precision);
+        let (inner, columns) = (matrix.rows(), matrix.columns());
+        let steps = form.steps(inner);
+        let count = columns.div_ceil(COLUMNS) * steps * COLUMNS;
+        let mut words = vec![0.0; count + SLACK];
+        let panels = aligned(&mut words, count)
+            .chunks_mut((steps * COLUMNS).max(1))
+            .enumerate();
+        share_out(panels, |(panel, words)| {
+            let lanes = matrix.transposed();
+            pack_lanes::<COLUMNS>(lanes, panel * COLUMNS, 0..steps, form, words);
+        });
+        Self {
+            start: start(&words),
+            words,
+            inner,
+            columns,
+            form,
+        }
+    }
+
+    pub(super) fn steps(&self) -> usize {
+        self.form.steps(self.inner)
+    }
+
+    /// Panel after panel.
+    pub(super) fn words(&self) -> &[f32] {
+        &self.words[self.start..self.words.len() + self.start - SLACK]
+    }
+
+    /// All steps of one panel.
+    pub(super) fn panel(&self, panel: usize) -> &[f32] {
+        let each = self.steps() * COLUMNS;
+        &self.words()[panel * each..][..each]
+    }
+
+    /// The steps `steps` of panel `panel` of the **transposed** factor `[columns, inner]`.
+    ///
+    /// Made again for each product: both orientations would take the memory twice. Works in blocks of 32 by 32
+    /// numbers, so `steps` starts at a multiple of 32 numbers.
+    fn transposed_panel(&self, panel: usize, steps: Range<usize>, words: &mut [f32]) {
+        let each_block = COLUMNS / self.form.numbers();
+        assert!(steps.start.is_multiple_of(each_block), "a block is cut");
+        // The rows of the block, in steps of this factor; the last panel may have fewer.
+        let first_row = panel * each_block;
+        let rows = each_block.min(self.steps().saturating_sub(first_row));
+        for (block, words) in words.chunks_mut(each_block * COLUMNS).enumerate() {
+            let source_panel = steps.start / each_block + block;
+            let start = (source_panel * self.steps() + first_row) * COLUMNS;
+            let source = &self.words()[start..start + rows * COLUMNS];
+            turn_block(self.form, source, words);
+        }
+    }
+}
+
+/// A right factor, packed or to be packed when it is needed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Right<'a> {
+    Packed(&'a Packed),
+    /// The transpose of a packed factor.
+    Transposed(&'a Packed),
+    Matrix(Matrix<'a>),
+}
+
+impl Right<'_> {
+    pub(super) fn columns(self) -> usize {
+        match self {
+            Self::Packed(packed) => packed.columns,
+            Self::Transposed(packed) => packed.inner,
+            Self::Matrix(matrix) => matrix.columns(),
+        }
+    }
+
+    /// Steps of one panel.
+    pub(super) fn panel(self, panel: usize, steps: Range<usize>, form: Form, words: &mut [f32]) {
+        match self {
+            Self::Packed(packed) => {
+                let panel = packed.panel(panel);
+                words.copy_from_slice(&panel[steps.start * COLUMNS..steps.end * COLUMNS]);
+            }
+            Self::Transposed(packed) => packed.transposed_panel(panel, steps, words),
+            Self::Matrix(matrix) => {
+                let lanes = matrix.transposed();
+                pack_lanes::<COLUMNS>(lanes, panel * COLUMNS, steps, form, words);
+            }
+        }
+    }
+}

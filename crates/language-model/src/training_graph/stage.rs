@@ -1,0 +1,160 @@
+//! What the threads do for a product: tile after tile of some rows, panel after panel.
+
+use std::ops::Range;
+
+use super::{
+    crew::{share_out, threads},
+    form::Form,
+    frozen::Precision,
+    kernels::{COLUMNS, Sums, vectorised},
+    left::{Left, SLACK, aligned},
+    right::{Packed, Right},
+};
+use crate::matrix::{Matrix, Write};
+
+/// Words of a panel that are worked on at once: they stay in the first-level cache while the rows go past.
+const WORDS: usize = 10 << 10;
+
+/// Where a product goes: `out (=|+=) scale · product`, rows `stride` numbers apart.
+pub(super) struct Place<'a> {
+    pub(super) out: &'a mut [f32],
+    pub(super) stride: usize,
+    pub(super) write: Write,
+    pub(super) scale: f32,
+}
+
+/// Some panels and some steps of a product.
+pub(super) struct Stage<'a> {
+    pub(super) left: Left<'a>,
+    pub(super) extra: Option<(Left<'a>, &'a Packed)>,
+    pub(super) panels: Range<usize>,
+    pub(super) columns: usize,
+    pub(super) steps: Range<usize>,
+    /// Of these panels, at least these steps.
+    pub(super) words: &'a [f32],
+    /// Words from one panel to the next.
+    pub(super) each: usize,
+}
+
+impl Stage<'_> {
+    pub(super) fn run(&self, place: Place<'_>) {
+        let tiles = self.left.tiles();
+        // Twice as many shares as threads, so that one that is held up does not hold up all.
+        let share = tiles.div_ceil(2 * threads()).clamp(1, 16);
+        let shares = place
+            .out
+            .chunks_mut(share * self.left.tile.rows * place.stride)
+            .enumerate()
+            .take(tiles.div_ceil(share));
+        share_out(shares, |(number, out)| {
+            let first = number * share;
+            let some = first..tiles.min(first + share);
+            self.run_tiles(some, out, place.stride, (place.write, place.scale));
+        });
+    }
+
+    fn run_tiles(
+        &self,
+        tiles: Range<usize>,
+        out: &mut [f32],
+        stride: usize,
+        (write, scale): (Write, f32),
+    ) {
+        let tile_of = self.left.tile;
+        let mut sums = Sums::zeros();
+        // Stretches of about the same length, whole blocks each.
+        let stretches = (self.steps.len() * COLUMNS).div_ceil(WORDS).max(1);
+        let most = self
+            .steps
+            .len()
+            .div_ceil(stretches)
+            .next_multiple_of(tile_of.block);
+        for (place, panel) in self.panels.clone().enumerate() {
+            let column = panel * COLUMNS;
+            let width = COLUMNS.min(self.columns - column);
+            for start in (0..self.steps.len()).step_by(most) {
+                let count = most.min(self.steps.len() - start);
+                let is_last = start + count == self.steps.len();
+                let adds = write == Write::Add || start > 0;
+                let b = &self.words[place * self.each + start * COLUMNS..][..count * COLUMNS];
+                for (row, tile) in tiles.clone().enumerate() {
+                    let from = self.steps.start + start;
+                    let a = self.left.words(tile, from..from + count);
+                    let extra = self
+                        .extra
+                        .filter(|_| is_last)
+                        .map(|(left, right)| (left.words(tile, 0..left.steps), right.panel(panel)));
+                    let rows = tile_of.rows.min(self.left.rows - tile * tile_of.rows);
+                    let out = &mut out[row * tile_of.rows * stride + column..];
+                    let is_whole = rows == tile_of.rows && width == COLUMNS && scale == 1.0;
+                    if let Some(into) = tile_of.into().filter(|_| is_whole) {
+                        into([(a, b), extra.unwrap_or_default()], out, stride, adds);
+                        continue;
+                    }
+                    tile_of.multiply(a, b, &mut sums, false);
+                    if let Some((a, b)) = extra {
+                        tile_of.multiply(a, b, &mut sums, true);
+                    }
+                    merge(&sums, out, [stride, rows, width], adds, scale);
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Brings the sums of a tile to where they go.
+    pub(super) fn merge(sums: &Sums, out: &mut [f32], shape: [usize; 3], adds: bool, scale: f32) {
+        let [stride, rows, width] = shape;
+        for (sums, out) in sums.0.chunks_exact(COLUMNS).zip(out.chunks_mut(stride)).take(rows) {
+            let out = &mut out[..width];
+            if adds {
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out += scale * sum);
+            } else {
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = scale * sum);
+            }
+        }
+    }
+}
+
+/// `out (=|+=) scale · left right` by this thread alone, for as many steps as `left` has and the first `columns` of
+/// `right`.
+pub(super) fn multiply_here(place: Place<'_>, left: Left<'_>, right: Panels<'_>, columns: usize) {
+    let stage = Stage {
+        left,
+        extra: None,
+        panels: 0..columns.div_ceil(COLUMNS),
+        columns,
+        steps: 0..left.steps,
+        words: right.words,
+        each: right.each,
+    };
+    let tiles = 0..left.tiles();
+    let how = (place.write, place.scale);
+    stage.run_tiles(tiles, place.out, place.stride, how);
+}
+
+/// A right factor that one thread has packed for itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panels<'a> {
+    words: &'a [f32],
+    each: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// Packs `matrix` into `words`, which grows as needed.
+    pub(super) fn pack(matrix: Matrix<'_>, precision: Precision, words: &'a mut Vec<f32>) -> Self {
+        let form = Form::of(precision);
+        let (steps, columns) = (form.steps(matrix.rows()), matrix.columns());
+        let each = steps * COLUMNS;
+        let count = columns.div_ceil(COLUMNS) * each;
+        if words.len() < count + SLACK {
+            words.resize(count + SLACK, 0.0);
+        }
+        let words = aligned(words, count);
+        for (panel, words) in words.chunks_mut(each.max(1)).enumerate() {
+            Right::Matrix(matrix).panel(panel, 0..steps, form, words);
+        }
+        Self { words, each }
+    }
+}
