@@ -20,8 +20,8 @@ use std::{
 
 /// How long a thread looks out for work before it sleeps.
 const LOOKS_OUT: Duration = Duration::from_millis(2);
-/// Looks without giving others the processor: some ten microseconds.
-const BUSY_LOOKS: u32 = 300;
+/// Looks without giving others the processor: some hundred microseconds.
+const BUSY_LOOKS: u32 = 2000;
 
 /// Does `work` for every item, with all threads. The items should be few and of about the same size: which thread
 /// takes which is left open, so what is done for one must not depend on it.

@@ -72,11 +72,15 @@ impl Packed {
         // The rows of the block, in steps of this factor; the last panel may have fewer.
         let first_row = panel * each_block;
         let rows = each_block.min(self.steps().saturating_sub(first_row));
+        let source = |panel: usize| {
+            let start = (panel * self.steps() + first_row) * COLUMNS;
+            self.words().get(start..start + rows * COLUMNS)
+        };
+        // The next block is in another panel, where the processor does not look for it by itself.
         for (block, words) in words.chunks_mut(each_block * COLUMNS).enumerate() {
-            let source_panel = steps.start / each_block + block;
-            let start = (source_panel * self.steps() + first_row) * COLUMNS;
-            let source = &self.words()[start..start + rows * COLUMNS];
-            turn_block(self.form, source, words);
+            let panel = steps.start / each_block + block;
+            let [this, next] = [panel, panel + 1].map(|panel| source(panel).unwrap_or_default());
+            turn_block(self.form, this, words, next);
         }
     }
 }

@@ -1,20 +1,27 @@
-//! Squares of 32 by 32 numbers turned over: what a packed factor needs to multiply the other way.
+//! Blocks of 32 by 32 numbers turned over: what a packed factor needs to multiply the other way.
 
 use super::{
     form::Form,
-    kernels::{COLUMNS, SIDE, turn, vectorised},
+    kernels::{COLUMNS, SIDE, turn, turn_pairs},
 };
 
 /// Turns a block of a packed right factor, 32 numbers of the inner dimension by 32 columns, into the same block of its
-/// transpose. A block at the factor's end may have fewer numbers, and zeros stand for the others.
-pub(super) fn turn_block(form: Form, source: &[f32], words: &mut [f32]) {
-    match form {
-        Form::Singles => turn_singles(source, words),
-        Form::Pairs | Form::Halves => {
-            let halves = source.chunks(SIDE * COLUMNS);
-            for (source, words) in halves.zip(words.chunks_mut(SIDE * COLUMNS)) {
-                turn_pairs(source, words);
-            }
+/// transpose. A block at the factor's end may have fewer numbers, and zeros stand for the others. `next` will be read
+/// soon.
+pub(super) fn turn_block(form: Form, source: &[f32], words: &mut [f32], next: &[f32]) {
+    const HALF: usize = SIDE * COLUMNS;
+    if form == Form::Singles {
+        turn_singles(source, words);
+        return;
+    }
+    let halves = source.chunks(HALF).zip(words.chunks_mut(HALF));
+    for (half, (source, words)) in halves.enumerate() {
+        let next = next.chunks(HALF).nth(half).unwrap_or_default();
+        let whole = (source.try_into(), <&mut [f32; HALF]>::try_from(&mut *words));
+        if let (Ok(source), Ok(words)) = whole {
+            turn_pairs(source, words, next);
+        } else {
+            turn_pairs_plainly(source, words);
         }
     }
 }
@@ -39,45 +46,44 @@ fn turn_singles(source: &[f32], words: &mut [f32]) {
     }
 }
 
-/// The same for pairs: the words of `source` hold two numbers of neighbouring rows, those of `words` two of
-/// neighbouring columns.
-fn turn_pairs(source: &[f32], words: &mut [f32]) {
-    const SQUARE: usize = SIDE * SIDE;
-    // Of each two neighbouring words of a row: their low halves, their high halves.
-    let (mut low, mut high) = ([0.0; SQUARE], [0.0; SQUARE]);
-    part_pairs(source, &mut low, &mut high);
-    let (mut even, mut odd) = ([0.0; SQUARE], [0.0; SQUARE]);
-    turn(&low, SIDE, &mut even, SIDE);
-    turn(&high, SIDE, &mut odd, SIDE);
-    alternate(&even, &odd, words);
-}
-
-vectorised! {
-    fn part_pairs(source: &[f32], low: &mut [f32; 256], high: &mut [f32; 256]) {
-        let (rows, _) = source.as_chunks::<COLUMNS>();
-        let (low, _) = low.as_chunks_mut::<SIDE>();
-        let (high, _) = high.as_chunks_mut::<SIDE>();
-        for ((row, low), high) in rows.iter().zip(low).zip(high) {
-            for place in 0..SIDE {
-                let (x, y) = (row[2 * place].to_bits(), row[2 * place + 1].to_bits());
-                low[place] = f32::from_bits((x & 0xffff) | (y << 16));
-                high[place] = f32::from_bits((x >> 16) | (y & 0xffff_0000));
-            }
+/// The same for pairs, without instructions of its own; there may be fewer rows.
+pub(super) fn turn_pairs_plainly(source: &[f32], words: &mut [f32]) {
+    words.fill(0.0);
+    let (rows, _) = source.as_chunks::<COLUMNS>();
+    let (words, _) = words.as_chunks_mut::<COLUMNS>();
+    for (place, row) in rows.iter().enumerate() {
+        let (pairs, _) = row.as_chunks::<2>();
+        for (pair, words) in pairs.iter().zip(words.iter_mut()) {
+            let (x, y) = (pair[0].to_bits(), pair[1].to_bits());
+            words[2 * place] = f32::from_bits((x & 0xffff) | (y << 16));
+            words[2 * place + 1] = f32::from_bits((x >> 16) | (y & 0xffff_0000));
         }
     }
 }
 
-vectorised! {
-    /// Rows of 32 words from rows of 16, by turns one of each.
-    fn alternate(even: &[f32; 256], odd: &[f32; 256], words: &mut [f32]) {
-        let (even, _) = even.as_chunks::<SIDE>();
-        let (odd, _) = odd.as_chunks::<SIDE>();
-        let (words, _) = words.as_chunks_mut::<COLUMNS>();
-        for ((even, odd), words) in even.iter().zip(odd).zip(words) {
-            for place in 0..SIDE {
-                words[2 * place] = even[place];
-                words[2 * place + 1] = odd[place];
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_pairs_are_turned_over() {
+        const HALF: usize = SIDE * COLUMNS;
+        let number = |step: usize, column: usize| (64 * step + column) as u32;
+        let mut source = [0.0; HALF];
+        for (place, word) in source.iter_mut().enumerate() {
+            let (step, column) = (place / COLUMNS, place % COLUMNS);
+            let pair = number(2 * step, column) | (number(2 * step + 1, column) << 16);
+            *word = f32::from_bits(pair);
         }
+        let mut words = [1.0; HALF];
+        turn_block(Form::Pairs, &source, &mut words, &[]);
+        for (place, word) in words.iter().enumerate() {
+            let (step, column) = (place / COLUMNS, place % COLUMNS);
+            let pair = number(column, 2 * step) | (number(column, 2 * step + 1) << 16);
+            assert_eq!(word.to_bits(), pair, "step {step}, column {column}");
+        }
+        let mut plain = [1.0; HALF];
+        turn_pairs_plainly(&source, &mut plain);
+        assert_eq!(plain.map(f32::to_bits), words.map(f32::to_bits));
     }
 }

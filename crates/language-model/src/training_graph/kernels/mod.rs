@@ -16,11 +16,13 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(super) mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod packing;
 mod scalar;
 
 use std::sync::OnceLock;
 
-use super::{form::Half, rounding::round_row_plainly};
+use super::{form::Half, rounding::round_row_plainly, turning::turn_pairs_plainly};
 
 /// Rows of a tile, unless its instructions ask for others.
 pub(super) const ROWS: usize = 12;
@@ -238,7 +240,7 @@ pub(super) const SIDE: usize = 16;
 pub(super) fn turn(source: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
     #[cfg(target_arch = "x86_64")]
     if Tier::current() >= Tier::Avx512 {
-        avx512::turn(source, stride, out, out_stride);
+        packing::turn(source, stride, out, out_stride);
         return;
     }
     turn_plainly(source, stride, out, out_stride);
@@ -252,11 +254,25 @@ fn turn_plainly(source: &[f32], stride: usize, out: &mut [f32], out_stride: usiz
     }
 }
 
+/// A block of pairs: 16 steps of 32 columns.
+pub(super) type Block = [f32; SIDE * COLUMNS];
+
+/// Turns a block over: the words of `source` hold two numbers of neighbouring rows, those of `words` two of
+/// neighbouring columns. `next` will be read soon.
+pub(super) fn turn_pairs(source: &Block, words: &mut Block, next: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if Tier::current() >= Tier::Avx512 {
+        packing::turn_pairs(source, words, next);
+        return;
+    }
+    turn_pairs_plainly(source, words);
+}
+
 /// The pairs of 32 neighbours, the first of two in the low half of a word.
 pub(super) fn round_row(row: &[f32; 2 * SIDE], half: Half, words: &mut [f32; SIDE]) {
     #[cfg(target_arch = "x86_64")]
     if Tier::current() >= Tier::Avx512 {
-        avx512::round_row(row, half, words);
+        packing::round_row(row, half, words);
         return;
     }
     round_row_plainly(row, half, words);
