@@ -22,6 +22,7 @@ mod lanes;
 mod left;
 mod linear;
 mod norm;
+mod pages;
 mod pass;
 mod pool;
 mod product;

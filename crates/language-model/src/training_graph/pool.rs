@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::pages::ask_for_large;
+
 /// Buffers of f32 that are not in use, by their capacity: a power of two.
 ///
 /// Batches differ a little in length, so a class serves them all. The unused end of a buffer is never touched and
@@ -15,11 +17,19 @@ impl Pool {
     /// A buffer of `length` numbers. What it holds is left over from earlier use.
     pub(super) fn take(&mut self, length: usize) -> Vec<f32> {
         let class = length.next_power_of_two();
-        // A larger one from a longer batch does as well; batches differ a little and should share one set.
-        let free = [class, 2 * class]
-            .iter()
-            .find_map(|class| self.free.get_mut(class)?.pop());
-        let mut buffer = free.unwrap_or_else(|| Vec::with_capacity(class));
+        // One of this length needs no zeros at its end. A larger one from a longer batch does as well; batches differ
+        // a little and should share one set.
+        let free = [class, 2 * class].iter().find_map(|class| {
+            let free = self.free.get_mut(class)?;
+            let same = free.iter().rposition(|buffer| buffer.len() == length);
+            same.map(|place| free.swap_remove(place))
+                .or_else(|| free.pop())
+        });
+        let mut buffer = free.unwrap_or_else(|| {
+            let mut fresh = Vec::with_capacity(class);
+            ask_for_large(&mut fresh, length);
+            fresh
+        });
         buffer.resize(length, 0.0);
         buffer
     }

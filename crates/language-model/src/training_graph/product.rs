@@ -143,6 +143,10 @@ fn multiply_steps(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training_graph::{
+        few_rows::multiply_few_rows,
+        stage::{Panels, multiply_here},
+    };
     use crate::{matrix, matrix::Threads, synthetic::Noise};
 
     /// What each way of multiplying gives, and what it should be.

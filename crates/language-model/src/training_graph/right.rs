@@ -9,6 +9,7 @@ use super::{
     kernels::COLUMNS,
     lanes::pack_lanes,
     left::{SLACK, aligned, start},
+    pages::ask_for_large,
     turning::turn_block,
 };
 use crate::matrix::Matrix;
@@ -31,6 +32,7 @@ impl Packed {
         let steps = form.steps(inner);
         let count = columns.div_ceil(COLUMNS) * steps * COLUMNS;
         let mut words = vec![0.0; count + SLACK];
+        ask_for_large(&mut words, count);
         let panels = aligned(&mut words, count)
             .chunks_mut((steps * COLUMNS).max(1))
             .enumerate();

@@ -3,7 +3,13 @@
 //!
 //! The standard library has no stable intrinsics for these instructions, so they are written out.
 
-use std::{arch::asm, cell::Cell};
+use std::{
+    arch::{
+        asm,
+        x86_64::{_MM_HINT_ET0, _mm_prefetch},
+    },
+    cell::Cell,
+};
 
 use super::{COLUMNS, Factors, Sums};
 
@@ -92,6 +98,16 @@ macro_rules! product {
             assert!(count > 0, "there is nothing to multiply");
             assert!(stride >= COLUMNS && sums.len() >= (ROWS - 1) * stride + COLUMNS);
             shape_registers();
+            // The lines that the sums go to come while they are made.
+            for row in sums.chunks(stride).take(ROWS) {
+                for line in row[..COLUMNS].chunks(COLUMNS / 2) {
+                    #[expect(unsafe_code, reason = "the hint asks for SSE")]
+                    // SAFETY: every processor with AMX has it, and a hint changes nothing.
+                    unsafe {
+                        _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast());
+                    }
+                }
+            }
             let upper = sums.as_mut_ptr();
             #[expect(unsafe_code, reason = "the instructions have no intrinsics")]
             // SAFETY: a half of a block is in `a` twice 16 rows of 64 bytes, in `b` 16 rows of twice 64 bytes; the
