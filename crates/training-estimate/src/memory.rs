@@ -7,7 +7,7 @@ const TOKENS_AT_ONCE: u64 = 512;
 /// Tokens up to which activations are kept where the settings leave it open (`KEPT_TOKENS`).
 const KEPT_TOKENS: u64 = 1024;
 /// Rows whose logits are held at once.
-const LOGIT_ROWS: u64 = 252;
+const LOGIT_ROWS: u64 = 256;
 const F32: u64 = 4;
 /// The program itself with its threads.
 const PROGRAM: u64 = 24 << 20;

@@ -1,8 +1,11 @@
 //! The low-rank adapters of projections that read the same input.
 
+use std::ops::Range;
+
 use super::{
-    few_rows::multiply_few_rows,
+    few_rows::FewRows,
     frozen::Precision,
+    kernels::COLUMNS,
     left::{Left, left_words},
     linear::Linear,
     pool::Pool,
@@ -31,14 +34,14 @@ impl Adapted<'_> {
         Matrix::new(a, self.group.inner, inputs)
     }
 
-    pub(super) fn a_packed(&self, inputs: usize, precision: Precision) -> Packed {
-        Packed::new(self.a(inputs), precision)
+    pub(super) fn a_packed(&self, inputs: usize, precision: Precision, pool: &mut Pool) -> Packed {
+        Packed::in_buffer(self.a(inputs), precision, |count| pool.take(count))
     }
 
     /// The `B` matrices along the diagonal, `[outputs, inner]`, zero elsewhere.
-    fn b(&self, outputs: usize) -> Vec<f32> {
+    fn b(&self, outputs: usize, pool: &mut Pool) -> Vec<f32> {
         let (inner, rank) = (self.group.inner, self.adapter.rank());
-        let mut diagonal = vec![0.0; outputs * inner];
+        let mut diagonal = pool.zeros(outputs * inner);
         for part in &self.group.parts {
             let b = &self.adapter.parameters()[part.b.clone()];
             let rows = diagonal.chunks_mut(inner).skip(part.first_output);
@@ -50,10 +53,12 @@ impl Adapted<'_> {
     }
 
     /// `Bᵀ`, from the right of what [`Adapted::narrow`] gives.
-    pub(super) fn wide(&self, outputs: usize, precision: Precision) -> Packed {
-        let b = self.b(outputs);
-        let b = Matrix::new(&b, outputs, self.group.inner);
-        Packed::new(b.transposed(), precision)
+    pub(super) fn wide(&self, outputs: usize, precision: Precision, pool: &mut Pool) -> Packed {
+        let diagonal = self.b(outputs, pool);
+        let b = Matrix::new(&diagonal, outputs, self.group.inner).transposed();
+        let packed = Packed::in_buffer(b, precision, |count| pool.take(count));
+        pool.give([diagonal]);
+        packed
     }
 
     /// What the adapters read of the projection's input, where it is not the input itself.
@@ -99,9 +104,10 @@ impl Adapted<'_> {
             write: Write::Replace,
             scale: self.adapter.scale(),
         };
-        let b = self.b(outputs);
+        let b = self.b(outputs, pool);
         let right = Right::Matrix(Matrix::new(&b, outputs, inner));
         product::multiply(place, dy, right, None, pool);
+        pool.give([b]);
         d_narrow
     }
 
@@ -118,37 +124,37 @@ impl Adapted<'_> {
         let (inputs, outputs) = (linear.weight.inputs(), linear.weight.outputs());
         let tokens = narrow.len() / inner;
         let masked = self.masked(x, inputs, pool);
-        let place = Place {
-            out: &mut gradients[self.group.a.clone()],
-            stride: inputs,
-            write: Write::Add,
-            scale: 1.0,
-        };
         let left = Matrix::new(d_narrow, tokens, inner).transposed();
         let right = Matrix::new(masked.as_deref().unwrap_or(x), tokens, inputs);
-        multiply_few_rows(place, left, right, linear.precision, pool);
+        let product = FewRows::multiply(left, right, |_| 0..inner, linear.precision, pool);
+        product.add_to(&mut gradients[self.group.a.clone()]);
+        product.give_back(pool);
         pool.give(masked.map_or([Vec::new()], |masked| [masked]));
 
-        // All products of the group at once, `[inner, outputs]`; those off the diagonal are of no use.
-        let mut all = pool.take(inner * outputs);
-        let place = Place {
-            out: &mut all,
-            stride: outputs,
-            write: Write::Replace,
-            scale: 1.0,
-        };
+        // All products of the group at once, `[inner, outputs]`; of those off the diagonal few are made.
         let left = Matrix::new(narrow, tokens, inner).transposed();
         let right = Matrix::new(dy, tokens, outputs);
-        multiply_few_rows(place, left, right, linear.precision, pool);
+        let wanted = |panel| self.rows_at(panel, outputs);
+        let product = FewRows::multiply(left, right, wanted, linear.precision, pool);
         for part in &self.group.parts {
             let gradient = &mut gradients[part.b.clone()];
-            for (output, gradient) in gradient.chunks_mut(rank).enumerate() {
-                for (place, gradient) in gradient.iter_mut().enumerate() {
-                    let row = part.first_inner + place;
-                    *gradient += all[row * outputs + part.first_output + output];
-                }
-            }
+            let columns = part.first_output..part.first_output + gradient.len() / rank;
+            let rows = part.first_inner..part.first_inner + rank;
+            product.add_turned(rows, columns, gradient);
         }
-        pool.give([all]);
+        product.give_back(pool);
+    }
+
+    /// Which of the group's inner rows meet the outputs of a panel.
+    fn rows_at(&self, panel: usize, outputs: usize) -> Range<usize> {
+        let columns = panel * COLUMNS..outputs.min((panel + 1) * COLUMNS);
+        let rank = self.adapter.rank();
+        let met = self.group.parts.iter().filter(|part| {
+            let end = part.first_output + part.b.len() / rank;
+            part.first_output < columns.end && end > columns.start
+        });
+        let ends = met.map(|part| part.first_inner..part.first_inner + rank);
+        ends.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))
+            .unwrap_or_default()
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::matrix::Write;
 
 /// Rows whose logits are held at once: 50 MB for a vocabulary of 49,152.
-const ROWS: usize = 252;
+const ROWS: usize = 256;
 
 /// Where the gradient of the hidden rows goes, and what each row's is multiplied by.
 pub(super) struct Gradient<'a> {
@@ -47,13 +47,16 @@ pub(super) fn cross_entropy(
 ) -> Vec<RowLoss> {
     let (d, vocab) = (head.weight.inputs(), head.weight.outputs());
     let mut losses = vec![RowLoss::default(); targets.len()];
+    // Parts alike: each reads the whole head, however few its rows.
+    let parts = targets.len().div_ceil(ROWS).max(1);
+    let at_once = targets.len().div_ceil(parts).max(1);
     for (part, (targets, losses)) in targets
-        .chunks(ROWS)
-        .zip(losses.chunks_mut(ROWS))
+        .chunks(at_once)
+        .zip(losses.chunks_mut(at_once))
         .enumerate()
     {
         let rows = targets.len();
-        let first = part * ROWS;
+        let first = part * at_once;
         let mut logits = pool.take(rows * vocab);
         let hidden = &hidden[first * d..(first + rows) * d];
         head.forward(hidden, &mut logits, Write::Replace, pool);

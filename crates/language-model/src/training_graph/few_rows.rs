@@ -1,6 +1,6 @@
 //! Products whose left factor has few rows, as the gradients of adapters are: every thread takes columns.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ops::Range};
 
 use super::{
     crew::share_out,
@@ -9,9 +9,9 @@ use super::{
     left::{Left, SLACK, aligned, left_words},
     pool::Pool,
     right::Right,
-    stage::{Place, merge},
+    stage::merge,
 };
-use crate::matrix::{Matrix, Write};
+use crate::matrix::Matrix;
 
 /// Steps of the inner dimension that are packed at once.
 const STEPS: usize = 512;
@@ -21,46 +21,86 @@ thread_local! {
     static PANEL: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// `out (=|+=) scale · a b` for a left factor of few rows.
-pub(super) fn multiply_few_rows(
-    place: Place<'_>,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    precision: Precision,
-    pool: &mut Pool,
-) {
-    let mut words = pool.take(left_words(a, precision));
-    let left = Left::pack_here(a, precision, &mut words);
-    let (tile_of, right) = (left.tile, Right::Matrix(b));
-    let tiles = left.tiles();
-    let panels = b.columns().div_ceil(COLUMNS);
-    let mut sums = vec![Sums::zeros(); panels * tiles];
-    share_out(
-        sums.chunks_mut(tiles.max(1)).enumerate(),
-        |(panel, sums)| {
+/// A product `[rows, columns]`, panel after panel of 32 columns.
+#[derive(Debug)]
+pub(super) struct FewRows {
+    /// For each panel `[rows][32]`.
+    numbers: Vec<f32>,
+    rows: usize,
+    columns: usize,
+}
+
+impl FewRows {
+    /// `a b`; of the columns `32 i` to `32 (i + 1)` only the rows `wanted(i)` are sure to be made.
+    pub(super) fn multiply(
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        wanted: impl Fn(usize) -> Range<usize> + Sync,
+        precision: Precision,
+        pool: &mut Pool,
+    ) -> Self {
+        let (rows, columns) = (a.rows(), b.columns());
+        let mut words = pool.take(left_words(a, precision));
+        let left = Left::pack_here(a, precision, &mut words);
+        let (tile_of, right) = (left.tile, Right::Matrix(b));
+        let mut numbers = pool.take(columns.div_ceil(COLUMNS) * rows * COLUMNS);
+        let panels = numbers.chunks_mut((rows * COLUMNS).max(1)).enumerate();
+        share_out(panels, |(panel, numbers)| {
+            let rows_wanted = wanted(panel);
+            let tiles = rows_wanted.start / tile_of.rows..rows_wanted.end.div_ceil(tile_of.rows);
             PANEL.with_borrow_mut(|buffer| {
                 buffer.resize(STEPS * COLUMNS + SLACK, 0.0);
+                let mut sums = Sums::zeros();
                 for start in (0..left.steps).step_by(STEPS) {
                     let end = left.steps.min(start + STEPS);
                     let words = aligned(buffer, (end - start) * COLUMNS);
                     right.panel(panel, start..end, left.form, words);
-                    for (tile, sums) in sums.iter_mut().enumerate() {
-                        tile_of.multiply(left.words(tile, start..end), words, sums, true);
+                    for tile in tiles.clone() {
+                        tile_of.multiply(left.words(tile, start..end), words, &mut sums, false);
+                        let first = tile * tile_of.rows;
+                        let shape = [COLUMNS, tile_of.rows.min(rows - first), COLUMNS];
+                        let place = &mut numbers[first * COLUMNS..];
+                        merge(&sums, place, shape, start > 0, 1.0);
                     }
                 }
             });
-        },
-    );
-    let adds = place.write == Write::Add;
-    for (panel, sums) in sums.chunks(tiles.max(1)).enumerate() {
-        let column = panel * COLUMNS;
-        let width = COLUMNS.min(b.columns() - column);
-        for (tile, sums) in sums.iter().enumerate() {
-            let first = tile * tile_of.rows;
-            let rows = tile_of.rows.min(left.rows - first);
-            let out = &mut place.out[first * place.stride + column..];
-            merge(sums, out, [place.stride, rows, width], adds, place.scale);
+        });
+        pool.give([words]);
+        Self {
+            numbers,
+            rows,
+            columns,
         }
     }
-    pool.give([words]);
+
+    /// Adds the whole product to `[rows, columns]`.
+    pub(super) fn add_to(&self, out: &mut [f32]) {
+        for (panel, numbers) in self.panels() {
+            let column = panel * COLUMNS;
+            let rows = out.chunks_mut(self.columns);
+            for (out, numbers) in rows.zip(numbers.chunks(COLUMNS)) {
+                let out = out[column..].iter_mut().zip(numbers);
+                out.for_each(|(sum, number)| *sum += number);
+            }
+        }
+    }
+
+    /// Adds a block of the product to its transpose `[columns, rows]`.
+    pub(super) fn add_turned(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
+        for (column, out) in columns.zip(out.chunks_mut(rows.len())) {
+            let panel = column / COLUMNS * self.rows;
+            for (row, sum) in rows.clone().zip(out) {
+                *sum += self.numbers[(panel + row) * COLUMNS + column % COLUMNS];
+            }
+        }
+    }
+
+    pub(super) fn give_back(self, pool: &mut Pool) {
+        pool.give([self.numbers]);
+    }
+
+    fn panels(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let each = (self.rows * COLUMNS).max(1);
+        self.numbers.chunks(each).enumerate()
+    }
 }

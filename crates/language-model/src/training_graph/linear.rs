@@ -102,7 +102,7 @@ impl Linear<'_> {
                 let (narrow, wide) = timed(Part::Adapters, || {
                     (
                         adapted.narrow(x, packed, pool),
-                        adapted.wide(self.outputs(), self.precision),
+                        adapted.wide(self.outputs(), self.precision, pool),
                     )
                 });
                 let inner = Matrix::new(&narrow, seen.rows(), adapted.group.inner);
@@ -112,7 +112,7 @@ impl Linear<'_> {
                     let extra = Some((left, &wide));
                     product::multiply(place, packed, self.weight.forward(), extra, pool);
                 });
-                pool.give([words]);
+                pool.give([words, wide.into_buffer()]);
                 narrow
             }
             Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(_) => {
@@ -187,7 +187,7 @@ impl Linear<'_> {
         let inner = Matrix::new(d_narrow, rows, adapted.group.inner);
         let mut words = pool.take(left_words(inner, precision));
         let left = Left::pack(inner, precision, &mut words);
-        let a = adapted.a_packed(inputs, precision);
+        let a = adapted.a_packed(inputs, precision, pool);
         timed(Part::Backward, || {
             let extra = adapted.mask.is_none().then_some((left, &a));
             product::multiply(place(dx, inputs), dy, self.weight.backward(), extra, pool);
@@ -199,7 +199,7 @@ impl Linear<'_> {
             mask.apply(&through, inputs, dx, true);
             pool.give([through]);
         }
-        pool.give([words]);
+        pool.give([words, a.into_buffer()]);
     }
 }
 

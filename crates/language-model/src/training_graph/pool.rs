@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::pages::ask_for_large;
+use super::{crew::share_out, pages::ask_for_large};
+
+/// Numbers that a thread copies at once.
+const SHARE: usize = 1 << 15;
 
 /// Buffers of f32 that are not in use, by their capacity: a power of two.
 ///
@@ -44,7 +47,8 @@ impl Pool {
     /// A buffer that holds what `source` holds.
     pub(super) fn copy(&mut self, source: &[f32]) -> Vec<f32> {
         let mut buffer = self.take(source.len());
-        buffer.copy_from_slice(source);
+        let shares = buffer.chunks_mut(SHARE).zip(source.chunks(SHARE));
+        share_out(shares, |(buffer, source)| buffer.copy_from_slice(source));
         buffer
     }
 

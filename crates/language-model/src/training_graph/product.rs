@@ -144,7 +144,7 @@ fn multiply_steps(
 mod tests {
     use super::*;
     use crate::training_graph::{
-        few_rows::multiply_few_rows,
+        few_rows::FewRows,
         stage::{Panels, multiply_here},
     };
     use crate::{matrix, matrix::Threads, synthetic::Noise};
@@ -210,7 +210,21 @@ mod tests {
                         multiply_in_stretches(place, left, right, precision, pool);
                     });
                     check("few rows", &|place, pool| {
-                        multiply_few_rows(place, left, right, precision, pool);
+                        let all = |_| 0..rows;
+                        let product = FewRows::multiply(left, right, all, precision, pool);
+                        let mut turned = vec![0.0; rows * columns];
+                        product.add_turned(0..rows, 0..columns, &mut turned);
+                        let mut whole = vec![0.0; rows * columns];
+                        product.add_to(&mut whole);
+                        let turned = Matrix::new(&turned, columns, rows).transposed();
+                        for (number, out) in place.out.iter_mut().enumerate() {
+                            assert_eq!(
+                                whole[number],
+                                turned.at(number / columns, number % columns)
+                            );
+                            let before = if write == Write::Add { *out } else { 0.0 };
+                            *out = before + scale * whole[number];
+                        }
                     });
                     check("here", &|place, _| {
                         let mut words = Vec::new();

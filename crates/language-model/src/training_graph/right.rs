@@ -26,13 +26,26 @@ pub(super) struct Packed {
 }
 
 impl Packed {
+    /// For good.
     pub(super) fn new(matrix: Matrix<'_>, precision: Precision) -> Self {
+        Self::in_buffer(matrix, precision, |count| {
+            let mut words = vec![0.0; count];
+            ask_for_large(&mut words, count);
+            words
+        })
+    }
+
+    /// In a buffer of so many numbers that `make` gives; [`Packed::into_buffer`] gives it back.
+    pub(super) fn in_buffer(
+        matrix: Matrix<'_>,
+        precision: Precision,
+        make: impl FnOnce(usize) -> Vec<f32>,
+    ) -> Self {
         let form = Form::of(precision);
         let (inner, columns) = (matrix.rows(), matrix.columns());
         let steps = form.steps(inner);
         let count = columns.div_ceil(COLUMNS) * steps * COLUMNS;
-        let mut words = vec![0.0; count + SLACK];
-        ask_for_large(&mut words, count);
+        let mut words = make(count + SLACK);
         let panels = aligned(&mut words, count)
             .chunks_mut((steps * COLUMNS).max(1))
             .enumerate();
@@ -47,6 +60,10 @@ impl Packed {
             columns,
             form,
         }
+    }
+
+    pub(super) fn into_buffer(self) -> Vec<f32> {
+        self.words
     }
 
     pub(super) fn steps(&self) -> usize {
