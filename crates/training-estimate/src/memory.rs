@@ -9,6 +9,8 @@ const KEPT_TOKENS: u64 = 1024;
 /// Rows whose logits are held at once.
 const LOGIT_ROWS: u64 = 256;
 const F32: u64 = 4;
+/// Words of a right factor that are packed at once (`WORDS_PACKED`).
+const PANELS: u64 = 1 << 20;
 /// The program itself with its threads.
 const PROGRAM: u64 = 24 << 20;
 /// A word of the tokenizer: its text, its merges, and the tables to find them by.
@@ -100,7 +102,10 @@ fn activations(shape: &Shape, settings: &Settings) -> u64 {
     let passing = 4 * ff + 4 * d + 5 * q + 4 * kv;
     let rows = 3 * d;
     let logits = LOGIT_ROWS.min(tokens) * shape.vocabulary;
-    F32 * (tokens * (blocks + passing + rows) + logits)
+    // The widest left factor of a product in the form in which it multiplies, and panels of a right one.
+    let left = if settings.is_half { ff } else { 2 * ff };
+    let right = PANELS.min(2 * ff * d);
+    F32 * (tokens * (blocks + passing + rows + left) + logits + right)
 }
 
 /// What opening the base holds for a moment: the largest matrix, twice, before it is in its own form.
