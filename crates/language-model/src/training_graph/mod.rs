@@ -22,7 +22,6 @@ mod lanes;
 mod left;
 mod linear;
 mod norm;
-mod pages;
 mod pass;
 mod pool;
 mod product;

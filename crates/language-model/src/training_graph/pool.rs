@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{crew::share_out, pages::ask_for_large};
+use super::crew::share_out;
 
 /// Numbers that a thread copies at once.
 const SHARE: usize = 1 << 15;
@@ -28,11 +28,7 @@ impl Pool {
             same.map(|place| free.swap_remove(place))
                 .or_else(|| free.pop())
         });
-        let mut buffer = free.unwrap_or_else(|| {
-            let mut fresh = Vec::with_capacity(class);
-            ask_for_large(&mut fresh, length);
-            fresh
-        });
+        let mut buffer = free.unwrap_or_else(|| Vec::with_capacity(class));
         buffer.resize(length, 0.0);
         buffer
     }

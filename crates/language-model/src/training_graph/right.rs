@@ -9,7 +9,6 @@ use super::{
     kernels::COLUMNS,
     lanes::pack_lanes,
     left::{SLACK, aligned, start},
-    pages::ask_for_large,
     turning::turn_block,
 };
 use crate::matrix::Matrix;
@@ -28,11 +27,7 @@ pub(super) struct Packed {
 impl Packed {
     /// For good.
     pub(super) fn new(matrix: Matrix<'_>, precision: Precision) -> Self {
-        Self::in_buffer(matrix, precision, |count| {
-            let mut words = vec![0.0; count];
-            ask_for_large(&mut words, count);
-            words
-        })
+        Self::in_buffer(matrix, precision, |count| vec![0.0; count])
     }
 
     /// In a buffer of so many numbers that `make` gives; [`Packed::into_buffer`] gives it back.
