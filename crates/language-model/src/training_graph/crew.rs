@@ -208,7 +208,7 @@ impl Drop for Meeting<'_> {
         let crew = self.0;
         crew.state.fetch_and(!OPEN, Ordering::AcqRel);
         let mut looks = 0;
-        while crew.state.load(Ordering::Acquire) % OPEN != 0 {
+        while crew.state.load(Ordering::Acquire) & (OPEN - 1) != 0 {
             looks += 1;
             if looks < BUSY_LOOKS {
                 hint::spin_loop();

@@ -31,7 +31,7 @@ pub(super) fn round_row_plainly(row: &[f32; ROW], half: Half, words: &mut [f32; 
 vectorised! {
     /// Joins every two neighbouring rows of `rows` from `row` on, some columns from `first` on, as many pairs of rows
     /// as `words` has rows of `width`; each row gets `lanes` words, and what has no partner is joined with zero.
-    fn join(rows: Matrix<'_>, place: [usize; 2], shape: [usize; 2], half: Half, words: &mut [f32]) {
+    pub(super) fn join_rows(rows: Matrix<'_>, place: [usize; 2], shape: [usize; 2], half: Half, words: &mut [f32]) {
         let ([row, first], [width, lanes]) = (place, shape);
         for (step, words) in words.chunks_exact_mut(width).enumerate() {
             let row = row + 2 * step;
@@ -67,17 +67,6 @@ fn join_whole<const REST: bool>(low: &[f32], high: &[f32], words: &mut [f32]) {
             words[lane] = pair(low[lane], high[lane], half);
         }
     }
-}
-
-/// Joins neighbouring rows: see [`join`].
-pub(super) fn join_rows(
-    rows: Matrix<'_>,
-    place: [usize; 2],
-    shape: [usize; 2],
-    half: Half,
-    words: &mut [f32],
-) {
-    join(rows, place, shape, half, words);
 }
 
 #[inline(always)]
