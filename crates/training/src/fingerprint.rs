@@ -16,6 +16,8 @@ pub struct Deciding<'a> {
     pub validation: &'a [String],
     pub seed: u64,
     pub precision: Precision,
+    /// What multiplies by frozen weights, in words.
+    pub device: &'a str,
     pub recipe: &'a Recipe,
 }
 
@@ -81,6 +83,7 @@ mod tests {
             validation: &[],
             seed: 1,
             precision: Precision::Full,
+            device: "the processor",
             recipe: &Recipe::Own,
         };
         assert_eq!(one().hash(), one().hash());
@@ -105,6 +108,10 @@ mod tests {
                 ..one()
             },
             Deciding { base: &[], ..one() },
+            Deciding {
+                device: "a GPU",
+                ..one()
+            },
             Deciding {
                 task: &other_task,
                 ..one()

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod data;
+pub mod device;
 pub mod energy;
 pub mod estimate;
 pub mod evaluation;

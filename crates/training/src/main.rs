@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use job_contract::ExitCode as JobExit;
 use language_model::training_graph::Precision;
 use training::{
+    device::DeviceChoice,
     memory,
     stop::{Stop, StopSign},
 };
@@ -45,6 +46,14 @@ struct Cli {
         global = true
     )]
     precision: PrecisionChoice,
+    /// What multiplies by frozen weights. Everything else is computed by the processor in any case.
+    #[arg(
+        long,
+        env = "FACULTY_TRAINING_DEVICE",
+        default_value = "auto",
+        global = true
+    )]
+    device: DeviceChoice,
     /// Bytes of memory that may be used [default: as many as are free].
     #[arg(long, env = "FACULTY_TRAINING_MEMORY", global = true)]
     memory: Option<u64>,
@@ -136,6 +145,7 @@ fn main() -> ExitCode {
     runtime.spawn(watch_signals(sign.clone()));
     let machine = Machine {
         precision: cli.precision.into(),
+        device: cli.device,
         memory: cli.memory,
         python: cli.python,
     };

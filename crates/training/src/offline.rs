@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     checkpoint::write_whole,
     data::Source,
+    device::{self, DeviceChoice},
     fingerprint::Deciding,
     job::hash_file,
     memory,
@@ -37,6 +38,7 @@ pub struct Request {
     pub seed: u64,
     /// How exactly to multiply where the settings leave it open.
     pub precision: Precision,
+    pub device: DeviceChoice,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
     pub recipe: Recipe,
@@ -89,6 +91,8 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
     let hashes = |paths: &[PathBuf]| paths.iter().map(hash).collect::<Result<Vec<_>, _>>();
     let of_place = request.precision;
     let training = request.task.training();
+    let device = device::find(request.device, &request.task, &request.recipe);
+    let device = device.map_err(WorkError::from)?;
     let deciding = Deciding {
         task: &request.task,
         base: &hashes(&base_files(request.base.as_deref())?)?,
@@ -96,6 +100,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         validation: &hashes(&request.validation)?,
         seed: request.seed,
         precision: training.map_or(of_place, |training| precision(training, of_place)),
+        device: &device.to_string(),
         recipe: &request.recipe,
     };
     let run = deciding.hash();
@@ -113,6 +118,7 @@ pub fn train(request: &Request, sign: StopSign, bar: ProgressBar) -> Result<Summ
         datasets: &vec![None; sources.len()],
         seed: request.seed,
         precision: of_place,
+        device: &device,
         memory: request.memory,
         torchrun: Torchrun::of(&request.recipe, &request.python, ""),
         checkpoint: &checkpoint,

@@ -9,12 +9,13 @@ use job_contract::{ArtifactKind, JobEvent, Suite, Task, TrainingSettings};
 use language_model::{
     ChatTemplate, Config, ModelFile, OpenError, Tokenizer, WholeWeights,
     export::ExportError,
-    training_graph::{Precision, TrainingModel},
+    training_graph::{Device, Precision, TrainingModel},
 };
 use uuid::Uuid;
 
 use crate::{
     data::{DataError, DataSettings, Prepared, Source, Wanted, prepare},
+    device::DeviceRefused,
     estimate::{self, DoesNotFit},
     evaluation::{self, EvaluateError, Subject},
     export, memory,
@@ -41,6 +42,8 @@ pub struct Order<'a> {
     pub seed: u64,
     /// How exactly to multiply where the settings leave it open.
     pub precision: Precision,
+    /// What multiplies by frozen weights.
+    pub device: &'a Device,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
     /// Several processes of PyTorch instead of this one.
@@ -80,6 +83,8 @@ pub enum WorkError {
     NoBase,
     #[error("a model from nothing takes no base model, and one is given")]
     NeedlessBase,
+    #[error(transparent)]
+    Device(#[from] DeviceRefused),
     #[error(transparent)]
     Fresh(#[from] FreshError),
     #[error(transparent)]
@@ -159,7 +164,7 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
                 let files = export::adapter(order, &adapter, observer)?;
                 return Ok(Done { course, files });
             }
-            let graph = graph(order, &model, training);
+            let graph = graph(order, &model, training, observer)?;
             let mut learner = Lora::new(&model, graph, lora, order.seed)?;
             let course = learn(order, &mut learner, &data, training, observer)?;
             let files = export::adapter(order, &learner.into_adapter(), observer)?;
@@ -172,7 +177,7 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
         } => {
             let model = open(order)?;
             let data = ready(order, speech(&model), training, Wanted::Preferences)?;
-            let graph = graph(order, &model, training);
+            let graph = graph(order, &model, training, observer)?;
             let mut learner = Dpo::new(&model, graph, lora, *beta, order.seed)?;
             let course = learn(order, &mut learner, &data, training, observer)?;
             let files = export::adapter(order, &learner.into_adapter(), observer)?;
@@ -206,8 +211,9 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
         }
         Task::Evaluate { evaluation } => {
             let base = order.base.ok_or(WorkError::NoBase)?;
-            let mut subject = Subject::open(base.path, order.adapter, order.precision)
-                .map_err(EvaluateError::from)?;
+            let multiplies = (order.precision, order.device);
+            let mut subject =
+                Subject::open(base.path, order.adapter, multiplies).map_err(EvaluateError::from)?;
             let wanted = evaluation::Order {
                 settings: evaluation,
                 sources: order.sources,
@@ -290,10 +296,21 @@ fn ready(
 }
 
 /// A frozen base, ready to multiply.
-fn graph(order: Order<'_>, model: &ModelFile, training: &TrainingSettings) -> TrainingModel {
-    let mut graph = TrainingModel::new(model, precision(training, order.precision));
+fn graph(
+    order: Order<'_>,
+    model: &ModelFile,
+    training: &TrainingSettings,
+    observer: &mut dyn Observer,
+) -> Result<TrainingModel, WorkError> {
+    let precision = precision(training, order.precision);
+    let graph = TrainingModel::on(order.device, model, precision);
+    let mut graph = graph.map_err(DeviceRefused::from)?;
     graph.set_recomputation(recomputation(training));
-    graph
+    if order.device.is_cuda() {
+        let message = format!("multiplies by frozen weights on {}", order.device);
+        observer.event(JobEvent::Note { message })?;
+    }
+    Ok(graph)
 }
 
 /// A graph for weights of its own.

@@ -5,12 +5,12 @@ use std::ops::Range;
 use super::{
     adapted::Adapted,
     dense::{self, Dense},
-    frozen::{Frozen, Precision},
+    frozen::{Factor, Frozen, Precision},
     left::{Left, left_words},
     pool::Pool,
     product,
     profile::{Part, timed},
-    right::Right,
+    right::{Packed, Right},
     stage::Place,
 };
 use crate::matrix::{Matrix, Write};
@@ -38,17 +38,17 @@ impl<'a> Weight<'a> {
         }
     }
 
-    fn forward(self) -> Right<'a> {
+    fn forward(self) -> Factor<'a> {
         match self {
             Self::Frozen(frozen) => frozen.forward(),
-            Self::Dense(dense) => dense.forward(),
+            Self::Dense(dense) => Factor::Here(dense.forward()),
         }
     }
 
-    fn backward(self) -> Right<'a> {
+    fn backward(self) -> Factor<'a> {
         match self {
             Self::Frozen(frozen) => frozen.backward(),
-            Self::Dense(dense) => dense.backward(),
+            Self::Dense(dense) => Factor::Here(dense.backward()),
         }
     }
 }
@@ -110,14 +110,14 @@ impl Linear<'_> {
                 let left = Left::pack(inner, self.precision, &mut words);
                 timed(Part::Forward, || {
                     let extra = Some((left, &wide));
-                    product::multiply(place, packed, self.weight.forward(), extra, pool);
+                    multiply(place, (x, packed), self.weight.forward(), extra, pool);
                 });
                 pool.give([words, wide.into_buffer()]);
                 narrow
             }
             Learns::Adapter(_) | Learns::Nothing | Learns::Matrix(_) => {
                 timed(Part::Forward, || {
-                    product::multiply(place, packed, self.weight.forward(), None, pool);
+                    multiply(place, (x, packed), self.weight.forward(), None, pool);
                 });
                 Vec::new()
             }
@@ -152,9 +152,11 @@ impl Linear<'_> {
         let Some(adapted) = adapted else {
             if let Some(dx) = dx {
                 timed(Part::Backward, || {
-                    let right = self.weight.backward();
-                    let place = place(dx, inputs);
-                    product::multiply_in_stretches(place, matrix, right, self.precision, pool);
+                    let mut place = place(dx, inputs);
+                    let factor = self.weight.backward();
+                    if let Some(right) = factor.or_on_device(dy, &mut place) {
+                        product::multiply_in_stretches(place, matrix, right, self.precision, pool);
+                    }
                 });
             }
             return;
@@ -169,7 +171,7 @@ impl Linear<'_> {
             d_narrow
         });
         if let Some(dx) = dx {
-            self.input_gradient(packed, adapted, &d_narrow, dx, pool);
+            self.input_gradient((dy, packed), adapted, &d_narrow, dx, pool);
         }
         pool.give([words, d_narrow]);
     }
@@ -177,20 +179,27 @@ impl Linear<'_> {
     /// `dx = dy W`, and what comes through the adapters.
     fn input_gradient(
         &self,
-        dy: Left<'_>,
+        (dy, packed): (&[f32], Left<'_>),
         adapted: &Adapted<'_>,
         d_narrow: &[f32],
         dx: &mut [f32],
         pool: &mut Pool,
     ) {
-        let (inputs, rows, precision) = (self.weight.inputs(), dy.rows, self.precision);
+        let (inputs, rows, precision) = (self.weight.inputs(), packed.rows, self.precision);
         let inner = Matrix::new(d_narrow, rows, adapted.group.inner);
         let mut words = pool.take(left_words(inner, precision));
         let left = Left::pack(inner, precision, &mut words);
         let a = adapted.a_packed(inputs, precision, pool);
         timed(Part::Backward, || {
             let extra = adapted.mask.is_none().then_some((left, &a));
-            product::multiply(place(dx, inputs), dy, self.weight.backward(), extra, pool);
+            let factors = (dy, packed);
+            multiply(
+                place(dx, inputs),
+                factors,
+                self.weight.backward(),
+                extra,
+                pool,
+            );
         });
         if let Some(mask) = adapted.mask {
             let mut through = pool.take(dx.len());
@@ -200,6 +209,24 @@ impl Linear<'_> {
             pool.give([through]);
         }
         pool.give([words, a.into_buffer()]);
+    }
+}
+
+/// `x factor`, and the product of `extra` added to it; `packed` is `x`.
+fn multiply(
+    mut place: Place<'_>,
+    (x, packed): (&[f32], Left<'_>),
+    factor: Factor<'_>,
+    extra: Option<(Left<'_>, &Packed)>,
+    pool: &mut Pool,
+) {
+    match (factor.or_on_device(x, &mut place), extra) {
+        (Some(right), extra) => product::multiply(place, packed, right, extra, pool),
+        (None, Some((left, right))) => {
+            place.write = Write::Add;
+            product::multiply(place, left, Right::Packed(right), None, pool);
+        }
+        (None, None) => {}
     }
 }
 

@@ -12,7 +12,13 @@ mod batch;
 mod block;
 mod crew;
 mod cross_entropy;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "cuda/absent.rs"]
+mod cuda;
 mod dense;
+mod device;
 mod exponential;
 mod few_rows;
 mod form;
@@ -37,6 +43,8 @@ mod turning;
 
 pub use self::{
     batch::Batch,
+    cuda::OnDevice,
+    device::{Device, DeviceError},
     frozen::Precision,
     profile::take_profile,
     trained::{Dropout, Trained},
@@ -75,6 +83,7 @@ pub struct TrainingModel {
     config: Config,
     precision: Precision,
     recomputation: Recomputation,
+    device: Device,
     /// Frozen; none where only whole weights are trained.
     base: Option<Base>,
     rotary: Rotary,
@@ -142,6 +151,8 @@ pub enum GraphError {
         /// Sequences in the batch.
         expected: usize,
     },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 impl TrainingModel {
@@ -153,12 +164,30 @@ impl TrainingModel {
         }
     }
 
+    /// As [`TrainingModel::new`], with the weights that multiply where `device` says; there they take four bytes each in
+    /// full precision, two in mixed.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where they do not fit, or the device does not take them.
+    pub fn on(
+        device: &Device,
+        model: &ModelFile,
+        precision: Precision,
+    ) -> Result<Self, DeviceError> {
+        Ok(Self {
+            base: Some(Base::on(device, model, precision)?),
+            device: device.clone(),
+            ..Self::without_base(&model.config, precision)
+        })
+    }
+
     /// A model of this shape without weights of its own, to train whole weights with.
     pub fn without_base(config: &Config, precision: Precision) -> Self {
         Self {
             config: config.clone(),
             precision,
             recomputation: Recomputation::default(),
+            device: Device::cpu(),
             base: None,
             rotary: Rotary::default(),
             pool: Pool::default(),
@@ -214,7 +243,7 @@ impl TrainingModel {
         let batch = Batch::of_tokens(tokens);
         self.check(trained, &batch)?;
         let (source, rotary, _, pool) = self.prepare(trained, &batch, 0)?;
-        Ok(pass::logits(source, rotary, &batch, pool))
+        self.unless_failed(pass::logits(source, rotary, &batch, pool))
     }
 
     /// For each sequence of the batch: the logarithm of the probability of its targets, in nats.
@@ -333,7 +362,15 @@ impl TrainingModel {
             Recomputation::Never => true,
         };
         let how = (rotary, keeps_all);
-        Ok(pass::run(source, how, part, way_back, pool))
+        self.unless_failed(pass::run(source, how, part, way_back, pool))
+    }
+
+    /// What a pass gave, if the device did all that it was asked for.
+    fn unless_failed<R>(&self, found: R) -> Result<R, GraphError> {
+        match self.device.failure() {
+            Some(failure) => Err(failure.into()),
+            None => Ok(found),
+        }
     }
 
     /// What a pass of this part needs: weights, rotary tables, its number of tokens, buffers.

@@ -1,11 +1,12 @@
 //! Where a pass finds its weights: in the frozen base, or among those that are trained.
 
-use std::ops::Range;
+use std::{convert::Infallible, ops::Range};
 
 use super::{
     adapted::Adapted,
     dense::Dense,
-    frozen::{Frozen, Precision},
+    device::{Device, DeviceError},
+    frozen::{Frozen, Precision, shape},
     linear::{Learns, Linear, Weight},
     trained::Trained,
 };
@@ -36,36 +37,69 @@ struct FrozenBlock {
 }
 
 impl Base {
+    /// For the processor.
     pub(super) fn new(model: &ModelFile, precision: Precision) -> Self {
+        let Ok(base) =
+            Self::made_by::<Infallible>(model, |parts| Ok(Frozen::packed(parts, precision)));
+        base
+    }
+
+    /// With the frozen weights where `device` says.
+    pub(super) fn on(
+        device: &Device,
+        model: &ModelFile,
+        precision: Precision,
+    ) -> Result<Self, DeviceError> {
         let weights = &model.weights;
-        Self {
+        let blocks = weights.layers.iter().flat_map(joined);
+        let shapes = blocks.map(|parts| shape(&parts));
+        device.check_room(shapes.chain([shape(&[&weights.head])]), precision)?;
+        Self::made_by(model, |parts| Frozen::on(device, parts, precision))
+    }
+
+    fn made_by<E>(
+        model: &ModelFile,
+        frozen: impl Fn(&[&Tensor]) -> Result<Frozen, E>,
+    ) -> Result<Self, E> {
+        let weights = &model.weights;
+        let block = |layer| FrozenBlock::made_by(layer, &frozen);
+        Ok(Self {
             embedding: weights.embedding.clone(),
-            blocks: weights
-                .layers
-                .iter()
-                .map(|layer| FrozenBlock::new(layer, precision))
-                .collect(),
+            blocks: weights.layers.iter().map(block).collect::<Result<_, _>>()?,
             final_norm: weights.final_norm.to_f32(),
-            head: Frozen::new(&[&weights.head], precision),
-        }
+            head: frozen(&[&weights.head])?,
+        })
     }
 }
 
+/// The projections of a block that are joined, in the order of [`FrozenBlock::projections`].
+fn joined(layer: &LayerTensors) -> [Vec<&Tensor>; 4] {
+    [
+        vec![&layer.query, &layer.key, &layer.value],
+        vec![&layer.output],
+        vec![&layer.gate, &layer.up],
+        vec![&layer.down],
+    ]
+}
+
 impl FrozenBlock {
-    fn new(layer: &LayerTensors, precision: Precision) -> Self {
-        let joined = |parts: &[&Tensor]| Frozen::new(parts, precision);
-        Self {
+    fn made_by<E>(
+        layer: &LayerTensors,
+        frozen: impl Fn(&[&Tensor]) -> Result<Frozen, E>,
+    ) -> Result<Self, E> {
+        let [inputs, output, gate_up, down] = joined(layer);
+        Ok(Self {
             norms: [
                 layer.attention_norm.to_f32(),
                 layer.feed_forward_norm.to_f32(),
             ],
             projections: [
-                joined(&[&layer.query, &layer.key, &layer.value]),
-                joined(&[&layer.output]),
-                joined(&[&layer.gate, &layer.up]),
-                joined(&[&layer.down]),
+                frozen(&inputs)?,
+                frozen(&output)?,
+                frozen(&gate_up)?,
+                frozen(&down)?,
             ],
-        }
+        })
     }
 }
 

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use job_contract::{Canaries, EvaluationSettings, ExitCode as JobExit, Suite};
+use job_contract::{Canaries, EvaluationSettings, ExitCode as JobExit, Recipe, Suite, Task};
 use training::{
+    device::{self, DeviceRefused},
     evaluation::{EvaluateError, Order, Report, Subject, evaluate},
     offline::{progress_bar, sources, watch},
     stop::StopSign,
@@ -93,8 +94,13 @@ impl EvaluateArguments {
         let validation = sources(&self.data)?;
         let sources = sources(&self.training_data)?;
         let adapter = self.adapter.as_deref();
+        let task = Task::Evaluate {
+            evaluation: settings.clone(),
+        };
+        let device = device::find(machine.device, &task, &Recipe::Own)?;
+        let multiplies = (machine.precision, &device);
         let mut subject =
-            Subject::open(&self.base, adapter, machine.precision).map_err(EvaluateError::from)?;
+            Subject::open(&self.base, adapter, multiplies).map_err(EvaluateError::from)?;
         let order = Order {
             settings,
             sources: &sources,
@@ -110,6 +116,8 @@ impl EvaluateArguments {
 enum Failed {
     #[error(transparent)]
     Files(#[from] training::offline::OfflineError),
+    #[error(transparent)]
+    Device(#[from] DeviceRefused),
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
 }

@@ -92,6 +92,7 @@ impl FinetuneArguments {
             out: self.out,
             seed: self.task.training.seed,
             precision: machine.precision,
+            device: machine.device,
             memory: machine.memory,
             recipe: match self.torchrun {
                 None => Recipe::Own,

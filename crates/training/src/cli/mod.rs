@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use job_contract::ExitCode as JobExit;
 use language_model::training_graph::Precision;
-use training::stop::Stop;
+use training::{device::DeviceChoice, stop::Stop};
 
 pub(crate) use self::{
     estimate::EstimateArguments, evaluate::EvaluateArguments, finetune::FinetuneArguments,
@@ -24,6 +24,7 @@ pub(crate) use self::{
 pub(crate) struct Machine {
     /// How exactly to multiply where the settings leave it open.
     pub(crate) precision: Precision,
+    pub(crate) device: DeviceChoice,
     /// Bytes of memory that may be used; none: as many as are free.
     pub(crate) memory: Option<u64>,
     /// A Python with PyTorch, for several processes.

@@ -61,6 +61,7 @@ impl PretrainArguments {
             out: self.out,
             seed: self.training.seed,
             precision: machine.precision,
+            device: machine.device,
             memory: machine.memory,
             recipe: Recipe::Own,
             python: machine.python,

@@ -74,6 +74,7 @@ impl RunArguments {
             work_dir: self.work_dir,
             cache,
             precision: machine.precision,
+            device: machine.device,
             memory: machine.memory,
             python: machine.python,
             meeting: self.meeting,

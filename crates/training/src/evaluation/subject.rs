@@ -9,7 +9,9 @@ use language_model::{
     Config, Document, LoraAdapter, ModelFile, OpenError, Tokenizer,
     inference::{Adapter, AdapterError, InferenceModel},
     lora::PeftError,
-    training_graph::{Batch, GraphError, Loss, Precision, Trained, TrainingModel},
+    training_graph::{
+        Batch, Device, DeviceError, GraphError, Loss, Precision, Trained, TrainingModel,
+    },
 };
 
 /// A model with or without an adapter, ready to be measured.
@@ -26,6 +28,8 @@ pub struct Subject {
 pub enum SubjectError {
     #[error("the base model cannot be used: {0}")]
     Model(#[from] OpenError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error("the adapter cannot be used: {0}")]
     Adapter(#[from] PeftError),
     #[error("the adapter cannot be used: {0}")]
@@ -47,7 +51,7 @@ impl Subject {
     pub fn open(
         base: &Path,
         adapter: Option<&Path>,
-        precision: Precision,
+        (precision, device): (Precision, &Device),
     ) -> Result<Self, SubjectError> {
         let model = ModelFile::open(base)?;
         let weights = match adapter {
@@ -59,7 +63,7 @@ impl Subject {
             None => None,
         };
         Ok(Self {
-            graph: TrainingModel::new(&model, precision),
+            graph: TrainingModel::on(device, &model, precision)?,
             model,
             adapter: weights,
             adapter_folder: adapter.map(Path::to_owned),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use job_contract::{FileFormat, InputFile, JobEvent, JobResult, JobSpec, Phase, TrainingSettings};
+use language_model::training_graph::Device;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     data::Source,
+    device,
     fingerprint::{Deciding, program},
     recipe::Torchrun,
     settings::precision,
@@ -204,7 +206,8 @@ impl Attempt {
             handle: Handle::current(),
             is_asked: false,
         };
-        let run = self.fingerprint();
+        let device = self.device().await?;
+        let run = self.fingerprint(&device);
         let spec = self.spec.clone();
         let place = self.place.clone();
         let thread = move || -> Result<Done, WorkError> {
@@ -224,6 +227,7 @@ impl Attempt {
                 datasets: &versions,
                 seed: spec.seed,
                 precision: place.precision,
+                device: &device,
                 memory: place.memory,
                 torchrun: Torchrun::of(&spec.recipe, &place.python, &place.meeting),
                 checkpoint: &place.work_dir.join(CHECKPOINT),
@@ -236,8 +240,17 @@ impl Attempt {
         Ok(tokio::task::spawn_blocking(thread).await??)
     }
 
+    /// What multiplies by frozen weights.
+    async fn device(&self) -> Result<Device, RunError> {
+        let (choice, spec) = (self.place.device, self.spec.clone());
+        // A driver may take seconds to answer.
+        let found = move || device::find(choice, &spec.task, &spec.recipe);
+        let found = tokio::task::spawn_blocking(found).await?;
+        Ok(found.map_err(WorkError::from)?)
+    }
+
     /// Hash over everything that decides the run; not the attempt, so that a later one can go on with it.
-    fn fingerprint(&self) -> String {
+    fn fingerprint(&self, device: &Device) -> String {
         let hashes = |files: &[InputFile]| -> Vec<String> {
             files.iter().map(|file| file.sha256.clone()).collect()
         };
@@ -250,6 +263,7 @@ impl Attempt {
             validation: &hashes(&self.spec.validation),
             seed: self.spec.seed,
             precision: precision(&settings, self.place.precision),
+            device: &device.to_string(),
             recipe: &self.spec.recipe,
         };
         deciding.hash()

@@ -3,12 +3,18 @@
 use std::io;
 
 use job_contract::{FailureCode, JobResult, Outcome};
-use language_model::{OpenError, export::ExportError};
+use language_model::{OpenError, export::ExportError, training_graph::DeviceError};
 
 use super::{portal::CallError, staging::StagingError, upload::UploadError};
 use crate::{
-    data::DataError, evaluation::EvaluateError, methods::FreshError, settings::BadSettings,
-    stop::Stop, training_loop::TrainError, work::WorkError,
+    data::DataError,
+    device::DeviceRefused,
+    evaluation::{EvaluateError, SubjectError},
+    methods::FreshError,
+    settings::BadSettings,
+    stop::Stop,
+    training_loop::TrainError,
+    work::WorkError,
 };
 
 /// What went wrong inside an attempt.
@@ -119,10 +125,15 @@ fn code_of(error: &RunError) -> FailureCode {
         ) => FailureCode::BadData,
         RunError::Work(WorkError::DoesNotFit(_)) => FailureCode::DoesNotFit,
         RunError::Work(
+            WorkError::Device(DeviceRefused::Device(error))
+            | WorkError::Evaluation(EvaluateError::Subject(SubjectError::Device(error))),
+        ) => by_device(error),
+        RunError::Work(
             WorkError::Settings(_)
             | WorkError::Model(_)
             | WorkError::NoBase
             | WorkError::NeedlessBase
+            | WorkError::Device(DeviceRefused::NothingFrozen)
             | WorkError::Fresh(_)
             | WorkError::Evaluation(_)
             | WorkError::Train(TrainError::Diverged(_)),
@@ -134,6 +145,22 @@ fn code_of(error: &RunError) -> FailureCode {
         | RunError::Staging(_)
         | RunError::Upload(_)
         | RunError::Thread(_) => FailureCode::Internal,
+    }
+}
+
+fn by_device(error: &DeviceError) -> FailureCode {
+    match error {
+        DeviceError::DoesNotFit { .. } => FailureCode::DoesNotFit,
+        // What the machine has, not what the job asks for.
+        DeviceError::NotBuilt
+        | DeviceError::NoDriver
+        | DeviceError::DriverTooOld { .. }
+        | DeviceError::NoDevice
+        | DeviceError::NoLibrary
+        | DeviceError::LibraryTooNew { .. }
+        | DeviceError::DeviceTooOld { .. }
+        | DeviceError::TooWide { .. }
+        | DeviceError::Failed { .. } => FailureCode::Internal,
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     checkpoint::write_whole,
+    device::DeviceChoice,
     energy::{Meter, POWERCAP},
     memory,
     stop::{Stop, StopSign},
@@ -36,6 +37,7 @@ pub struct Place {
     pub cache: PathBuf,
     /// How exactly frozen weights multiply.
     pub precision: Precision,
+    pub device: DeviceChoice,
     /// Bytes of memory that may be used; none: as many as are free.
     pub memory: Option<u64>,
     /// A Python with PyTorch, for jobs with several processes.
