@@ -134,7 +134,7 @@ pub enum DeviceError {
         minor: i32,
     },
     #[error(
-        "the frozen weights need {:.2} GB on the GPU, and {:.2} GB are free there: end what else runs on it, take sixteen bits (--precision mixed) or a smaller model, compute on the processor (--device cpu), or share the model out over several GPUs with the torchrun recipe (--torchrun N --fsdp)",
+        "{:.2} GB more are needed on the GPU, for frozen weights or for rows on their way, and {:.2} GB are free there: end what else runs on it, take sixteen bits (--precision mixed) or a smaller model, compute on the processor (--device cpu), or share the model out over several GPUs with the torchrun recipe (--torchrun N --fsdp)",
         *needs as f64 / 1e9,
         *free as f64 / 1e9
     )]
@@ -187,7 +187,8 @@ mod tests {
         };
         let large = large.to_string();
         assert!(
-            large.contains("need 14.50 GB on the GPU, and 8.00 GB are free"),
+            large.contains("14.50 GB more are needed on the GPU")
+                && large.contains("and 8.00 GB are free there"),
             "{large}"
         );
         assert!(large.contains("--device cpu"), "{large}");
