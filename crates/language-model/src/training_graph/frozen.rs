@@ -44,9 +44,11 @@ pub(super) enum Factor<'a> {
 }
 
 impl<'a> Factor<'a> {
-    /// The factor, if the product with `x` is left to the processor; else a device has written it to its place.
+    /// The factor, if the product with `x` is left to the processor; else a device has written it to its place, whose
+    /// rows lie side by side, without a scale.
     pub(super) fn or_on_device(self, x: &[f32], place: &mut Place<'_>) -> Option<Right<'a>> {
         let (out, write) = (&mut *place.out, place.write);
+        debug_assert!(place.scale == 1.0, "frozen weights multiply as they are");
         let done = match self {
             Self::Here(right) => return Some(right),
             Self::Forward(matrix) => matrix.forward(x, out, write),
