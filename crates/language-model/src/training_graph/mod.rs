@@ -243,7 +243,8 @@ impl TrainingModel {
         let batch = Batch::of_tokens(tokens);
         self.check(trained, &batch)?;
         let (source, rotary, _, pool) = self.prepare(trained, &batch, 0)?;
-        self.unless_failed(pass::logits(source, rotary, &batch, pool))
+        let logits = pass::logits(source, rotary, &batch, pool);
+        self.unless_failed(logits)
     }
 
     /// For each sequence of the batch: the logarithm of the probability of its targets, in nats.
@@ -362,7 +363,8 @@ impl TrainingModel {
             Recomputation::Never => true,
         };
         let how = (rotary, keeps_all);
-        self.unless_failed(pass::run(source, how, part, way_back, pool))
+        let losses = pass::run(source, how, part, way_back, pool);
+        self.unless_failed(losses)
     }
 
     /// What a pass gave, if the device did all that it was asked for.
