@@ -27,7 +27,7 @@ use crate::{
     keys, ledger, licensees, lineage, models,
     notices::{self, Mailer},
     objects::ObjectStore,
-    permissions, privacy,
+    permissions, privacy, quota,
     rights_checks::{self, Fetcher},
     signing::{self, Signer},
     tasks, uploads,
@@ -111,6 +111,7 @@ impl Ports {
 /// Where the listener cannot be used.
 pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Result<Server> {
     let ports = Arc::clone(ports);
+    ports.gateway.start(&ports.db);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(ports.config.clone())
@@ -157,6 +158,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(agreements::web::routes)
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
+        .configure(quota::web::routes)
         .configure(|config| gateway::web::routes(config, fine_tuning::web::routes))
         .configure(webhooks::web::routes)
         .configure(licensees::web::routes)

@@ -31,6 +31,7 @@ pub mod models;
 pub mod notices;
 pub mod permissions;
 pub mod privacy;
+pub mod quota;
 pub mod rights_checks;
 pub mod uploads;
 pub mod webhooks;

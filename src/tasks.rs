@@ -7,8 +7,8 @@ use crate::{
     app::Ports,
     audit, complaints, datasets,
     db::Task as _,
-    disclosures, documents, fine_tuning, gateway, jobs, ledger, notices, rights_checks, uploads,
-    webhooks, withdrawals,
+    disclosures, documents, fine_tuning, gateway, jobs, keys, ledger, notices, rights_checks,
+    uploads, webhooks, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -142,6 +142,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "remind of answers that are due",
             every: complaints::REMIND_EVERY,
             run: |ports| Box::pin(async { Ok(complaints::remind(&ports.db).await?) }),
+        },
+        Chore {
+            name: "tell of budgets that end",
+            every: keys::ALERT_EVERY,
+            run: |ports| Box::pin(async { Ok(keys::tell_of_budgets(&ports.db).await?) }),
         },
         Chore {
             name: "escalate notices",

@@ -9,13 +9,14 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 24] = [
+const ORDER: [&[&str]; 25] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
     &["error", "db", "objects", "web"],
     &["worker", "signing"],
     &["institutions"],
+    &["quota"],
     &["accounts"],
     &["notices"],
     &["permissions", "privacy", "rights_checks"],

@@ -42,6 +42,7 @@ pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
     });
     server.await?;
     stopper.abort();
+    ports.gateway.settled().await;
     stop.cancel();
     if let Some(work) = work {
         work.await?;

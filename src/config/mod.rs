@@ -11,8 +11,8 @@ use config::{File, FileFormat};
 use permission_policy::Territory;
 
 pub use self::settings::{
-    Audit, Complaints, Compute, Config, Database, Documents, Evaluation, Limits, Mail, Oidc,
-    RightsChecks, S3, Serving, Training,
+    Addresses, Audit, Complaints, Compute, Config, Database, Documents, Evaluation, Gateway,
+    Limits, Mail, Oidc, RightsChecks, S3, Serving, Training,
 };
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");

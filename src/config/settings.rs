@@ -26,6 +26,7 @@ pub struct Config {
     pub documents: Documents,
     pub complaints: Complaints,
     pub serving: Serving,
+    pub gateway: Gateway,
     pub training: Training,
     pub compute: Compute,
     pub evaluation: Evaluation,
@@ -101,7 +102,33 @@ pub struct Complaints {
 #[serde(deny_unknown_fields)]
 pub struct Serving {
     pub token: SecretString,
-    pub upstreams: BTreeMap<String, Url>,
+    pub upstreams: BTreeMap<String, Addresses>,
+}
+
+/// Where one model is served: at one place, or at several that are as good.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Addresses {
+    One(Url),
+    Several(Vec<Url>),
+}
+
+impl Addresses {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Url] {
+        match self {
+            Self::One(url) => std::slice::from_ref(url),
+            Self::Several(urls) => urls,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Whether the ledger of quotas knows of every reservation before its request is sent on.
+    pub strict: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

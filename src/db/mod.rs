@@ -6,13 +6,19 @@ mod migrate;
 mod rights;
 mod write_tx;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sqlx::{
     PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 
 pub use self::{
@@ -39,6 +45,8 @@ pub struct Db {
     /// As whom the portal itself connects.
     role: String,
     clock: Arc<dyn Clock>,
+    /// How often this process changed something that others may remember.
+    changes: Arc<AtomicU64>,
 }
 
 impl Db {
@@ -67,6 +75,7 @@ impl Db {
             owner,
             role,
             clock,
+            changes: Arc::default(),
         })
     }
 
@@ -87,7 +96,9 @@ impl Db {
         reason = "the one place that opens an audited transaction"
     )]
     pub async fn write<'a>(&self, actor: &'a Actor) -> Result<WriteTx<'a>, sqlx::Error> {
-        Ok(WriteTx::new(self.writer.begin().await?, actor, self.now()))
+        let tx = self.writer.begin().await?;
+        let changes = Arc::clone(&self.changes);
+        Ok(WriteTx::new(tx, actor, self.now(), changes))
     }
 
     /// A transaction for what is its own record and too much to chain: counters, leases, sessions,
@@ -101,6 +112,28 @@ impl Db {
     )]
     pub async fn meter(&self) -> Result<MeterTx, sqlx::Error> {
         Ok(MeterTx::new(self.writer.begin().await?, self.now()))
+    }
+
+    /// Rises with each audited change that this process committed: what was read at another number is read again, so
+    /// that whoever changed something here sees it here at once.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Says that something was changed outside the audit log that others may remember.
+    pub fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// A connection that hears what is notified on `channel`.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.reader).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
     }
 
     /// The present instant, in the microseconds that Postgres keeps.

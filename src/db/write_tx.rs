@@ -1,5 +1,10 @@
 //! The one way to change the database.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -56,6 +61,8 @@ pub struct WriteTx<'a> {
     now: DateTime<Utc>,
     recorded: Vec<Recorded>,
     enqueued: Vec<Enqueued>,
+    /// Counts what was committed.
+    changes: Arc<AtomicU64>,
 }
 
 /// Why a change was not committed.
@@ -77,6 +84,7 @@ impl<'a> WriteTx<'a> {
         tx: Transaction<'static, Postgres>,
         actor: &'a Actor,
         now: DateTime<Utc>,
+        changes: Arc<AtomicU64>,
     ) -> Self {
         Self {
             tx,
@@ -84,6 +92,7 @@ impl<'a> WriteTx<'a> {
             now,
             recorded: Vec::new(),
             enqueued: Vec::new(),
+            changes,
         }
     }
 
@@ -183,6 +192,7 @@ impl<'a> WriteTx<'a> {
             .execute(&mut *self.tx)
             .await?;
         self.tx.commit().await?;
+        self.changes.fetch_add(1, Ordering::Release);
         Ok(())
     }
 }

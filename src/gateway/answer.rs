@@ -6,15 +6,14 @@ use futures_util::stream;
 use openai_api::{ApiError, ErrorEnvelope};
 use tokio::sync::mpsc;
 
-use super::{failure::Failure, headers::limit_headers};
-use crate::keys::quota::Standing;
+use super::{failure::Failure, headers::LimitHeaders};
 
 /// How an answer begins.
 pub(super) enum Begun {
     /// All of it at once.
-    Whole(Standing, Bytes),
+    Whole(LimitHeaders, Bytes),
     /// The events, as they come.
-    Stream(Standing, mpsc::Receiver<Bytes>),
+    Stream(LimitHeaders, mpsc::Receiver<Bytes>),
     /// Not answered.
     Refused(Failure),
 }
@@ -30,14 +29,14 @@ impl Begun {
         response.insert_header(("cache-control", "no-store"));
         match self {
             Self::Refused(failure) => Err(failure),
-            Self::Whole(standing, body) => {
-                for header in limit_headers(&standing) {
+            Self::Whole(limits, body) => {
+                for header in limits {
                     response.insert_header(header);
                 }
                 Ok(response.content_type("application/json").body(body))
             }
-            Self::Stream(standing, events) => {
-                for header in limit_headers(&standing) {
+            Self::Stream(limits, events) => {
+                for header in limits {
                     response.insert_header(header);
                 }
                 let events = stream::unfold(events, |mut events| async move {

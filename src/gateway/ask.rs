@@ -1,12 +1,70 @@
 //! What a request may cost at most, from what it says alone.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use openai_api::{
     ApiError, ChatRequest, CompletionRequest, DEFAULT_CHAT_TOKENS, DEFAULT_COMPLETION_TOKENS,
     Forward, Generation, Prompt,
 };
 use serde_json::Value;
 
-use crate::keys::quota::{Ask, Completion, Grant};
+/// An answer of open length begins with at least this many tokens, or is refused.
+const LEAST_OPEN: i64 = 32;
+/// A stream that says how long it may get sets aside so many tokens for each answer at first; it grows.
+const FIRST: i64 = 256;
+
+/// So much of a prompt says where it is best answered.
+const PREFIX: usize = 256;
+
+/// What a request may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Need {
+    /// More tokens than the prompt can have.
+    pub(super) prompt: i64,
+    /// Answers asked for.
+    pub(super) choices: i64,
+    /// The most tokens of all answers together, where the request says so.
+    pub(super) answers: Option<i64>,
+    /// Whether more can be set aside while it is answered, for the count is known as it goes.
+    pub(super) grows: bool,
+}
+
+impl Need {
+    /// Tokens without which it cannot begin, and those beyond which it has no use for more at first.
+    pub(super) fn first(&self) -> (i64, i64) {
+        let of_each = |tokens: i64| tokens.saturating_mul(self.choices);
+        let (least, most) = match self.answers {
+            Some(tokens) if self.grows => {
+                (tokens.min(of_each(LEAST_OPEN)), tokens.min(of_each(FIRST)))
+            }
+            Some(tokens) => (tokens, tokens),
+            // So that a budget for ten serves ten: it grows soon enough.
+            None if self.grows => (of_each(LEAST_OPEN), of_each(LEAST_OPEN)),
+            None => (of_each(LEAST_OPEN), of_each(i64::from(DEFAULT_CHAT_TOKENS))),
+        };
+        let with_prompt = |tokens: i64| self.prompt.saturating_add(tokens).max(1);
+        (with_prompt(least), with_prompt(most))
+    }
+
+    /// The most tokens of each answer to ask the upstream for, where that is less than the request itself says;
+    /// `left` is what could be set aside beyond `held`.
+    pub(super) fn each_answer(&self, held: i64, left: Option<i64>) -> Option<i64> {
+        let of = |tokens: i64| (tokens / self.choices).max(1);
+        match self.answers {
+            Some(_) if !self.grows => None,
+            None if !self.grows => Some(of(held.saturating_sub(self.prompt))),
+            // The prompt may be far shorter than it can be.
+            Some(tokens) => {
+                let each = of(held.saturating_add(left?));
+                (each < tokens / self.choices).then_some(each)
+            }
+            None => {
+                let each = of(held.saturating_add(left?));
+                (each < i64::from(DEFAULT_CHAT_TOKENS)).then_some(each)
+            }
+        }
+    }
+}
 
 /// Covers what a chat template adds by itself: marks around the turns, a system message of its own.
 const TEMPLATE_TOKENS: i64 = 128;
@@ -66,20 +124,48 @@ impl Asked {
         }
     }
 
-    /// An upper bound of the cost.
-    pub(super) fn ask(&self) -> Ask {
-        let generation = self.generation();
-        let completion = match (self, generation.max_tokens) {
-            (Self::Chat(_), None) => Completion::Open {
-                choices: i64::from(generation.n),
-                plenty: i64::from(DEFAULT_CHAT_TOKENS),
+    /// What it begins with, as a number: requests that share it are best answered at the same place.
+    pub(super) fn prefix(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let beginning = |text: &str| text.bytes().take(PREFIX).collect::<Vec<_>>();
+        self.generation().model.hash(&mut hasher);
+        match self {
+            Self::Chat(request) => {
+                for message in request.messages.iter().take(2) {
+                    beginning(&message.content).hash(&mut hasher);
+                }
+            }
+            Self::Text(request) => match request.prompts.first() {
+                Some(Prompt::Text(text)) => beginning(text).hash(&mut hasher),
+                Some(Prompt::Tokens(tokens)) => {
+                    tokens
+                        .iter()
+                        .take(PREFIX)
+                        .for_each(|token| token.hash(&mut hasher));
+                }
+                None => {}
             },
-            (Self::Chat(request), Some(_)) => exactly(request.completion_token_limit()),
-            (Self::Text(request), _) => exactly(request.completion_token_limit()),
+        }
+        hasher.finish()
+    }
+
+    /// What it may cost.
+    pub(super) fn need(&self) -> Need {
+        let generation = self.generation();
+        let answers = match (self, generation.max_tokens) {
+            (Self::Chat(_), None) => None,
+            (Self::Chat(request), Some(_)) => Some(request.completion_token_limit()),
+            (Self::Text(request), _) => Some(request.completion_token_limit()),
         };
-        Ask {
+        let prompts = match self {
+            Self::Chat(_) => 1,
+            Self::Text(request) => saturating(request.prompts.len()).max(1),
+        };
+        Need {
             prompt: self.most_prompt_tokens(),
-            completion,
+            choices: i64::from(generation.n).saturating_mul(prompts),
+            answers: answers.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX)),
+            grows: generation.stream,
         }
     }
 
@@ -107,8 +193,8 @@ impl Asked {
         }
     }
 
-    /// The body to send on, within what was granted.
-    pub(super) fn forward(&self, grant: Grant) -> Vec<u8> {
+    /// The body to send on, with at most `each_answer` tokens for each answer where that is less than it says.
+    pub(super) fn forward(&self, each_answer: Option<i64>) -> Vec<u8> {
         let default = match self {
             Self::Chat(_) => None,
             Self::Text(request) => request
@@ -119,8 +205,7 @@ impl Asked {
         };
         let changes = Forward {
             model: None,
-            max_tokens: grant
-                .each_answer
+            max_tokens: each_answer
                 .and_then(|tokens| u32::try_from(tokens).ok())
                 .or(default),
             with_usage: true,
@@ -130,10 +215,6 @@ impl Asked {
             Self::Text(request) => request.forward(&changes),
         }
     }
-}
-
-fn exactly(tokens: u64) -> Completion {
-    Completion::Exactly(i64::try_from(tokens).unwrap_or(i64::MAX))
 }
 
 fn saturating(length: usize) -> i64 {
@@ -152,11 +233,7 @@ mod tests {
         let body =
             json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "strange": 1});
         let asked = Asked::chat(body.to_string().as_bytes()).unwrap();
-        let grant = Grant {
-            tokens: 200,
-            each_answer: Some(77),
-        };
-        let sent: Value = serde_json::from_slice(&asked.forward(grant)).unwrap();
+        let sent: Value = serde_json::from_slice(&asked.forward(Some(77))).unwrap();
         assert_eq!(
             (&sent["max_tokens"], &sent["strange"]),
             (&json!(77), &json!(1))
@@ -167,11 +244,7 @@ mod tests {
     fn a_stream_is_counted_along() {
         let body = json!({"model": "m", "prompt": "x", "stream": true});
         let asked = Asked::text(body.to_string().as_bytes()).unwrap();
-        let grant = Grant {
-            tokens: 18,
-            each_answer: None,
-        };
-        let sent: Value = serde_json::from_slice(&asked.forward(grant)).unwrap();
+        let sent: Value = serde_json::from_slice(&asked.forward(None)).unwrap();
         assert_eq!(
             sent["stream_options"]["continuous_usage_stats"],
             json!(true)
@@ -186,6 +259,30 @@ mod tests {
         assert_eq!(error.body.param.as_deref(), Some("best_of"));
     }
 
+    #[test]
+    fn a_stream_sets_aside_little_and_a_whole_answer_all() {
+        let need = |more: Value| {
+            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+            body.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            let need = Asked::chat(body.to_string().as_bytes()).unwrap().need();
+            let (least, most) = need.first();
+            (least - need.prompt, most - need.prompt, need)
+        };
+        let (least, most, long) = need(json!({"stream": true, "max_tokens": 32_000}));
+        assert_eq!((least, most), (32, 256));
+        assert_eq!(long.each_answer(long.prompt + 256, None), None);
+        assert_eq!(long.each_answer(256, Some(744)), Some(1000));
+        let (least, most, _) = need(json!({"stream": true, "max_tokens": 20}));
+        assert_eq!((least, most), (20, 20));
+        let (least, most, _) = need(json!({"max_tokens": 32_000}));
+        assert_eq!((least, most), (32_000, 32_000));
+        let (least, most, open) = need(json!({"n": 2}));
+        assert_eq!((least, most), (64, 1024));
+        assert_eq!(open.each_answer(open.prompt + 64, None), Some(32));
+    }
+
     proptest! {
         #[test]
         fn no_prompt_has_more_tokens_than_its_bound(contents in prop::collection::vec(".{0,200}", 1..8)) {
@@ -197,7 +294,7 @@ mod tests {
             let asked = Asked::chat(body.to_string().as_bytes()).unwrap();
             // One token a byte, and ten for the marks of each turn.
             let most: usize = contents.iter().map(|content| content.len() + 10).sum();
-            prop_assert!(asked.ask().prompt >= most as i64);
+            prop_assert!(asked.need().prompt >= most as i64);
         }
     }
 }

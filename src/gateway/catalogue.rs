@@ -1,11 +1,20 @@
-//! Which model a request means, and where it is served.
+//! Which model a request means, and where it is served: from memory, read again when the database tells of a change,
+//! when this process made one, and every half second.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use openai_api::ApiError;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{Gateway, failure::Failure};
+use super::{Gateway, failure::Failure, upstream::Places};
 use crate::{
-    db::Db,
+    db::{Db, StoreError},
     ids::ModelId,
     institutions,
     keys::Holder,
@@ -13,26 +22,159 @@ use crate::{
     web::{Lang, day},
 };
 
-/// A model with the address that answers for it.
+/// What was not read for so long is not believed.
+const STALE: Duration = Duration::from_secs(3);
+
+/// The models that this process knows.
+#[derive(Default)]
+pub(super) struct Catalogue {
+    known: RwLock<Option<Arc<Known>>>,
+}
+
+struct Known {
+    models: HashMap<String, Arc<Offer>>,
+    read_at: Instant,
+    /// The number of changes before it was read.
+    changes: u64,
+}
+
+/// A model as it was read.
+pub(super) struct Offer {
+    model: ServedModel,
+    /// Where our own serving programs have it ready.
+    places: Option<Places>,
+    /// Cancelled when it may be used no more: what it answers ends.
+    end: Arc<End>,
+}
+
+/// The end of a model's use, with its reason.
+#[derive(Default)]
+pub(super) struct End {
+    token: CancellationToken,
+    why: OnceLock<OutOfUse>,
+}
+
+/// Why a model may be used no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutOfUse {
+    /// Permission for data that it learned from was withdrawn.
+    Withdrawn,
+    Retired,
+}
+
+/// A model with the addresses that answer for it.
+#[derive(Clone)]
 pub(super) struct Route {
     pub(super) model: ModelId,
-    pub(super) address: String,
+    pub(super) places: Places,
+    pub(super) end: Arc<End>,
+}
+
+impl End {
+    /// Resolves when the model may be used no more.
+    pub(super) async fn reached(&self) -> OutOfUse {
+        self.token.cancelled().await;
+        self.why.get().copied().unwrap_or(OutOfUse::Retired)
+    }
+
+    /// Why it may be used no more, where that is so.
+    pub(super) fn is_reached(&self) -> Option<OutOfUse> {
+        self.why.get().copied()
+    }
+}
+
+impl Offer {
+    fn out_of_use(model: &ServedModel) -> Option<OutOfUse> {
+        if model.quarantined_at.is_some() {
+            return Some(OutOfUse::Withdrawn);
+        }
+        (model.status == Status::Retired).then_some(OutOfUse::Retired)
+    }
+}
+
+impl Catalogue {
+    /// Reads all models again.
+    ///
+    /// # Errors
+    /// Where the database is away; in a while none is believed any more then.
+    pub(super) async fn read(&self, db: &Db) -> Result<(), StoreError> {
+        self.read_known(db).await.map(drop)
+    }
+
+    async fn read_known(&self, db: &Db) -> Result<Arc<Known>, StoreError> {
+        let (changes, read_at) = (db.changes(), Instant::now());
+        let served = models::served(db).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let old = known.take();
+        let mut models = HashMap::with_capacity(served.len());
+        for model in served {
+            let before = old.as_ref().and_then(|old| old.models.get(&model.name));
+            let before = before.filter(|before| before.model.id == model.id);
+            let why = Offer::out_of_use(&model);
+            let end = before.map(|before| Arc::clone(&before.end));
+            // Once it was out of use, what begins later has an end of its own.
+            let mut end = end.filter(|end| !end.token.is_cancelled() || why.is_some());
+            if let (Some(end), Some(why)) = (&end, why) {
+                end.why.get_or_init(|| why);
+                end.token.cancel();
+            }
+            let end = end.take().unwrap_or_default();
+            let address = model.address.as_deref();
+            let places = address.map(|one| Arc::from([Arc::from(one.trim_end_matches('/'))]));
+            let offer = Offer { model, places, end };
+            models.insert(offer.model.name.clone(), Arc::new(offer));
+        }
+        let read = Arc::new(Known {
+            models,
+            read_at,
+            changes,
+        });
+        *known = Some(Arc::clone(&read));
+        Ok(read)
+    }
+
+    async fn fresh(&self, db: &Db) -> Result<Arc<Known>, StoreError> {
+        let known = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.clone()
+        };
+        let is_fresh =
+            |known: &Arc<Known>| known.read_at.elapsed() < STALE && known.changes == db.changes();
+        match known.filter(is_fresh) {
+            Some(known) => Ok(known),
+            None => self.read_known(db).await,
+        }
+    }
+
+    async fn find(&self, db: &Db, name: &str) -> Result<Option<Arc<Offer>>, StoreError> {
+        Ok(self.fresh(db).await?.models.get(name).cloned())
+    }
 }
 
 /// The models that a key is for and that are released, in OpenAI's form.
 ///
 /// # Errors
 /// Where the database is away.
-pub(super) async fn usable(db: &Db, holder: &Holder) -> Result<Vec<openai_api::Model>, Failure> {
+pub(super) async fn usable(
+    db: &Db,
+    gateway: &Gateway,
+    holder: &Holder,
+) -> Result<Vec<openai_api::Model>, Failure> {
+    let known = gateway.catalogue.fresh(db).await?;
+    let mut models: Vec<_> = known
+        .models
+        .values()
+        .map(|offer| &offer.model)
+        .filter(|model| holder.models.contains(&model.id))
+        .filter(|model| model.status == Status::Released && model.quarantined_at.is_none())
+        .collect();
+    models.sort_by_key(|model| model.id);
     let mut found = Vec::new();
-    for model in of_key(db, holder).await? {
-        if model.status != Status::Released || model.quarantined_at.is_some() {
-            continue;
-        }
+    for model in models {
         let owner = institutions::find(db, model.institution).await?;
         let created = u64::try_from(model.created_at.timestamp()).unwrap_or_default();
         let owner = owner.map_or_else(String::new, |owner| owner.slug);
-        found.push(openai_api::Model::new(model.name, created, owner));
+        found.push(openai_api::Model::new(model.name.clone(), created, owner));
     }
     Ok(found)
 }
@@ -48,21 +190,23 @@ pub(super) async fn route(
     holder: &Holder,
     name: &str,
 ) -> Result<Route, Failure> {
-    let model = of_key(db, holder)
+    let offer = gateway
+        .catalogue
+        .find(db, name)
         .await?
-        .into_iter()
-        .find(|model| model.name == name)
+        .filter(|offer| holder.models.contains(&offer.model.id))
         .ok_or_else(|| ApiError::model_not_found(name))?;
-    // Read for this very request: nothing is cached, so a withdrawal holds from its commit on.
+    let model = &offer.model;
     if let Some(since) = model.quarantined_at {
-        return Err(withdrawn(&model, since).into());
+        return Err(withdrawn(model, since).into());
     }
     if model.status != Status::Released {
-        return Err(retired(&model).into());
+        return Err(retired(model).into());
     }
-    let address = model
-        .address
-        .or_else(|| gateway.client.other(name).map(str::to_owned))
+    let places = offer
+        .places
+        .as_ref()
+        .or_else(|| gateway.client.other(name))
         .ok_or_else(|| {
             let message = format!("The model '{name}' is released but not served at the moment.");
             let mut error = ApiError::new(503, "server_error", Some("model_not_deployed"), message);
@@ -71,16 +215,10 @@ pub(super) async fn route(
         })?;
     Ok(Route {
         model: model.id,
-        address: address.trim_end_matches('/').to_owned(),
+        places: Arc::clone(places),
+        end: Arc::clone(&offer.end),
     })
 }
-
-async fn of_key(db: &Db, holder: &Holder) -> Result<Vec<ServedModel>, Failure> {
-    let mut models = models::served(db).await?;
-    models.retain(|model| holder.models.contains(&model.id));
-    Ok(models)
-}
-
 /// Permission for data that the model learned from was withdrawn, and the agreement keeps it from use.
 fn withdrawn(model: &ServedModel, since: DateTime<Utc>) -> ApiError {
     let (code, what) = if model.status == Status::Retired {

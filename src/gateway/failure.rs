@@ -5,19 +5,19 @@ use std::fmt;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use openai_api::ApiError;
 
-use super::headers::limit_headers;
-use crate::{db::StoreError, keys::quota::Standing};
+use super::headers::LimitHeaders;
+use crate::db::StoreError;
 
 /// An error with where the key stands, where that is known.
 #[derive(Debug)]
 pub struct Failure {
     error: ApiError,
-    standing: Option<Standing>,
+    limits: LimitHeaders,
 }
 
 impl Failure {
-    pub(super) fn with(mut self, standing: Standing) -> Self {
-        self.standing = Some(standing);
+    pub(super) fn with(mut self, limits: LimitHeaders) -> Self {
+        self.limits = limits;
         self
     }
 }
@@ -26,7 +26,7 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self {
             error,
-            standing: None,
+            limits: LimitHeaders::default(),
         }
     }
 }
@@ -62,7 +62,7 @@ impl ResponseError for Failure {
         for header in self.error.headers() {
             response.insert_header(header);
         }
-        for header in self.standing.iter().flat_map(limit_headers) {
+        for header in self.limits.clone() {
             response.insert_header(header);
         }
         response

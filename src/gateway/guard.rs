@@ -10,16 +10,10 @@ use actix_web::{
 };
 use bytes::Bytes;
 use openai_api::ApiError;
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{Gateway, failure::Failure};
-use crate::{
-    config::Config,
-    db::Db,
-    ids::RequestId,
-    keys::{self, Holder},
-    web::client_address,
-};
+use crate::{config::Config, db::Db, ids::RequestId, keys::Known, web::client_address};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MOST_BODY_BYTES: usize = 1024 * 1024;
@@ -45,9 +39,9 @@ pub fn request_id(request: &HttpRequest) -> RequestId {
     given.unwrap_or_else(RequestId::fresh)
 }
 
-/// The holder of the key that a request carries.
-#[derive(Debug, Clone)]
-pub struct Caller(pub Holder);
+/// The key that a request carries.
+#[derive(Clone)]
+pub struct Caller(pub Arc<Known>);
 
 impl FromRequest for Caller {
     type Error = Failure;
@@ -63,16 +57,18 @@ impl FromRequest for Caller {
                 return Err(ApiError::internal(&request_id(&request).to_string()).into());
             };
             let key = key_of(&request).ok_or_else(ApiError::invalid_api_key)?;
-            let holder = keys::authenticate(db, &gateway.pepper, key)
+            let known = gateway
+                .keys
+                .authenticate(db, key)
                 .await?
                 .ok_or_else(ApiError::invalid_api_key)?;
             let address = request
                 .app_data::<web::Data<Config>>()
                 .and_then(|config| client_address(&request, config));
-            if !holder.may_come_from(address) {
+            if !known.holder.may_come_from(address) {
                 return Err(ApiError::address_not_allowed().into());
             }
-            Ok(Self(holder))
+            Ok(Self(known))
         })
     }
 }

@@ -1,35 +1,54 @@
-//! Where a key stands, in OpenAI's six headers.
+//! Where a key stands, in OpenAI's six headers and two of ours.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::keys::quota::Standing;
+use crate::quota::{Measure, Standing, Window};
 
-/// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: requests of this minute, tokens of this day.
-pub(super) fn limit_headers(standing: &Standing) -> Vec<(&'static str, String)> {
-    let limits = standing.limits;
-    vec![
-        (
-            "x-ratelimit-limit-requests",
-            limits.requests_per_minute.to_string(),
-        ),
-        (
-            "x-ratelimit-remaining-requests",
-            standing.requests_left.to_string(),
-        ),
-        (
-            "x-ratelimit-reset-requests",
-            duration(standing.minute_ends_in),
-        ),
-        (
-            "x-ratelimit-limit-tokens",
-            limits.tokens_per_day.to_string(),
-        ),
-        (
-            "x-ratelimit-remaining-tokens",
-            standing.tokens_left.to_string(),
-        ),
-        ("x-ratelimit-reset-tokens", duration(standing.day_ends_in)),
-    ]
+/// Headers that say what is left.
+pub(super) type LimitHeaders = Vec<(&'static str, String)>;
+
+/// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` of the tightest limit on each, and
+/// `x-quota-remaining-{day,month}` for the tokens of these. What has no limit has no header.
+pub(super) fn limit_headers(standings: &[Standing], now: DateTime<Utc>) -> LimitHeaders {
+    let tightest = |measure, windows: &[Window]| {
+        let of = standings
+            .iter()
+            .filter(|one| one.counter.measure == measure && windows.contains(&one.counter.window));
+        of.min_by_key(|one| one.left)
+    };
+    let all = [Window::Minute, Window::Day, Window::Month];
+    let mut headers = Vec::with_capacity(8);
+    if let Some(requests) = tightest(Measure::Requests, &all) {
+        headers.extend([
+            ("x-ratelimit-limit-requests", requests.cap.to_string()),
+            ("x-ratelimit-remaining-requests", left(requests).to_string()),
+            ("x-ratelimit-reset-requests", reset(requests, now)),
+        ]);
+    }
+    if let Some(tokens) = tightest(Measure::Tokens, &all) {
+        headers.extend([
+            ("x-ratelimit-limit-tokens", tokens.cap.to_string()),
+            ("x-ratelimit-remaining-tokens", left(tokens).to_string()),
+            ("x-ratelimit-reset-tokens", reset(tokens, now)),
+        ]);
+    }
+    for (name, window) in [
+        ("x-quota-remaining-day", Window::Day),
+        ("x-quota-remaining-month", Window::Month),
+    ] {
+        if let Some(tokens) = tightest(Measure::Tokens, &[window]) {
+            headers.push((name, left(tokens).to_string()));
+        }
+    }
+    headers
+}
+
+fn left(standing: &Standing) -> i64 {
+    standing.left.max(0)
+}
+
+fn reset(standing: &Standing, now: DateTime<Utc>) -> String {
+    duration(standing.ends_in(now).unwrap_or_default())
 }
 
 /// Whole seconds until then, at least one.

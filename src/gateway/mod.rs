@@ -4,35 +4,44 @@
 
 mod answer;
 mod ask;
+mod balance;
+mod budget;
 mod catalogue;
 mod failure;
 mod guard;
 mod headers;
-mod lease;
+mod news;
 mod relay;
 mod rewrite;
+mod stream;
 mod sweep;
 mod upstream;
 pub mod web;
 
-use secrecy::SecretString;
-use tokio_util::task::TaskTracker;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::upstream::Client;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{catalogue::Catalogue, upstream::Client};
 pub use self::{
     failure::Failure,
     guard::{Caller, body, request_id},
     sweep::sweep,
 };
-use crate::config::Config;
+use crate::{config::Config, db::Db, keys, quota::Ledger};
 
 /// What all requests of one process share.
 pub struct Gateway {
     client: Client,
-    /// Key that secrets are hashed under.
-    pepper: SecretString,
+    keys: keys::Cache,
+    catalogue: Catalogue,
+    ledger: Ledger,
     /// Requests under way: they are finished and settled, also when their client has left.
     running: TaskTracker,
+    /// What keeps keys, models and the ledger in step with the database.
+    background: TaskTracker,
+    stop: CancellationToken,
+    is_started: AtomicBool,
 }
 
 impl Gateway {
@@ -43,14 +52,37 @@ impl Gateway {
     pub fn new(config: &Config) -> Result<Self, reqwest::Error> {
         Ok(Self {
             client: Client::new(&config.serving)?,
-            pepper: config.secret.clone(),
+            keys: keys::Cache::new(config.secret.clone()),
+            catalogue: Catalogue::default(),
+            ledger: Ledger::new(config.gateway.strict),
             running: TaskTracker::new(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            is_started: AtomicBool::new(false),
         })
     }
 
-    /// Waits until every request under way is settled; to be called once no new ones come in.
+    /// Begins to keep in step with the database; without it no request is admitted.
+    pub fn start(self: &std::sync::Arc<Self>, db: &Db) {
+        if self.is_started.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let ledger = self.ledger.clone();
+        let (stop, hear) = (self.stop.clone(), self.stop.clone());
+        self.background.spawn(ledger.run(db.clone(), stop));
+        let (gateway, db) = (std::sync::Arc::clone(self), db.clone());
+        self.background.spawn(async move {
+            hear.run_until_cancelled(news::follow(&gateway, &db)).await;
+        });
+    }
+
+    /// Waits until every request under way is settled and in the books, and ends this life of the process in the
+    /// ledger; to be called once no new requests come in.
     pub async fn settled(&self) {
         self.running.close();
         self.running.wait().await;
+        self.stop.cancel();
+        self.background.close();
+        self.background.wait().await;
     }
 }

@@ -2,88 +2,57 @@
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
-
 use super::{Gateway, upstream::Counted};
 use crate::{
     db::{Db, StoreError},
-    keys::quota::{self, Expired, Outcome, Settlement},
+    quota::{self, Left, Outcome, Spent},
 };
 
 const AT_ONCE: i64 = 50;
-/// How long an upstream that is away, or not done, is waited for.
-const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
-/// Settles every reservation that nobody renews; safe to run in several processes at the same time.
+/// Settles every reservation of processes that are gone; safe to run in several processes at the same time. What
+/// cannot be settled yet, for its upstream is away or not done, waits; in the end the ledger charges it whole.
 ///
 /// # Errors
 /// Where the database is away.
 pub async fn sweep(db: &Db, gateway: &Gateway) -> Result<(), StoreError> {
+    quota::expire(db).await?;
     let mut away = BTreeSet::new();
-    for expired in quota::expired(db, AT_ONCE).await? {
-        let counted = if away.contains(&expired.upstream) {
-            Counted::Away
-        } else {
-            let client = &gateway.client;
-            client.counted(&expired.upstream, expired.request).await
-        };
-        if counted == Counted::Away {
-            away.insert(expired.upstream.clone());
+    for left in quota::left(db, AT_ONCE).await? {
+        let mut counted = Counted::Unknown;
+        // It may have been sent to any of these.
+        for place in left.context.upstream.split(' ') {
+            let there = if away.contains(place) {
+                Counted::Away
+            } else {
+                gateway.client.counted(place, left.request).await
+            };
+            if there == Counted::Away {
+                away.insert(place.to_owned());
+            }
+            counted = counted.or(there);
         }
-        let is_late = db.now() - expired.expires_at > PATIENCE;
-        if let Some(settlement) = settlement(&expired, counted, is_late)
-            && quota::settle_expired(db, expired.request, settlement).await?
+        if let Some(spent) = spent(&left, counted)
+            && quota::settle_left(db, &left, spent).await?
         {
-            tracing::info!(request = %expired.request, ?counted, "settled what was left behind");
+            tracing::info!(request = %left.request, ?counted, "settled what was left behind");
         }
     }
-    quota::forget_minutes(db).await
+    quota::tidy(db).await
 }
 
 /// What an abandoned request is booked at; none where it is better to wait.
-fn settlement(expired: &Expired, counted: Counted, is_late: bool) -> Option<Settlement> {
+fn spent(left: &Left, counted: Counted) -> Option<Spent> {
     let (prompt_tokens, completion_tokens) = match counted {
         Counted::Finished(usage) => (usage.prompt_tokens, usage.completion_tokens),
-        Counted::Running(usage) if is_late => (usage.prompt_tokens, usage.completion_tokens),
         // Nobody knows how it is divided, so all of it is booked in one place.
-        Counted::Unknown => (expired.tokens.unsigned_abs(), 0),
-        Counted::Away if is_late => (expired.tokens.unsigned_abs(), 0),
+        Counted::Unknown => (left.tokens.unsigned_abs(), 0),
         Counted::Running(_) | Counted::Away => return None,
     };
     let tokens = |count| i64::try_from(count).unwrap_or(i64::MAX);
-    Some(Settlement {
+    Some(Spent {
         prompt_tokens: tokens(prompt_tokens),
         completion_tokens: tokens(completion_tokens),
         outcome: Outcome::Recovered,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-    use openai_api::Usage;
-
-    use super::*;
-    use crate::ids::RequestId;
-
-    fn booked(counted: Counted, is_late: bool) -> Option<i64> {
-        let expired = Expired {
-            request: RequestId::fresh(),
-            tokens: 100,
-            upstream: "http://127.0.0.1:1".to_owned(),
-            expires_at: DateTime::UNIX_EPOCH,
-        };
-        settlement(&expired, counted, is_late).map(|s| s.prompt_tokens + s.completion_tokens)
-    }
-
-    #[test]
-    fn exact_counts_win_and_nothing_is_given_away() {
-        let usage = Usage::new(7, 5);
-        assert_eq!(booked(Counted::Finished(usage), false), Some(12));
-        assert_eq!(booked(Counted::Running(usage), false), None);
-        assert_eq!(booked(Counted::Running(usage), true), Some(12));
-        assert_eq!(booked(Counted::Unknown, false), Some(100));
-        assert_eq!(booked(Counted::Away, false), None);
-        assert_eq!(booked(Counted::Away, true), Some(100));
-    }
 }

@@ -1,11 +1,13 @@
 //! Talking to the programs that serve models.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use openai_api::{RequestUsage, Usage};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect::Policy};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 
+use super::balance::{Balance, Visit};
 use crate::{config::Serving, ids::RequestId};
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -17,7 +19,32 @@ const COUNTS: Duration = Duration::from_secs(5);
 pub(super) struct Client {
     http: reqwest::Client,
     token: SecretString,
-    others: BTreeMap<String, String>,
+    others: BTreeMap<String, Places>,
+    balance: Balance,
+}
+
+/// The addresses at which one model is served.
+pub(super) type Places = Arc<[Arc<str>]>;
+
+/// A request that is to be sent on.
+pub(super) struct Send<'a> {
+    pub(super) places: &'a Places,
+    /// What it begins with, as a number.
+    pub(super) prefix: u64,
+    pub(super) path: &'static str,
+    pub(super) request: RequestId,
+    pub(super) body: Vec<u8>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub(super) enum NotSent {
+    /// Every place failed so often that it is left alone for a moment.
+    ShutOff,
+    /// No place could be reached.
+    Unreachable,
+    /// The place broke off before it answered; nobody knows what it made.
+    Broken,
 }
 
 /// What an upstream knows of a request.
@@ -33,6 +60,21 @@ pub(super) enum Counted {
     Away,
 }
 
+impl Counted {
+    /// What two places know together: one that was asked to do it knows best.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Finished(a), Self::Finished(b)) if b.total_tokens > a.total_tokens => other,
+            (Self::Finished(_), _) => self,
+            (_, Self::Finished(_)) => other,
+            (Self::Running(_), _) => self,
+            (_, Self::Running(_)) => other,
+            (Self::Away, _) | (_, Self::Away) => Self::Away,
+            (Self::Unknown, Self::Unknown) => Self::Unknown,
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(serving: &Serving) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
@@ -41,53 +83,81 @@ impl Client {
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
-        let others = serving
-            .upstreams
-            .iter()
-            .map(|(name, url)| (name.clone(), url.as_str().trim_end_matches('/').to_owned()))
-            .collect();
+        let others = serving.upstreams.iter().map(|(name, addresses)| {
+            let places = addresses.all().iter();
+            let places = places.map(|url| Arc::from(url.as_str().trim_end_matches('/')));
+            (name.clone(), places.collect())
+        });
         Ok(Self {
             http,
             token: serving.token.clone(),
-            others,
+            others: others.collect(),
+            balance: Balance::default(),
         })
     }
 
     /// Where the settings say that a model is served.
-    pub(super) fn other(&self, model: &str) -> Option<&str> {
-        self.others.get(model).map(String::as_str)
+    pub(super) fn other(&self, model: &str) -> Option<&Places> {
+        self.others.get(model)
     }
 
     /// Whether an address is one of our own serving programs, which know our token and keep counts.
     pub(super) fn is_ours(&self, address: &str) -> bool {
-        !self.others.values().any(|other| other == address)
+        let mut others = self.others.values().flat_map(|places| places.iter());
+        !others.any(|other| **other == *address)
     }
 
-    /// Sends a request on. It is sent once more where it failed before any answer came; never after that.
-    pub(super) async fn send(
-        &self,
-        address: &str,
-        path: &str,
-        request: RequestId,
-        body: Vec<u8>,
-    ) -> Result<Response, reqwest::Error> {
-        let body = bytes::Bytes::from(body);
-        let post = || {
-            let request = self
+    /// Sends a request on, elsewhere where a place fails before any answer came, and once more to the only one; never
+    /// after that. The answer comes with the place, where the request counts until the visit is dropped.
+    pub(super) async fn send(&self, send: Send<'_>) -> Result<(Response, Visit), NotSent> {
+        let body = bytes::Bytes::from(send.body);
+        let (mut tried, mut is_second) = (Vec::new(), false);
+        let mut last = NotSent::ShutOff;
+        while let Some(visit) =
+            self.balance
+                .choose(send.places, send.prefix, &tried, Instant::now())
+        {
+            let address = Arc::clone(visit.address());
+            let post = self
                 .http
-                .post(format!("{address}{path}"))
+                .post(format!("{address}{}", send.path))
                 .header("content-type", "application/json")
-                .header("x-request-id", request.to_string())
+                .header("x-request-id", send.request.to_string())
                 .body(body.clone());
-            self.signed(address, request).send()
-        };
-        match post().await {
-            Err(error) if error.is_connect() || (error.is_request() && !error.is_timeout()) => {
-                tracing::warn!(address, "an upstream did not answer; once more");
-                post().await
+            let is_alone = send.places.len() == 1;
+            match self.signed(&address, post).send().await {
+                Ok(answer) if is_busy(answer.status()) && tried.len() + 1 < send.places.len() => {
+                    visit.failed(Instant::now());
+                    tried.push(address);
+                }
+                Ok(answer) => {
+                    if answer.status().is_server_error() {
+                        visit.failed(Instant::now());
+                    } else {
+                        visit.succeeded();
+                    }
+                    return Ok((answer, visit));
+                }
+                Err(error) => {
+                    visit.failed(Instant::now());
+                    let error = error.without_url();
+                    tracing::warn!(request = %send.request, %address, %error, "an upstream did not answer");
+                    if error.is_timeout() || !(error.is_connect() || error.is_request()) {
+                        return Err(NotSent::Broken);
+                    }
+                    last = if error.is_connect() {
+                        NotSent::Unreachable
+                    } else {
+                        NotSent::Broken
+                    };
+                    if !is_alone || is_second {
+                        tried.push(address);
+                    }
+                    is_second = true;
+                }
             }
-            answer => answer,
         }
+        Err(last)
     }
 
     /// Asks what a request took.
@@ -121,4 +191,12 @@ impl Client {
             request.bearer_auth(token)
         }
     }
+}
+
+/// Whether another place may be able to.
+fn is_busy(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE
+    )
 }

@@ -13,7 +13,7 @@ use super::{
     headers::limit_headers,
     relay::Relay,
 };
-use crate::{db::Db, keys::quota};
+use crate::{db::Db, quota};
 
 /// Registers the routes, and `more` that stand under the same path.
 pub fn routes(config: &mut web::ServiceConfig, more: fn(&mut web::ServiceConfig)) {
@@ -36,17 +36,22 @@ pub fn routes(config: &mut web::ServiceConfig, more: fn(&mut web::ServiceConfig)
     );
 }
 
-async fn list(caller: Caller, db: web::Data<Db>) -> Result<HttpResponse, Failure> {
-    let models = catalogue::usable(&db, &caller.0).await?;
+async fn list(
+    caller: Caller,
+    db: web::Data<Db>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Failure> {
+    let models = catalogue::usable(&db, &gateway, &caller.0.holder).await?;
     respond(&db, &caller, &ModelList::new(models)).await
 }
 
 async fn show(
     caller: Caller,
     db: web::Data<Db>,
+    gateway: web::Data<Gateway>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let model = catalogue::usable(&db, &caller.0)
+    let model = catalogue::usable(&db, &gateway, &caller.0.holder)
         .await?
         .into_iter()
         .find(|model| model.id == *path)
@@ -59,9 +64,11 @@ async fn respond(
     caller: &Caller,
     body: &impl serde::Serialize,
 ) -> Result<HttpResponse, Failure> {
-    let standing = quota::standing(db, &caller.0).await?;
+    let now = db.now();
+    let mut conn = db.read().await?;
+    let standings = quota::standing_of(&mut conn, caller.0.holder.key, now).await?;
     let mut response = HttpResponse::Ok();
-    for header in limit_headers(&standing) {
+    for header in limit_headers(&standings, now) {
         response.insert_header(header);
     }
     Ok(response.json(body))
@@ -90,17 +97,17 @@ async fn text(
 }
 
 async fn relay(
-    Caller(holder): Caller,
+    Caller(key): Caller,
     request: &HttpRequest,
     asked: Asked,
     db: &Db,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Failure> {
-    if !holder.may_infer {
+    if !key.holder.may_infer {
         let message = "This key is not for asking models. Request one for that in the portal.";
         return Err(ApiError::permission_denied("key_not_for_inference", message).into());
     }
-    let route = catalogue::route(db, &gateway, &holder, &asked.generation().model).await?;
+    let route = catalogue::route(db, &gateway, &key.holder, &asked.generation().model).await?;
     let request = request_id(request);
     let (tell, begun) = oneshot::channel();
     let running = gateway.running.clone();
@@ -108,9 +115,11 @@ async fn relay(
         db: db.clone(),
         gateway: gateway.into_inner(),
         request,
-        holder,
+        key,
         route,
+        need: asked.need(),
         asked,
+        place: std::sync::OnceLock::new(),
     };
     // Dropping `begun`, as happens when the client leaves, ends the task after it has settled.
     running.spawn(relay.run(tell));

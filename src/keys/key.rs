@@ -77,7 +77,7 @@ impl Status {
 pub struct Limits {
     /// Prompt and answer together, each day of the Netherlands.
     pub tokens_per_day: i64,
-    pub requests_per_minute: i32,
+    pub requests_per_minute: i64,
 }
 
 /// A key, without its secret, which is kept nowhere.

@@ -1,12 +1,13 @@
 //! Inference keys: asked for by one person, decided on by another, shown once, rotated, revoked, and what they spend.
 //!
-//! The counters that enforce a key's limits are the ones that people see: `quota` writes them, `usage` shows them.
+//! The counters that enforce a key's limits are the ones that people see: [`crate::quota`] writes them, `usage` shows
+//! them.
 
-mod authenticate;
+mod cache;
 mod decide;
+mod holder;
 mod key;
 mod leaked;
-pub mod quota;
 mod request;
 mod reveal;
 mod revoke;
@@ -19,8 +20,9 @@ mod waiting;
 pub mod web;
 
 pub use self::{
-    authenticate::{Holder, authenticate},
+    cache::{Cache, Known},
     decide::{DecideError, approve, reject},
+    holder::Holder,
     key::{Key, Limits, Status},
     leaked::{Leaked, LeakedError, report_leaked},
     request::{NewKey, RequestError, request},
@@ -29,5 +31,6 @@ pub use self::{
     rotate::{Overlap, RotateError, rotate},
     secret::Secret,
     terms::{TermsError, accept_terms, has_accepted_terms},
+    usage::{ALERT_EVERY, AlertError, tell_of_budgets},
     waiting::{Waiting, What, waiting_for},
 };

@@ -67,7 +67,7 @@ struct Requested<'a> {
     allowed_networks: &'a [IpNet],
     models: &'a [ModelId],
     tokens_per_day: i64,
-    requests_per_minute: i32,
+    requests_per_minute: i64,
     #[serde(skip)]
     institution: InstitutionId,
 }

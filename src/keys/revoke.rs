@@ -1,4 +1,5 @@
-//! Ending a key. The next request with it is refused, at every replica: keys are not cached.
+//! Ending a key. The next request with it is refused here, and at every other replica once it has heard of it; answers
+//! under way are cut.
 
 use serde::Serialize;
 

@@ -6,13 +6,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    authenticate::Holder,
+    holder::Holder,
     key::{Key, KeyModel, Limits, Status},
 };
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{ApiKeyId, InstitutionId, ModelId, UserId},
     policy::Visibility,
+    quota::{self, Measure, Window},
 };
 
 struct Row {
@@ -27,7 +28,7 @@ struct Row {
     may_fine_tune: bool,
     allowed_networks: Vec<String>,
     tokens_per_day: i64,
-    requests_per_minute: i32,
+    requests_per_minute: i64,
     status: String,
     requested_by: Uuid,
     requester_name: String,
@@ -115,7 +116,11 @@ async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Key>,
         Row,
         r#"SELECT k.id, k.public_id, k.institution_id, i.name AS institution_name, k.name, k.purpose,
                   k.is_commercial, k.may_infer, k.may_fine_tune, k.allowed_networks::text[] AS "allowed_networks!",
-                  k.tokens_per_day, k.requests_per_minute, k.status, k.requested_by,
+                  k.status, k.requested_by,
+                  coalesce((SELECT cap FROM quota_limits WHERE node_id = k.id AND measure = 'tokens' AND period = 'day'), 0)
+                      AS "tokens_per_day!",
+                  coalesce((SELECT cap FROM quota_limits WHERE node_id = k.id AND measure = 'requests' AND period = 'minute'), 0)
+                      AS "requests_per_minute!",
                   u.name AS requester_name, k.requested_at, d.name AS "decider_name?", k.decided_at, k.reason,
                   k.expires_at, k.revoked_at, k.last_used_at,
                   ARRAY(SELECT m.id FROM api_key_models km JOIN models m ON m.id = km.model_id
@@ -198,18 +203,15 @@ pub(super) async fn insert(
 ) -> Result<(), StoreError> {
     let networks: Vec<String> = key.allowed_networks.iter().map(IpNet::to_string).collect();
     sqlx::query!(
-        "INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, tokens_per_day,
-             requests_per_minute, status, requested_by, requested_at, expires_at, may_infer, may_fine_tune,
-             allowed_networks)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::text[]::cidr[])",
+        "INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, status, requested_by,
+             requested_at, expires_at, may_infer, may_fine_tune, allowed_networks)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text[]::cidr[])",
         key.id.0,
         key.public_id,
         key.institution.0,
         key.name,
         key.purpose,
         key.is_commercial,
-        key.limits.tokens_per_day,
-        key.limits.requests_per_minute,
         key.status.name(),
         key.requested_by.0,
         key.requested_at,
@@ -220,6 +222,16 @@ pub(super) async fn insert(
     )
     .execute(tx.conn())
     .await?;
+    let Limits {
+        tokens_per_day,
+        requests_per_minute,
+    } = key.limits;
+    for (of, cap) in [
+        ((Measure::Tokens, Window::Day), tokens_per_day),
+        ((Measure::Requests, Window::Minute), requests_per_minute),
+    ] {
+        quota::set_limit(tx.conn(), key.id.0, of, Some(cap)).await?;
+    }
     let models: Vec<Uuid> = models.iter().map(|model| model.0).collect();
     sqlx::query!(
         "INSERT INTO api_key_models (api_key_id, model_id) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING",
@@ -356,41 +368,53 @@ pub(super) async fn save_revoked(tx: &mut WriteTx<'_>, id: ApiKeyId) -> Result<(
     Ok(())
 }
 
-/// The stored HMAC and the holder of an active key.
+/// An active key with its stored HMAC, until when it holds.
+pub(super) struct Active {
+    pub(super) hmac: Vec<u8>,
+    pub(super) holder: Holder,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// The active keys with these public ids.
 pub(super) async fn find_active(
     conn: &mut PgConnection,
-    public_id: &str,
+    public_ids: &[String],
     now: DateTime<Utc>,
-) -> Result<Option<(Vec<u8>, Holder)>, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT k.id, k.institution_id, k.requested_by, k.may_infer, k.may_fine_tune, k.is_commercial,
-                  k.allowed_networks::text[] AS "allowed_networks!", k.tokens_per_day, k.requests_per_minute, s.hmac,
+) -> Result<Vec<(String, Active)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT s.public_id, s.hmac, least(k.expires_at, s.ends_at) AS "expires_at!", k.id, k.institution_id,
+                  k.requested_by, k.may_infer, k.may_fine_tune, k.is_commercial,
+                  k.allowed_networks::text[] AS "allowed_networks!",
                   ARRAY(SELECT model_id FROM api_key_models WHERE api_key_id = k.id) AS "models!"
            FROM api_key_secrets s JOIN api_keys k ON k.id = s.api_key_id
            JOIN institutions i ON i.id = k.institution_id
-           WHERE s.public_id = $1 AND coalesce(s.ends_at > $2, true)
-             AND k.status = 'active' AND k.expires_at > $2 AND i.status = 'active'"#,
-        public_id,
+           WHERE s.public_id = ANY($1) AND least(k.expires_at, s.ends_at) > $2
+             AND k.status = 'active' AND i.status = 'active'"#,
+        public_ids,
         now,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let holder = Holder {
-        key: ApiKeyId(row.id),
-        institution: InstitutionId(row.institution_id),
-        requested_by: UserId(row.requested_by),
-        may_infer: row.may_infer,
-        may_fine_tune: row.may_fine_tune,
-        is_commercial: row.is_commercial,
-        allowed_networks: networks(row.id, &row.allowed_networks)?,
-        limits: Limits {
-            tokens_per_day: row.tokens_per_day,
-            requests_per_minute: row.requests_per_minute,
-        },
-        models: row.models.into_iter().map(ModelId).collect(),
-    };
-    Ok(Some((row.hmac, holder)))
+    rows.into_iter()
+        .map(|row| {
+            let holder = Holder {
+                key: ApiKeyId(row.id),
+                institution: InstitutionId(row.institution_id),
+                requested_by: UserId(row.requested_by),
+                may_infer: row.may_infer,
+                may_fine_tune: row.may_fine_tune,
+                is_commercial: row.is_commercial,
+                allowed_networks: networks(row.id, &row.allowed_networks)?,
+                models: row.models.into_iter().map(ModelId).collect(),
+            };
+            let active = Active {
+                hmac: row.hmac,
+                holder,
+                expires_at: row.expires_at,
+            };
+            Ok((row.public_id, active))
+        })
+        .collect()
 }
 
 /// Writes down that the actor accepts; says whether that is new.

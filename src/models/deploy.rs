@@ -263,5 +263,6 @@ pub(super) async fn report(db: &Db, status: &ServingStatus) -> Result<(), StoreE
         .await?;
     }
     tx.commit().await?;
+    db.note_change();
     Ok(())
 }

@@ -18,6 +18,9 @@ use url::Url;
 use super::{chrome::Chrome, filters, lang::Lang, page::Visit, page_error::Shown};
 use crate::config::Config;
 
+/// What programs of others ask, many times a second: no page is ever answered there.
+const FOR_PROGRAMS: &str = "/v1/";
+
 /// Sets the headers that hold for every answer.
 ///
 /// # Errors
@@ -26,6 +29,14 @@ pub async fn security_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.path().starts_with(FOR_PROGRAMS) {
+        let mut response = next.call(request).await?.map_into_boxed_body();
+        let nosniff = HeaderValue::from_static("nosniff");
+        response
+            .headers_mut()
+            .insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+        return Ok(response);
+    }
     let config = request.app_data::<web::Data<Config>>().cloned();
     let had_flash = request.cookie("flash").is_some();
     let mut response = next.call(request).await?.map_into_boxed_body();
@@ -98,6 +109,9 @@ pub async fn error_pages(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.path().starts_with(FOR_PROGRAMS) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
     let path = request.path().to_owned();
     let is_get = request.method() == Method::GET;
     let full = request.uri().to_string();

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use virtual_faculty::{
     gateway,
-    ids::{InstitutionId, RequestId, UserId},
-    keys::{
-        Holder, Limits,
-        quota::{self, Ask, Completion, NewReservation, Renewal},
-    },
+    ids::{InstitutionId, RequestId},
+    quota::{Context, Ledger, NewRequest},
 };
 
 use crate::support::{Keyholder, Plan};
@@ -75,51 +73,56 @@ async fn an_upstream_that_breaks_off_is_an_error_event() {
 /// Leaves a reservation behind as a process that was killed would.
 async fn leave_behind(holder: &Keyholder) -> RequestId {
     let request = RequestId::fresh();
-    let who = Holder {
-        key: holder.id.parse().unwrap(),
-        institution: InstitutionId::fresh(),
-        requested_by: UserId::fresh(),
-        may_infer: true,
-        may_fine_tune: false,
-        is_commercial: false,
-        allowed_networks: Vec::new(),
-        limits: Limits {
-            tokens_per_day: 10_000,
-            requests_per_minute: 100,
-        },
-        models: vec![holder.model],
-    };
-    let new = NewReservation {
-        request,
-        model: holder.model,
-        ask: Ask {
-            prompt: 100,
-            completion: Completion::Exactly(50),
-        },
-        upstream: &holder.upstream.url,
-        is_streamed: true,
-    };
-    let reserved = quota::reserve(&holder.app.ports.db, &who, new)
+    let db = &holder.app.ports.db;
+    let mut conn = holder.database().await;
+    let institution: uuid::Uuid = sqlx::query_scalar("SELECT institution_id FROM api_keys")
+        .fetch_one(&mut conn)
         .await
         .unwrap();
-    assert_eq!(reserved.grant.tokens, 150);
+    let new = NewRequest {
+        request,
+        key: holder.id.parse().unwrap(),
+        least: 150,
+        most: 150,
+        context: Context {
+            institution: InstitutionId(institution),
+            model: holder.model,
+            upstream: holder.upstream.url.clone(),
+            is_streamed: true,
+            started_at: db.now(),
+        },
+    };
+    let ledger = Ledger::new(true);
+    let life = tokio::spawn(ledger.clone().run(db.clone(), CancellationToken::new()));
+    let held = ledger.reserve(db, &new).await.unwrap();
+    assert_eq!(held.tokens(), 150);
+    life.abort();
+    std::mem::forget(held);
     request
+}
+
+/// As if the time of every process but the portal's own had passed.
+async fn the_dead_are_found(holder: &Keyholder) {
+    sqlx::query(
+        "UPDATE quota_replicas SET expires_at = now() - interval '1 second'
+         WHERE id IN (SELECT replica_id FROM quota_holds)",
+    )
+    .execute(&mut holder.database().await)
+    .await
+    .unwrap();
 }
 
 #[actix_web::test]
 async fn what_a_dead_process_left_is_settled_once_and_exactly() {
     let holder = Keyholder::start(10_000, 100).await;
-    let (known, unknown) = (leave_behind(&holder).await, leave_behind(&holder).await);
+    let (known, _unknown) = (leave_behind(&holder).await, leave_behind(&holder).await);
     let counts = (7, 5, true);
     let made = &holder.upstream.state.counts;
     made.lock().unwrap().insert(known.to_string(), counts);
     let ports = &holder.app.ports;
     gateway::sweep(&ports.db, &ports.gateway).await.unwrap();
     assert_eq!(holder.counters().await, (0, 300), "they are still held");
-    sqlx::query("UPDATE reservations SET expires_at = now() - interval '1 second'")
-        .execute(&mut holder.database().await)
-        .await
-        .unwrap();
+    the_dead_are_found(&holder).await;
     for _ in 0..2 {
         let both = tokio::join!(
             gateway::sweep(&ports.db, &ports.gateway),
@@ -132,22 +135,37 @@ async fn what_a_dead_process_left_is_settled_once_and_exactly() {
     let expected = [(7, 5, recovered.clone()), (150, 0, recovered)];
     assert_eq!(holder.records().await, expected);
     assert_eq!(holder.counters().await, (162, 0));
-    assert_eq!(
-        quota::renew(&ports.db, unknown).await.unwrap(),
-        Renewal::Lost
-    );
 }
 
 #[actix_web::test]
-async fn a_revoked_keys_reservation_is_not_renewed() {
+async fn a_revoked_keys_answer_is_cut_and_booked_as_far_as_it_came() {
     let holder = Keyholder::start(10_000, 100).await;
-    let request = leave_behind(&holder).await;
-    let db = &holder.app.ports.db;
-    assert_eq!(quota::renew(db, request).await.unwrap(), Renewal::Held);
+    holder.upstream.plan(Plan::Hold);
+    let stream = json!({"stream": true, "max_tokens": 100});
+    let mut answer = holder.ask("een twee", stream).send().await.unwrap();
+    let mut text = String::new();
+    while text.matches("woord").count() < 3 {
+        let chunk = answer.chunk().await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
     let mut manager = holder.app.browser("manager.harderwijk").await;
     let revoke = format!("/api/v1/keys/{}/revoke", holder.id);
     manager.api(Method::POST, &revoke, None).await.unwrap();
-    assert_eq!(quota::renew(db, request).await.unwrap(), Renewal::Lost);
+    let revoked = std::time::Instant::now();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    assert!(
+        revoked.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        revoked.elapsed()
+    );
+    assert!(
+        text.contains("invalid_api_key") && !text.contains("[DONE]"),
+        "{text}"
+    );
+    assert_eq!(settled(&holder, 1).await, [(2, 3, "cut".to_owned())]);
+    assert_eq!(holder.counters().await, (5, 0));
 }
 
 #[actix_web::test]
@@ -161,7 +179,7 @@ async fn a_stream_ends_with_the_reason_when_its_model_is_kept_from_use() {
         let chunk = answer.chunk().await.unwrap().unwrap();
         text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
-    // The upstream knows nothing of it and goes on; it is asked at the next renewal, a quarter of a minute away.
+    // The upstream knows nothing of it and goes on.
     sqlx::query(
         "UPDATE models SET marked_at = now(), marked_reason = 'permission_withdrawn', quarantined_at = now(),
              quarantine = 'retrain' WHERE id = $1",
@@ -179,30 +197,6 @@ async fn a_stream_ends_with_the_reason_when_its_model_is_kept_from_use() {
     );
     assert_eq!(settled(&holder, 1).await, [(2, 3, "cut".to_owned())]);
     assert_eq!(holder.counters().await, (5, 0));
-}
-
-#[actix_web::test]
-async fn a_reservation_for_a_model_out_of_use_is_not_renewed() {
-    for (change, why) in [
-        (
-            "UPDATE models SET marked_at = now(), marked_reason = 'x', quarantined_at = now(), quarantine = 'retrain'",
-            Renewal::ModelWithdrawn,
-        ),
-        (
-            "UPDATE models SET status = 'retired'",
-            Renewal::ModelRetired,
-        ),
-    ] {
-        let holder = Keyholder::start(10_000, 100).await;
-        let request = leave_behind(&holder).await;
-        let db = &holder.app.ports.db;
-        assert_eq!(quota::renew(db, request).await.unwrap(), Renewal::Held);
-        sqlx::query(change)
-            .execute(&mut holder.database().await)
-            .await
-            .unwrap();
-        assert_eq!(quota::renew(db, request).await.unwrap(), why);
-    }
 }
 
 /// The engine itself: what it says it made is what is booked.

@@ -56,9 +56,9 @@ async fn killed_while_answers_stream_no_token_is_unaccounted() {
         portal = Program::start(&holder.app, "faculty", &["serve"]);
         portal_is_up(&holder.app).await;
     }
-    // As if the reservations' minutes had passed.
+    // As if the dead had been silent for long enough.
     let mut database = holder.database().await;
-    sqlx::query("UPDATE reservations SET expires_at = now() - interval '1 second'")
+    sqlx::query("UPDATE quota_replicas SET expires_at = now() - interval '1 second'")
         .execute(&mut database)
         .await
         .unwrap();

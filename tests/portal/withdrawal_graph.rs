@@ -133,9 +133,9 @@ async fn generate(conn: &mut PgConnection, version: Uuid, base: Uuid, name: &str
     }
     sqlx::query(
         "WITH asked AS (
-             INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, tokens_per_day,
-                 requests_per_minute, status, requested_by, requested_at, expires_at)
-             SELECT gen_random_uuid(), left(md5($1 || n), 8), $2, $1 || n, 'proef', false, 1000, 10, 'requested', $3,
+             INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, status,
+                 requested_by, requested_at, expires_at)
+             SELECT gen_random_uuid(), left(md5($1 || n), 8), $2, $1 || n, 'proef', false, 'requested', $3,
                  now(), now() + interval '1 year' FROM generate_series(1, $4) n RETURNING id, public_id)
          INSERT INTO api_key_models
          SELECT a.id, m.model FROM (SELECT id, row_number() OVER (ORDER BY public_id) AS n FROM asked) a

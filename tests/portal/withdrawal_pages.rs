@@ -676,9 +676,9 @@ async fn licensees_and_key_holders_are_told_and_the_page_shows_who_read_it() {
     exec(
         &app,
         "WITH asked AS (
-             INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, tokens_per_day,
-                 requests_per_minute, status, requested_by, requested_at, expires_at)
-             SELECT gen_random_uuid(), 'abcdefgh', i.id, 'samenvatter', 'proef', false, 1000, 10, 'requested', m.user_id,
+             INSERT INTO api_keys (id, public_id, institution_id, name, purpose, is_commercial, status,
+                 requested_by, requested_at, expires_at)
+             SELECT gen_random_uuid(), 'abcdefgh', i.id, 'samenvatter', 'proef', false, 'requested', m.user_id,
                  now(), now() + interval '1 year' FROM institutions i
              JOIN memberships m ON m.institution_id = i.id AND m.role = 'developer' WHERE i.slug = 'harderwijk'
              RETURNING id)

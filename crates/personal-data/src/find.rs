@@ -34,16 +34,18 @@ pub struct Found {
     pub range: Range<usize>,
 }
 
+/// Whether something of a form is one.
+type Test = fn(&str) -> bool;
+
 struct Form {
     kind: Kind,
     looks: Regex,
-    /// Whether something of this form is one.
-    is_one: fn(&str) -> bool,
+    is_one: Test,
 }
 
 /// In the order in which they go before one another where they overlap.
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let forms: [(Kind, &str, fn(&str) -> bool); 4] = [
+    let forms: [(Kind, &str, Test); 4] = [
         (
             Kind::Email,
             r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}",

@@ -33,26 +33,34 @@ pub struct Count {
 #[error("the replica did not renew its leases in time")]
 pub struct Fenced;
 
+/// A replica as the book knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Member {
-    expires_at: DateTime<Utc>,
-    seq: u64,
+pub struct Member {
+    /// When it is taken for dead.
+    pub expires_at: DateTime<Utc>,
+    /// The number of its last exchange.
+    pub seq: u64,
 }
 
 /// A lease as the book knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Row {
+pub struct LeaseRow {
     /// From the leaf to the root, as it was when the lease was made.
-    path: Vec<NodeId>,
-    granted: Amount,
-    float: Amount,
-    holds: BTreeMap<RequestId, Amount>,
+    pub path: Vec<NodeId>,
+    /// What its replica may hand out or has handed out.
+    pub granted: Amount,
+    /// How much of it may be handed out untold.
+    pub float: Amount,
+    /// Reservations that the book was told of.
+    pub holds: BTreeMap<RequestId, Amount>,
     /// Since when its replica is dead.
-    orphaned_at: Option<DateTime<Utc>>,
+    pub orphaned_at: Option<DateTime<Utc>>,
 }
 
-impl Row {
-    fn open(&self) -> Amount {
+impl LeaseRow {
+    /// What requests hold of it, as far as the book was told.
+    #[must_use]
+    pub fn open(&self) -> Amount {
         self.holds.values().sum()
     }
 
@@ -61,17 +69,25 @@ impl Row {
     }
 }
 
-/// All that the database holds.
+/// All that the database holds; or, of it, the rows that one transaction has locked. Whoever loads a part must load
+/// every row that the method reads: the leases named and their counters, the limits on these, and for asks the leases
+/// of others under the same counters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Book {
-    parents: BTreeMap<NodeId, NodeId>,
-    limits: BTreeMap<(NodeId, Measure, Window), Amount>,
-    counters: BTreeMap<Counter, Count>,
-    members: BTreeMap<ReplicaId, Member>,
-    leases: BTreeMap<LeaseKey, Row>,
-    /// What each reservation used, once: the right to book.
-    events: BTreeMap<(RequestId, LeaseKey), Amount>,
-    lost: BTreeMap<LeaseKey, Amount>,
+    /// Which node is under which.
+    pub parents: BTreeMap<NodeId, NodeId>,
+    /// What is allowed.
+    pub limits: BTreeMap<(NodeId, Measure, Window), Amount>,
+    /// What is used and set aside.
+    pub counters: BTreeMap<Counter, Count>,
+    /// The replicas that live.
+    pub members: BTreeMap<ReplicaId, Member>,
+    /// What replicas hold.
+    pub leases: BTreeMap<LeaseKey, LeaseRow>,
+    /// What each reservation of tokens used, once: the right to book.
+    pub events: BTreeMap<(RequestId, LeaseKey), Amount>,
+    /// What was charged for requests that nobody knows.
+    pub lost: BTreeMap<LeaseKey, Amount>,
 }
 
 /// How much a request gets by name where `room` is left: all it can use where there is plenty, else only what it
@@ -164,9 +180,9 @@ impl Book {
                 continue;
             }
             let path = self.path(key.leaf);
-            let row = self.leases.entry(key).or_insert_with(|| Row {
+            let row = self.leases.entry(key).or_insert_with(|| LeaseRow {
                 path,
-                ..Row::default()
+                ..LeaseRow::default()
             });
             row.holds.extend(&told.marks);
             self.give_back(key, told.give_back);
@@ -217,7 +233,8 @@ impl Book {
             used,
         } = *settlement;
         let event = (request, lease);
-        if self.events.contains_key(&event) {
+        let has_event = lease.measure == Measure::Tokens;
+        if has_event && self.events.contains_key(&event) {
             return false;
         }
         let Some(row) = self.leases.get_mut(&lease) else {
@@ -226,7 +243,9 @@ impl Book {
         let held = row.holds.remove(&request).unwrap_or(0);
         let freed = if row.orphaned_at.is_some() {
             // Nobody admits from it any more, so all of the reservation leaves it.
-            let unmarked = (reserved - held).clamp(0, row.float);
+            // Who used nothing frees no float, so that it may come twice.
+            let untold = if used > 0 { reserved - held } else { 0 };
+            let unmarked = untold.clamp(0, row.float);
             row.float -= unmarked;
             held + unmarked
         } else {
@@ -239,7 +258,9 @@ impl Book {
         row.granted -= freed;
         row.float = row.float.min(row.spare());
         let path = row.path.clone();
-        self.events.insert(event, used);
+        if has_event {
+            self.events.insert(event, used);
+        }
         self.count(lease, &path, used, -freed);
         self.forget_empty(lease);
         true
@@ -321,20 +342,30 @@ impl Book {
                 continue;
             };
             row.orphaned_at = Some(now);
-            if key.measure == Measure::Slots {
-                // Whatever ran has ended with its replica.
-                row.holds.clear();
-                row.float = 0;
-            }
-            let idle = row.spare() - row.float;
+            let (open, unknown) = (row.open(), row.float);
+            let idle = row.spare() - unknown;
             self.give_back(key, idle);
-            self.forget_empty(key);
+            match key.measure {
+                // Others may still know what was used.
+                Measure::Tokens => self.forget_empty(key),
+                // Sent on, or as good as.
+                Measure::Requests => self.end(key, open + unknown, 0),
+                // Whatever ran has ended with its replica.
+                Measure::Slots => self.end(key, 0, open + unknown),
+            }
+        }
+    }
+
+    /// Ends a lease that nobody will settle: some of it is charged, the rest comes back.
+    fn end(&mut self, key: LeaseKey, used: Amount, freed: Amount) {
+        if let Some(row) = self.leases.remove(&key) {
+            self.count(key, &row.path, used, -(used + freed));
         }
     }
 
     /// Charges whole what nobody settled in [`PATIENCE`] after its replica died.
     pub fn close(&mut self, now: DateTime<Utc>) {
-        let late = |row: &Row| row.orphaned_at.is_some_and(|at| at + PATIENCE <= now);
+        let late = |row: &LeaseRow| row.orphaned_at.is_some_and(|at| at + PATIENCE <= now);
         let due: Vec<_> = self
             .leases
             .iter()
@@ -356,7 +387,7 @@ impl Book {
     }
 
     fn forget_empty(&mut self, key: LeaseKey) {
-        let is_empty = |row: &Row| row.granted == 0 && row.holds.is_empty();
+        let is_empty = |row: &LeaseRow| row.granted == 0 && row.holds.is_empty();
         if self.leases.get(&key).is_some_and(is_empty) {
             self.leases.remove(&key);
         }
@@ -403,7 +434,7 @@ impl Book {
         full: Counter,
         but: LeaseKey,
     ) -> impl Iterator<Item = (ReplicaId, NodeId)> + '_ {
-        let counts = move |key: &LeaseKey, row: &Row| {
+        let counts = move |key: &LeaseKey, row: &LeaseRow| {
             key.measure == full.measure
                 && row.path.contains(&full.node)
                 && full.window.start(key.since) == full.starts_at
@@ -416,7 +447,9 @@ impl Book {
             .map(|(key, _)| (key.replica, key.leaf))
     }
 
-    fn path(&self, leaf: NodeId) -> Vec<NodeId> {
+    /// A leaf and all above it, up to the root.
+    #[must_use]
+    pub fn path(&self, leaf: NodeId) -> Vec<NodeId> {
         let up = |node: &NodeId| self.parents.get(node).copied();
         std::iter::successors(Some(leaf), up).collect()
     }

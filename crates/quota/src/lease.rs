@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Amount,
-    book::grant_size,
     key::{Counter, RequestId},
     orders::{Ask, LeaseAnswer, LeaseOrders, Verdict},
 };
@@ -61,10 +60,12 @@ impl Lease {
     pub(crate) fn reserve(&mut self, ask: Ask) -> Reserve {
         self.demand = self.demand.saturating_add(ask.most).min(Amount::MAX / 8);
         let is_free = self.asks.is_empty() && !self.is_scarce && !self.is_recalled;
-        let Some(amount) = grant_size(ask, self.idle).filter(|_| is_free) else {
+        // A block is at most a quarter of what is left, so who fits into it may have all it can use.
+        if !is_free || self.idle < ask.most {
             self.asks.insert(ask.request, ask);
             return Reserve::Later;
-        };
+        }
+        let amount = ask.most;
         self.idle -= amount;
         self.change -= amount;
         let held = self.held.entry(ask.request).or_default();

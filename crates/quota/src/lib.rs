@@ -12,7 +12,10 @@ mod replica;
 mod window;
 
 pub use self::{
-    book::{Book, Count, Fenced, PATIENCE, TTL, elsewhere_first, grant_size, refill_size},
+    book::{
+        Book, Count, Fenced, LeaseRow, Member, PATIENCE, TTL, elsewhere_first, grant_size,
+        refill_size,
+    },
     key::{Counter, LeaseKey, Measure, NodeId, ReplicaId, RequestId},
     lease::{Lease, Reserve},
     orders::{Answer, Ask, LeaseAnswer, LeaseOrders, Orders, Settlement, Verdict},

@@ -41,7 +41,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,
-    /// Tells every reservation before it is sent on, so that a crash leaves nothing unknown.
+    /// Tells every reservation of tokens before it is sent on, so that a crash leaves nothing unknown.
     is_strict: bool,
     admits_until: DateTime<Utc>,
     calms_at: DateTime<Utc>,
@@ -91,11 +91,16 @@ impl Replica {
     }
 
     /// Sets more aside for an answer that grows, in the periods in which it was admitted.
-    pub fn extend(&mut self, now: DateTime<Utc>, of: Reservation, step: Amount) -> Reserve {
+    pub fn extend(
+        &mut self,
+        now: DateTime<Utc>,
+        of: Reservation,
+        (least, most): (Amount, Amount),
+    ) -> Reserve {
         let ask = Ask {
             request: of.request,
-            least: step,
-            most: step,
+            least,
+            most,
         };
         match self.leases.get_mut(&of.lease) {
             Some(lease) if now < self.admits_until && of.lease.replica == self.id => {
@@ -128,6 +133,18 @@ impl Replica {
         }
     }
 
+    /// Everything idle goes back: limits have changed, so that what comes next has to be granted anew.
+    pub fn recall_all(&mut self) {
+        self.leases.values_mut().for_each(Lease::recall);
+    }
+
+    /// What may be handed out from the lease that requests of `leaf` are admitted from at `now`.
+    #[must_use]
+    pub fn idle(&self, now: DateTime<Utc>, leaf: NodeId, measure: Measure) -> Amount {
+        let key = LeaseKey::at(self.id, leaf, measure, now);
+        self.leases.get(&key).map_or(0, Lease::idle)
+    }
+
     /// Whether the next exchange should not wait for others to join it.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
@@ -158,7 +175,10 @@ impl Replica {
             }
             let leases = leases.iter_mut().filter_map(|(key, lease)| {
                 let told = if key.replica == *id {
-                    lease.orders(key.is_over(now), *is_strict)
+                    lease.orders(
+                        key.is_over(now),
+                        *is_strict && key.measure == Measure::Tokens,
+                    )
                 } else {
                     lease.last_orders()
                 };

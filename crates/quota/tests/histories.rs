@@ -154,7 +154,7 @@ impl World {
                     && !running.is_waiting
                 {
                     let replica = &mut self.replicas[running.replica];
-                    match replica.extend(self.now, running.of, step) {
+                    match replica.extend(self.now, running.of, (1, step)) {
                         Reserve::Go(held) => running.held = held,
                         Reserve::Later => running.is_waiting = true,
                         Reserve::Fenced => {}

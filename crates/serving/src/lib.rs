@@ -3,7 +3,9 @@
 //! [`Registry`] holds what is served, [`Engine`] makes the tokens in one thread, [`http`] answers requests, and
 //! [`portal`] keeps the registry as the portal assigns.
 
+pub mod constraint;
 pub mod engine;
+pub mod fits;
 pub mod http;
 pub mod portal;
 pub mod registry;

@@ -48,11 +48,6 @@ async fn serve(settings: Serve) -> anyhow::Result<()> {
     if settings.portal.is_none() && settings.model.is_empty() {
         bail!("nothing to serve: give --model NAME=PATH, or --portal URL");
     }
-    if let Some(threads) = settings.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()?;
-    }
     let cache_bytes = settings.cache_mib.saturating_mul(1 << 20);
     let registry = Arc::new(Registry::new(Limits {
         most_context_tokens: settings.max_context,
@@ -64,6 +59,7 @@ async fn serve(settings: Serve) -> anyhow::Result<()> {
         waiting: settings.max_waiting,
         cache_bytes,
         activations: settings.activation_bits,
+        threads: settings.threads,
     })?;
     let listener = TcpListener::bind(settings.bind)
         .with_context(|| format!("cannot listen on {}", settings.bind))?;

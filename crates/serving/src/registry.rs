@@ -4,15 +4,20 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use language_model::{
     ChatTemplate, ModelFile, OpenError, Tokenizer,
-    inference::{Adapter, InferenceModel},
+    inference::{Adapter, InferenceModel, PAGE_TOKENS},
+};
+
+use crate::{
+    constraint::Words,
+    fits::{self, DoesNotFit, Need},
 };
 
 /// A base model with all that is needed to talk to it.
@@ -23,6 +28,8 @@ pub struct Base {
     pub tokenizer: Tokenizer,
     /// None for a base that was not made to chat.
     pub chat_template: Option<ChatTemplate>,
+    /// Made for the first answer of a wanted form.
+    words: OnceLock<Arc<Words>>,
 }
 
 /// What a model name stands for.
@@ -35,6 +42,8 @@ pub struct Served {
     pub created: u64,
     /// Set once it is served no more; running answers end then.
     pub is_dropped: Arc<AtomicBool>,
+    /// Told apart from all others by this number, also from one that had its name before.
+    pub serial: u64,
 }
 
 /// How large a base may get.
@@ -61,12 +70,15 @@ pub enum RegistryError {
     NoAdapter(String),
     #[error("no token fits in the memory for keys and values")]
     NoRoom,
+    #[error("the model does not fit: {0}")]
+    DoesNotFit(#[from] DoesNotFit),
 }
 
 /// All served models. Cheap to look up in, changed while requests run.
 #[derive(Debug)]
 pub struct Registry {
     models: RwLock<BTreeMap<String, Served>>,
+    last_serial: AtomicU64,
     limits: Limits,
 }
 
@@ -74,22 +86,36 @@ impl Base {
     /// Opens and packs a model; takes seconds and the processor.
     ///
     /// # Errors
-    /// [`RegistryError::Open`], [`RegistryError::NoRoom`].
+    /// [`RegistryError::Open`], [`RegistryError::NoRoom`], [`RegistryError::DoesNotFit`].
     pub fn open(name: &str, path: &Path, limits: Limits) -> Result<Self, RegistryError> {
         let file = ModelFile::open(path)?;
-        let token_bytes = 2 * file.config.layers * file.config.kv_size() * size_of::<f32>();
+        let page_bytes =
+            2 * file.config.layers * file.config.kv_size() * size_of::<f32>() * PAGE_TOKENS;
         let most_tokens = limits
             .most_context_tokens
-            .min(limits.cache_bytes / token_bytes.max(1));
+            .min(limits.cache_bytes / page_bytes.max(1) * PAGE_TOKENS);
         if most_tokens < 2 {
             return Err(RegistryError::NoRoom);
         }
+        let context = most_tokens.min(file.config.context_length);
+        let need = Need {
+            weight_bytes: InferenceModel::packed_bytes(&file.config, &file.weights),
+            context_bytes: context.div_ceil(PAGE_TOKENS) * page_bytes,
+        };
+        fits::check(need, fits::free_bytes())?;
         Ok(Self {
             name: name.to_owned(),
             model: InferenceModel::new(&file.config, &file.weights, most_tokens),
             tokenizer: file.tokenizer,
             chat_template: file.chat_template,
+            words: OnceLock::new(),
         })
+    }
+
+    /// Its tokens, to choose among for answers of a wanted form; takes a moment the first time.
+    pub fn words(&self) -> Arc<Words> {
+        let words = || Arc::new(Words::new(&self.tokenizer));
+        Arc::clone(self.words.get_or_init(words))
     }
 }
 
@@ -98,6 +124,7 @@ impl Registry {
     pub fn new(limits: Limits) -> Self {
         Self {
             models: RwLock::default(),
+            last_serial: AtomicU64::new(0),
             limits,
         }
     }
@@ -188,6 +215,7 @@ impl Registry {
             adapter,
             created: seconds_since_1970(),
             is_dropped: Arc::default(),
+            serial: self.last_serial.fetch_add(1, Ordering::Relaxed),
         };
         models.insert(name, served);
         Ok(())

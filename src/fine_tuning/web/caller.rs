@@ -27,7 +27,7 @@ impl FromRequest for Tuner {
         let caller = Caller::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
-            let Caller(holder) = caller.await?;
+            let holder = caller.await?.0.holder.clone();
             if !holder.may_fine_tune {
                 return Err(ApiError::permission_denied(
                     "key_not_for_fine_tuning",

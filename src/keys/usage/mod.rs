@@ -1,6 +1,9 @@
-//! What was used: read from the counters that enforce and the records they leave.
+//! What was used: read from the counters that enforce and the records they leave; and who is told before a budget ends.
 
+mod alert;
+mod chart;
+mod pace;
 mod store;
 pub(super) mod web;
 
-pub(super) use self::store::{of_day, of_key};
+pub use self::alert::{ALERT_EVERY, AlertError, tell_of_budgets};

@@ -1,19 +1,15 @@
-//! Reading counters and records.
+//! Reading what was used, by day.
 
-use std::collections::BTreeMap;
-
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use quota::Window;
 use sqlx::PgConnection;
 
-use crate::{db::StoreError, ids::ApiKeyId, policy::Visibility};
-
-/// What a key spent and has set aside on one day.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::keys) struct Today {
-    pub(in crate::keys) used: i64,
-    pub(in crate::keys) reserved: i64,
-    pub(in crate::keys) requests: i64,
-}
+use super::pace::{DAYS_LOOKED_AT, NodeKind, Pace};
+use crate::{
+    db::{CorruptRow, StoreError},
+    ids::{ApiKeyId, InstitutionId, UserId},
+    policy::Visibility,
+};
 
 /// One day, key and model.
 #[derive(Debug, Clone)]
@@ -37,52 +33,6 @@ impl Row {
 /// Most rows of one answer.
 const MOST_ROWS: i64 = 20_000;
 
-/// The counters of one key.
-pub(in crate::keys) async fn of_key(
-    conn: &mut PgConnection,
-    key: ApiKeyId,
-    day: NaiveDate,
-) -> Result<Today, StoreError> {
-    let row = sqlx::query_as!(
-        Today,
-        "SELECT used_tokens AS used, reserved_tokens AS reserved, requests FROM key_days
-         WHERE api_key_id = $1 AND day = $2",
-        key.0,
-        day,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.unwrap_or_default())
-}
-
-/// The counters of all keys that may be seen.
-pub(in crate::keys) async fn of_day(
-    conn: &mut PgConnection,
-    visibility: Visibility,
-    day: NaiveDate,
-) -> Result<BTreeMap<ApiKeyId, Today>, StoreError> {
-    let rows = sqlx::query!(
-        "SELECT d.api_key_id, d.used_tokens, d.reserved_tokens, d.requests
-         FROM key_days d JOIN api_keys k ON k.id = d.api_key_id
-         WHERE d.day = $1 AND ($2::uuid IS NULL OR k.institution_id = $2)",
-        day,
-        visibility.filter(),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let today = Today {
-                used: row.used_tokens,
-                reserved: row.reserved_tokens,
-                requests: row.requests,
-            };
-            (ApiKeyId(row.api_key_id), today)
-        })
-        .collect())
-}
-
 /// What was used from `since` to `until`, by day, key and model; newest day first.
 pub(super) async fn rows(
     conn: &mut PgConnection,
@@ -93,15 +43,13 @@ pub(super) async fn rows(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT r.day, k.id AS key, k.name AS key_name, i.name AS institution, m.name AS model,
-                  count(*) AS "requests!", sum(r.prompt_tokens)::bigint AS "prompt_tokens!",
-                  sum(r.completion_tokens)::bigint AS "completion_tokens!"
-           FROM usage_records r
+                  r.requests, r.prompt_tokens, r.completion_tokens
+           FROM usage_days r
            JOIN api_keys k ON k.id = r.api_key_id
            JOIN institutions i ON i.id = r.institution_id
            JOIN models m ON m.id = r.model_id
            WHERE r.day BETWEEN $1 AND $2 AND ($3::uuid IS NULL OR r.institution_id = $3)
              AND ($4::uuid IS NULL OR r.api_key_id = $4)
-           GROUP BY r.day, k.id, k.name, i.name, m.name
            ORDER BY r.day DESC, k.name, k.id, m.name LIMIT $5"#,
         since,
         until,
@@ -112,4 +60,64 @@ pub(super) async fn rows(
     .fetch_all(conn)
     .await?;
     Ok(rows)
+}
+
+/// The limits on tokens of days and months that may be seen, with how far they are used; those that are used the furthest first.
+pub(super) async fn paces(
+    conn: &mut PgConnection,
+    visibility: Visibility,
+    now: DateTime<Utc>,
+    least_percent: f64,
+) -> Result<Vec<Pace>, StoreError> {
+    let (day, month) = (Window::Day.start(now), Window::Month.start(now));
+    let rows = sqlx::query!(
+        r#"SELECT l.node_id, n.kind, coalesce(n.name, k.name, i.name) AS "name!", i.id AS institution_id,
+                  k.requested_by AS "requested_by?", l.period, w.starts_at AS "starts_at!", l.cap,
+                  coalesce(c.used, 0) AS "used!",
+                  coalesce((SELECT sum(b.used) FROM quota_counters b
+                            WHERE b.node_id = l.node_id AND b.measure = 'tokens' AND b.period = 'day'
+                              AND b.starts_at < $2 AND b.starts_at >= $2 - make_interval(days => $4)), 0)::bigint
+                      AS "last_days!"
+           FROM quota_limits l
+           JOIN quota_nodes n ON n.id = l.node_id
+           LEFT JOIN api_keys k ON k.id = n.id
+           JOIN institutions i ON i.id = CASE n.kind WHEN 'institution' THEN n.id WHEN 'project' THEN n.parent_id
+                                              ELSE k.institution_id END
+           JOIN (VALUES ('day', $2::timestamptz), ('month', $3::timestamptz)) AS w (period, starts_at)
+               ON w.period = l.period
+           LEFT JOIN quota_counters c ON c.node_id = l.node_id AND c.measure = 'tokens' AND c.period = l.period
+               AND c.starts_at = w.starts_at
+           WHERE l.measure = 'tokens' AND ($1::uuid IS NULL OR i.id = $1) AND (k.id IS NULL OR k.status = 'active')
+             AND coalesce(c.used, 0)::float8 * 100 >= l.cap::float8 * $5
+           ORDER BY coalesce(c.used, 0)::float8 / greatest(l.cap, 1) DESC, l.node_id LIMIT $6"#,
+        visibility.filter(),
+        day,
+        month,
+        i32::try_from(DAYS_LOOKED_AT).unwrap_or(7),
+        least_percent,
+        MOST_ROWS,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let corrupt = |problem| CorruptRow {
+                table: "quota_limits",
+                id: row.node_id,
+                problem,
+            };
+            Ok(Pace {
+                node: row.node_id,
+                kind: NodeKind::parse(&row.kind).ok_or(corrupt("unknown kind of node"))?,
+                name: row.name,
+                institution: InstitutionId(row.institution_id),
+                requested_by: row.requested_by.map(UserId),
+                window: Window::parse(&row.period).ok_or(corrupt("unknown period"))?,
+                starts_at: row.starts_at,
+                used: row.used,
+                cap: row.cap,
+                last_days: row.last_days,
+            })
+        })
+        .collect()
 }

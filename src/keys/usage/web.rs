@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, get, http::header, web};
 use askama::Template;
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::{
-    super::{quota, store as keys},
+    super::store as keys,
+    chart::{Chart, chart},
+    pace::{NodeKind, Pace},
     store::{self, Row},
 };
 use crate::{
@@ -16,7 +18,8 @@ use crate::{
     error::AppError,
     ids::ApiKeyId,
     policy::{Action, Actor, Visibility, visible},
-    web::{ApiActor, ApiResult, Chrome, Lang, Page, PageResult, filters, number},
+    quota::{self, Measure, Window, day_of},
+    web::{ApiActor, ApiResult, Chrome, Lang, Page, PageResult, day, filters, number},
 };
 
 pub(in crate::keys) fn routes(config: &mut web::ServiceConfig) {
@@ -54,28 +57,15 @@ fn visibility(actor: &Actor) -> Result<Visibility, AppError> {
     }
 }
 
-struct Bar {
-    x: String,
-    width: String,
-    y: String,
-    height: String,
-    middle: String,
-    label: String,
+/// A limit that several keys share, or of a month.
+struct Budget {
+    name: String,
+    href: Option<String>,
+    used: i64,
+    limit: i64,
     text: String,
-}
-
-struct Tick {
-    at: String,
-    text: String,
-}
-
-struct Chart {
-    title: String,
-    about: String,
-    y_ticks: Vec<Tick>,
-    bars: Vec<Bar>,
-    columns: Vec<String>,
-    rows: Vec<Vec<String>>,
+    /// When it ends, if people go on as they did.
+    forecast: String,
 }
 
 struct KeyToday {
@@ -104,6 +94,7 @@ struct IndexPage {
     until: String,
     download: String,
     keys: Vec<KeyToday>,
+    budgets: Vec<Budget>,
     chart: Chart,
     by_key: Vec<Line>,
     by_model: Vec<Line>,
@@ -113,11 +104,12 @@ struct IndexPage {
 #[get("/{lang:nl|en}/usage")]
 async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageResult {
     let seen = visibility(page.actor())?;
-    let (lang, today) = (page.lang(), quota::day_of(db.now()));
+    let (lang, today) = (page.lang(), day_of(db.now()));
     let (since, until) = query.days(today)?;
     let mut conn = db.read().await?;
     let rows = store::rows(&mut conn, seen, (since, until), query.key).await?;
-    let counters = store::of_day(&mut conn, seen, today).await?;
+    let tokens = (Measure::Tokens, Window::Day);
+    let counters = quota::used_of_all(&mut conn, seen, tokens, db.now()).await?;
     let mut shown = Vec::new();
     for key in keys::list(&mut conn, seen).await? {
         let counter = counters.get(&key.id).copied();
@@ -125,7 +117,7 @@ async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageR
             continue;
         }
         let counter = counter.unwrap_or_default();
-        let (used, limit) = (counter.used + counter.reserved, key.limits.tokens_per_day);
+        let (used, limit) = (counter.used + counter.set_aside, key.limits.tokens_per_day);
         let left = number(lang, (limit - used).max(0));
         shown.push(KeyToday {
             href: page.path(&format!("/keys/{}", key.id)),
@@ -140,17 +132,52 @@ async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageR
             institution: key.institution_name,
         });
     }
+    let paces = store::paces(&mut conn, seen, db.now(), 0.0).await?;
+    let budgets = budgets(&page, db.now(), &paces);
     page.show(&IndexPage {
         chrome: page.chrome(),
         download: page.path(&format!("/usage.csv?since={since}&until={until}")),
         since: since.to_string(),
         until: until.to_string(),
         keys: shown,
+        budgets,
         chart: chart(lang, &rows, since, until),
         by_key: lines(lang, &rows, |row| (row.key, row.key_name.clone())),
         by_model: lines(lang, &rows, |row| (uuid::Uuid::nil(), row.model.clone())),
         shows_institutions: seen == Visibility::All,
     })
+}
+
+/// All limits but those of a key on a day, which are shown by themselves.
+fn budgets(page: &Page, now: DateTime<Utc>, paces: &[Pace]) -> Vec<Budget> {
+    let lang = page.lang();
+    let is_shown = |pace: &&Pace| pace.kind != NodeKind::Key || pace.window != Window::Day;
+    paces
+        .iter()
+        .filter(is_shown)
+        .map(|pace| Budget {
+            name: format!(
+                "{} ({})",
+                pace.name,
+                lang.t(&format!("usage-of-{}", pace.kind.name()))
+            ),
+            href: (pace.kind == NodeKind::Key).then(|| page.path(&format!("/keys/{}", pace.node))),
+            used: pace.used,
+            limit: pace.cap,
+            text: lang.t_with(
+                &format!("usage-budget-{}", pace.window.name()),
+                &[
+                    ("used", number(lang, pace.used)),
+                    ("limit", number(lang, pace.cap)),
+                ],
+            ),
+            forecast: match pace.ends_at(now) {
+                Some(at) if at <= now => lang.t("usage-budget-ended"),
+                Some(at) => lang.t_with("usage-budget-ends", &[("when", day(lang, at))]),
+                None => lang.t("usage-budget-lasts"),
+            },
+        })
+        .collect()
 }
 
 /// Sums over rows with the same name, the largest first.
@@ -175,77 +202,10 @@ fn lines(lang: Lang, rows: &[Row], name: impl Fn(&Row) -> (uuid::Uuid, String)) 
         .collect()
 }
 
-/// Tokens a day as bars.
-fn chart(lang: Lang, rows: &[Row], since: NaiveDate, until: NaiveDate) -> Chart {
-    let mut days: BTreeMap<NaiveDate, i64> = since
-        .iter_days()
-        .take_while(|day| *day <= until)
-        .map(|day| (day, 0))
-        .collect();
-    for row in rows {
-        *days.entry(row.day).or_default() += row.tokens();
-    }
-    let top = ceiling(days.values().copied().max().unwrap_or_default());
-    let step = 100.0 / days.len().max(1) as f64;
-    let every = days.len().div_ceil(6);
-    let height = |tokens: i64| tokens as f64 / top as f64 * 100.0;
-    let percent = |share: f64| format!("{share:.2}%");
-    let bars = days.iter().enumerate().map(|(at, (day, tokens))| {
-        let left = at as f64 * step;
-        Bar {
-            x: percent(left + step * 0.1),
-            width: percent(step * 0.8),
-            y: percent(100.0 - height(*tokens)),
-            height: percent(height(*tokens)),
-            middle: percent(left + step / 2.0),
-            label: if at % every == every / 2 {
-                day.format("%-d-%-m").to_string()
-            } else {
-                String::new()
-            },
-            text: format!("{}: {}", day.format("%-d-%-m"), number(lang, *tokens)),
-        }
-    });
-    let total = number(lang, days.values().sum());
-    Chart {
-        title: lang.t("usage-chart"),
-        about: lang.t_with("usage-chart-about", &[("total", total)]),
-        y_ticks: [0, top / 2, top]
-            .into_iter()
-            .map(|tokens| Tick {
-                at: percent(100.0 - height(tokens)),
-                text: number(lang, tokens),
-            })
-            .collect(),
-        bars: bars.collect(),
-        columns: vec![lang.t("usage-day"), lang.t("usage-tokens")],
-        rows: days
-            .iter()
-            .rev()
-            .filter(|(_, tokens)| **tokens > 0)
-            .map(|(day, tokens)| vec![day.to_string(), number(lang, *tokens)])
-            .collect(),
-    }
-}
-
-/// The next round number: 1, 2 or 5 with zeros, at least 10.
-fn ceiling(most: i64) -> i64 {
-    let mut unit = 10_i64;
-    while unit < i64::MAX / 100 {
-        for factor in [1, 2, 5] {
-            if most <= unit * factor {
-                return unit * factor;
-            }
-        }
-        unit *= 10;
-    }
-    most
-}
-
 #[get("/{lang:nl|en}/usage.csv")]
 async fn download(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageResult {
     let seen = visibility(page.actor())?;
-    let days = query.days(quota::day_of(db.now()))?;
+    let days = query.days(day_of(db.now()))?;
     let mut conn = db.read().await?;
     let rows = store::rows(&mut conn, seen, days, query.key).await?;
     let body = csv_of(&rows).map_err(AppError::Internal)?;
@@ -299,7 +259,7 @@ fn harmless(cell: &str) -> String {
 #[get("/api/v1/usage")]
 async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>) -> ApiResult {
     let seen = visibility(&actor.0)?;
-    let today = quota::day_of(db.now());
+    let today = day_of(db.now());
     let days = query.days(today)?;
     let mut conn = db.read().await?;
     let rows = store::rows(&mut conn, seen, days, query.key).await?;
@@ -319,7 +279,10 @@ async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>)
             })
         })
         .collect();
-    let counters = store::of_day(&mut conn, seen, today).await?;
+    let tokens = (Measure::Tokens, Window::Day);
+    let counters = quota::used_of_all(&mut conn, seen, tokens, db.now()).await?;
+    let requests = (Measure::Requests, Window::Day);
+    let requests = quota::used_of_all(&mut conn, seen, requests, db.now()).await?;
     let today: Vec<_> = counters
         .iter()
         .filter(|(key, _)| query.key.is_none_or(|wanted| wanted == **key))
@@ -328,8 +291,8 @@ async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>)
                 "key": key,
                 "day": today,
                 "used_tokens": day.used,
-                "reserved_tokens": day.reserved,
-                "requests": day.requests,
+                "reserved_tokens": day.set_aside,
+                "requests": requests.get(key).map_or(0, |day| day.used),
             })
         })
         .collect();

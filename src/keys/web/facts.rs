@@ -41,10 +41,7 @@ pub(super) fn facts(page: &Page, key: &Key, now: DateTime<Utc>) -> Vec<Fact> {
         fact("key-abilities", abilities(lang, key)),
         fact("key-networks", networks(lang, key)),
         fact("key-tokens", number(lang, key.limits.tokens_per_day)),
-        fact(
-            "key-requests",
-            number(lang, i64::from(key.limits.requests_per_minute)),
-        ),
+        fact("key-requests", number(lang, key.limits.requests_per_minute)),
         fact("key-until", moment(lang, now, key.expires_at)),
         fact(
             "key-requested",

@@ -116,7 +116,7 @@ impl Form {
             models,
             limits: Limits {
                 tokens_per_day,
-                requests_per_minute: i32::try_from(requests_per_minute).unwrap_or(1),
+                requests_per_minute,
             },
             lifetime: TimeDelta::days(days),
         })

@@ -7,9 +7,10 @@ use crate::{
     db::Db,
     keys::{
         key::{Key, Status},
-        quota, store, usage,
+        store,
     },
     policy::{self, Action, Scope, visible},
+    quota::{self, Measure, Window},
     web::{Chrome, Lang, Page, PageResult, filters, moment, number},
 };
 
@@ -46,7 +47,8 @@ async fn index(page: Page, db: web::Data<Db>) -> PageResult {
     let mut conn = db.read().await?;
     let keys = store::list(&mut conn, visibility).await?;
     let (lang, now) = (page.lang(), db.now());
-    let today = usage::of_day(&mut conn, visibility, quota::day_of(now)).await?;
+    let tokens = (Measure::Tokens, Window::Day);
+    let today = quota::used_of_all(&mut conn, visibility, tokens, now).await?;
     let own = Scope::of(page.actor().institution);
     let rows = keys.into_iter().map(|key| {
         let (status, badge) = standing(lang, &key, now);

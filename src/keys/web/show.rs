@@ -17,11 +17,12 @@ use crate::{
     keys::{
         decide, has_accepted_terms,
         key::{Key, Status},
-        quota, revoke,
+        revoke,
         rotate::Overlap,
-        store, usage,
+        store,
     },
     policy::{self, Action, Scope},
+    quota::{self, Measure, Window},
     web::{
         Chrome, FieldErrors, Page, PageResult, ProtectedForm, Text, back_with, filters, moment,
         number,
@@ -88,7 +89,10 @@ pub(super) async fn draw(
 ) -> Result<ShowPage, AppError> {
     let mut conn = db.read().await?;
     let (lang, now) = (page.lang(), db.now());
-    let today = usage::of_key(&mut conn, key.id, quota::day_of(now)).await?;
+    let tokens = (Measure::Tokens, Window::Day);
+    let today = quota::used_of(&mut conn, key.id, tokens, now).await?;
+    let requests = (Measure::Requests, Window::Day);
+    let requests = quota::used_of(&mut conn, key.id, requests, now).await?;
     let (status, badge) = standing(lang, &key, now);
     let may = |action| policy::check(page.actor(), action, &key.scope()).is_ok();
     let is_waiting = key.status == Status::Requested;
@@ -122,7 +126,7 @@ pub(super) async fn draw(
         .collect();
     let ending = store::ending_secrets(&mut conn, key.id, now).await?;
     let limit = key.limits.tokens_per_day;
-    let used = today.used + today.reserved;
+    let used = today.used + today.set_aside;
     Ok(ShowPage {
         chrome: page.chrome(),
         id: key.id,
@@ -165,7 +169,7 @@ pub(super) async fn draw(
         ),
         requests_text: lang.t_with(
             "key-requests-today",
-            &[("count", today.requests.to_string())],
+            &[("count", requests.used.to_string())],
         ),
         name: key.name,
         purpose: key.purpose,

@@ -138,11 +138,16 @@ impl Keyholder {
         PgConnection::connect(&self.app.owner_url).await.unwrap()
     }
 
-    /// Used and reserved tokens of the key, over all days.
+    /// Used tokens of the key over all days, and those set aside for requests; what replicas hold idle is neither.
     pub(crate) async fn counters(&self) -> (i64, i64) {
         let mut conn = self.database().await;
         sqlx::query_as(
-            "SELECT coalesce(sum(used_tokens), 0)::bigint, coalesce(sum(reserved_tokens), 0)::bigint FROM key_days",
+            "SELECT coalesce(sum(used), 0)::bigint,
+                    (coalesce(sum(leased), 0) - coalesce((
+                        SELECT sum(granted - open) FROM quota_leases l
+                        WHERE l.measure = 'tokens' AND orphaned_at IS NULL), 0))::bigint
+             FROM quota_counters c JOIN api_keys k ON k.id = c.node_id
+             WHERE c.measure = 'tokens' AND c.period = 'day'",
         )
         .fetch_one(&mut conn)
         .await

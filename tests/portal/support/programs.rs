@@ -26,8 +26,26 @@ impl Program {
         )
     }
 
+    /// Starts `faculty serve` beside the test's own portal, on a port of its own; answers its address too.
+    pub(crate) fn replica(app: &TestApp) -> (Self, url::Url) {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let bind = free.local_addr().unwrap().to_string();
+        drop(free);
+        let program = Self::start_with(app, "faculty", &["serve"], &[("FACULTY_BIND", &bind)]);
+        (program, url::Url::parse(&format!("http://{bind}")).unwrap())
+    }
+
     /// Starts a program of the workspace with the portal's environment.
     pub(crate) fn start(app: &TestApp, name: &str, arguments: &[&str]) -> Self {
+        Self::start_with(app, name, arguments, &[])
+    }
+
+    fn start_with(
+        app: &TestApp,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -36,6 +54,7 @@ impl Program {
         let child = Command::new(TestApp::programs().join(name))
             .args(arguments)
             .envs(app.environment.iter().cloned())
+            .envs(settings.iter().copied())
             .env("FACULTY_SERVING_TOKEN", "serving-token-of-the-tests")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -43,6 +62,15 @@ impl Program {
             .spawn()
             .unwrap();
         Self(child)
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) async fn terminate(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        while self.0.try_wait().unwrap().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// `kill -9`.
@@ -60,12 +88,17 @@ impl Drop for Program {
 
 /// Waits until a portal started as a program answers; its log where it never does.
 pub(crate) async fn portal_is_up(app: &TestApp) {
+    is_up(app, &app.url).await;
+}
+
+/// As [`portal_is_up`], at an address of its own.
+pub(crate) async fn is_up(app: &TestApp, url: &url::Url) {
     let client = reqwest::Client::builder()
         .timeout(std::time::Duration::from_secs(2))
         .build()
         .unwrap();
     for _ in 0..300 {
-        if let Ok(answer) = client.get(app.url.join("/readyz").unwrap()).send().await
+        if let Ok(answer) = client.get(url.join("/readyz").unwrap()).send().await
             && answer.status().is_success()
         {
             return;

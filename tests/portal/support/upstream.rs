@@ -31,6 +31,10 @@ pub(crate) enum Plan {
     Break,
     /// Says that the prompt is too long.
     Refuse,
+    /// Fails before it makes anything.
+    Fail,
+    /// Makes a token each two milliseconds, whole answers too.
+    Paced,
 }
 
 /// What it was asked and what it made.
@@ -42,6 +46,10 @@ pub(crate) struct State {
     /// By request id: tokens of the prompt, tokens made, whether it is done.
     pub(crate) counts: Mutex<HashMap<String, (u64, u64, bool)>>,
 }
+
+/// Tokens of an answer whose request says nothing of its length.
+const MOST: u64 = 512;
+const PACE: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// Says that a request is done, also where the client left.
 struct Running {
@@ -131,9 +139,12 @@ async fn chat(
         let error = openai_api::ApiError::context_length_exceeded(8, 9, "messages");
         return HttpResponse::BadRequest().body(error.to_json());
     }
+    if plan == Plan::Fail {
+        return HttpResponse::InternalServerError().body("{}");
+    }
     let words = body["messages"][0]["content"].as_str().unwrap();
     let prompt = words.split_whitespace().count() as u64;
-    let most = body["max_tokens"].as_u64().unwrap();
+    let most = body["max_tokens"].as_u64().unwrap_or(MOST);
     let id = request_id(&request);
     let counts = (prompt, 0, false);
     state.counts.lock().unwrap().insert(id.clone(), counts);
@@ -146,6 +157,12 @@ async fn chat(
     }
     if plan == Plan::Hold {
         state.gate.acquire().await.unwrap().forget();
+    }
+    if plan == Plan::Paced {
+        for made in 1..=most {
+            tokio::time::sleep(PACE).await;
+            running.made(made);
+        }
     }
     running.made(most);
     HttpResponse::Ok().json(json!({
@@ -162,6 +179,9 @@ fn stream_answer(running: Running, plan: Plan, prompt: u64, most: u64) -> HttpRe
     let events = stream::unfold((running, 0_u64), move |(running, at)| async move {
         if plan == Plan::Hold && at == 3 {
             running.state.gate.acquire().await.unwrap().forget();
+        }
+        if plan == Plan::Paced {
+            tokio::time::sleep(PACE).await;
         }
         if at > most || plan == Plan::Break && at == 2 {
             return None;

@@ -1,18 +1,19 @@
 //! One step of the Llama graph for several sequences at once: prompts, single tokens, or both.
 
-use rayon::prelude::*;
-
 use super::{
+    activations::{Activations, Q8Rows},
     adapter::{Adapter, Place},
     cache::KvCache,
     kernels::vector::{Seen, attend, rotate, silu_multiply},
     model::{InferenceModel, Layer},
-    q8::{Activations, Q8Rows},
-    rows::{ROWS_TO_SHARE, Row, adapt, add, norm_rows, project},
+    rows::{Adapted, Row, norm_rows, project, quantise_rows},
+    team::Team,
 };
 
-/// Keys, summed over all queries and heads, from which on attention is shared among threads.
-const KEYS_TO_SHARE: usize = 4096;
+/// Least rows that are turned by one thread, or gated, or attended for: less is not worth sharing.
+const ROWS_TO_SHARE: usize = 8;
+/// Least keys, over all heads, that one thread attends to.
+const KEYS_TO_SHARE: usize = 512;
 
 /// What a step does for one sequence.
 #[derive(Debug)]
@@ -36,9 +37,10 @@ pub enum StepError {
     UnknownToken(u32),
 }
 
-/// Room for the activations of a step, kept from one step to the next.
-#[derive(Debug, Default)]
+/// Room for the activations of a step, and the threads that compute it; kept from one step to the next.
+#[derive(Debug)]
 pub struct Workspace {
+    team: Team,
     hidden: Vec<f32>,
     normed: Vec<f32>,
     query_key_value: Vec<f32>,
@@ -51,12 +53,32 @@ pub struct Workspace {
     vocab_size: usize,
 }
 
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::new(Activations::default())
+    }
+}
+
 impl Workspace {
-    /// Room for steps whose activations are rounded like this.
+    /// Room for steps whose activations are rounded like this, with a thread for each processor.
     pub fn new(activations: Activations) -> Self {
+        Self::with_team(activations, Team::of_all_processors())
+    }
+
+    /// As [`Workspace::new`], with these threads.
+    pub fn with_team(activations: Activations, team: Team) -> Self {
         Self {
+            team,
+            hidden: Vec::new(),
+            normed: Vec::new(),
+            query_key_value: Vec::new(),
+            attended: Vec::new(),
+            gate_up: Vec::new(),
+            gated: Vec::new(),
+            added: Vec::new(),
             quantised: Q8Rows::new(activations),
-            ..Self::default()
+            logits: Vec::new(),
+            vocab_size: 0,
         }
     }
 
@@ -95,6 +117,9 @@ impl InferenceModel {
             .zip(tokens)
         {
             self.embedding.dequantise_row(token as usize, row);
+        }
+        for work in works.iter_mut() {
+            work.cache.reserve(work.tokens.len());
         }
         for (number, layer) in self.layers.iter().enumerate() {
             self.attention(number, layer, &rows, works, space);
@@ -135,108 +160,102 @@ impl InferenceModel {
     ) {
         let config = &self.config;
         let (query, kv, width) = (config.query_size(), config.kv_size(), config.head_dim);
-        let stride = query + 2 * kv;
+        let adapted = Adapted::new(rows, works, number);
         norm_rows(
+            &space.team,
             &space.hidden,
-            &layer.attention_norm,
-            config.norm_epsilon,
+            (&layer.attention_norm, config.norm_epsilon),
             &mut space.normed,
+            &mut space.quantised,
         );
         project(
+            &space.team,
             &layer.query_key_value,
-            &space.normed,
-            &mut space.quantised,
+            &space.quantised,
             &mut space.query_key_value,
-        );
-        adapt(
-            rows,
-            works,
-            number,
-            &space.normed,
-            &mut space.query_key_value,
-            |adapter, x, out| {
-                let (q, rest) = out.split_at_mut(query);
-                let (k, v) = rest.split_at_mut(kv);
-                adapter.add(Place::Query, x, q);
-                adapter.add(Place::Key, x, k);
-                adapter.add(Place::Value, x, v);
-            },
         );
         let half = width / 2;
-        let turn = |(out, row): (&mut [f32], &Row)| {
-            let angles = row.position * half..(row.position + 1) * half;
-            let (cosines, sines) = (
-                &self.rotation.cosines[angles.clone()],
-                &self.rotation.sines[angles],
-            );
-            for head in out[..query + kv].chunks_exact_mut(width) {
-                rotate(head, cosines, sines);
-            }
-        };
-        let outs = &mut space.query_key_value;
-        match rows.len() < ROWS_TO_SHARE {
-            true => outs.chunks_exact_mut(stride).zip(rows).for_each(turn),
-            false => outs.par_chunks_exact_mut(stride).zip(rows).for_each(turn),
-        }
-        for (out, row) in outs.chunks_exact(stride).zip(rows) {
-            let cache = &mut works[row.work].cache;
-            cache.keys[number].extend_from_slice(&out[query..query + kv]);
-            cache.values[number].extend_from_slice(&out[query + kv..]);
-        }
-        self.attend(number, rows, works, space);
-        project(
-            &layer.output,
-            &space.attended,
-            &mut space.quantised,
-            &mut space.added,
-        );
-        adapt(
-            rows,
-            works,
-            number,
-            &space.attended,
-            &mut space.added,
-            |adapter, x, out| {
-                adapter.add(Place::Output, x, out);
+        adapted.each(
+            &space.team,
+            &space.normed,
+            &mut space.query_key_value,
+            ROWS_TO_SHARE,
+            |row, adapter, x, out| {
+                if let Some(adapter) = adapter {
+                    let (q, rest) = out.split_at_mut(query);
+                    let (k, v) = rest.split_at_mut(kv);
+                    adapter.add(Place::Query, x, q);
+                    adapter.add(Place::Key, x, k);
+                    adapter.add(Place::Value, x, v);
+                }
+                let angles = row.position * half..(row.position + 1) * half;
+                let (cosines, sines) = (
+                    &self.rotation.cosines[angles.clone()],
+                    &self.rotation.sines[angles],
+                );
+                for head in out[..query + kv].chunks_exact_mut(width) {
+                    rotate(head, cosines, sines);
+                }
             },
         );
-        add(&mut space.hidden, &space.added);
+        let projected = space.query_key_value.chunks_exact(query + 2 * kv);
+        for (out, row) in projected.zip(rows) {
+            let (keys, values) = out[query..].split_at(kv);
+            works[row.work]
+                .cache
+                .set(number, row.position, keys, values);
+        }
+        self.attend(number, rows, works, space);
+        quantise_rows(&space.team, &space.attended, query, &mut space.quantised);
+        project(
+            &space.team,
+            &layer.output,
+            &space.quantised,
+            &mut space.added,
+        );
+        Adapted::new(rows, works, number).add(
+            &space.team,
+            &space.attended,
+            &mut space.added,
+            &mut space.hidden,
+            |adapter, x, out| adapter.add(Place::Output, x, out),
+        );
     }
 
     fn attend(&self, number: usize, rows: &[Row], works: &[Work<'_>], space: &mut Workspace) {
         let config = &self.config;
         let (query, kv, width) = (config.query_size(), config.kv_size(), config.head_dim);
         let stride = query + 2 * kv;
-        let heads_per_key = config.heads / config.kv_heads;
+        // The query heads of one key head lie side by side.
+        let group = config.heads / config.kv_heads * width;
         space.attended.resize(rows.len() * query, 0.0);
         let projected = &space.query_key_value;
-        let one = |scores: &mut Vec<f32>, (at, out): (usize, &mut [f32])| {
-            let (row, head) = (at / config.heads, at % config.heads);
-            let Row { work, position } = rows[row];
-            let cache = &works[work].cache;
-            // Keys of later tokens of the same step are there already; the mask leaves them out.
-            let seen = (position + 1) * kv;
-            let view = Seen {
-                keys: &cache.keys[number][..seen],
-                values: &cache.values[number][..seen],
-                stride: kv,
-                offset: head / heads_per_key * width,
-            };
-            let q = row * stride + head * width;
-            attend(&view, &projected[q..q + width], scores, out);
-        };
         let keys: usize = rows
             .iter()
             .map(|row| (row.position + 1) * config.heads)
             .sum();
-        if keys < KEYS_TO_SHARE {
+        let count = rows.len() * config.kv_heads;
+        let pieces = (keys / KEYS_TO_SHARE).clamp(1, space.team.threads() * 4);
+        let piece = count.div_ceil(pieces);
+        let items = space.attended.chunks_mut(piece * group).enumerate();
+        space.team.each(items.collect(), |(number_of_piece, outs)| {
             let mut scores = Vec::new();
-            let outs = space.attended.chunks_exact_mut(width).enumerate();
-            outs.for_each(|out| one(&mut scores, out));
-        } else {
-            let outs = space.attended.par_chunks_exact_mut(width).enumerate();
-            outs.for_each_init(Vec::new, one);
-        }
+            let first = number_of_piece * piece;
+            for (at, out) in (first..).zip(outs.chunks_exact_mut(group)) {
+                let (row, head) = (at / config.kv_heads, at % config.kv_heads);
+                let Row { work, position } = rows[row];
+                let seen = Seen {
+                    pages: works[work].cache.pages(),
+                    layer: number,
+                    head,
+                    head_dim: width,
+                    // Later tokens of the same step are there already, and are left out.
+                    tokens: position + 1,
+                };
+                let start = row * stride + head * group;
+                attend(&seen, &projected[start..start + group], &mut scores, out);
+            }
+        });
     }
 
     fn feed_forward(
@@ -249,64 +268,59 @@ impl InferenceModel {
     ) {
         let config = &self.config;
         let inner = config.intermediate_size;
+        let adapted = Adapted::new(rows, works, number);
         norm_rows(
+            &space.team,
             &space.hidden,
-            &layer.feed_forward_norm,
-            config.norm_epsilon,
+            (&layer.feed_forward_norm, config.norm_epsilon),
             &mut space.normed,
+            &mut space.quantised,
         );
         project(
+            &space.team,
             &layer.gate_up,
-            &space.normed,
-            &mut space.quantised,
+            &space.quantised,
             &mut space.gate_up,
         );
-        adapt(
-            rows,
-            works,
-            number,
-            &space.normed,
-            &mut space.gate_up,
-            |adapter, x, out| {
-                let (gate, up) = out.split_at_mut(inner);
-                adapter.add(Place::Gate, x, gate);
-                adapter.add(Place::Up, x, up);
-            },
-        );
-        space.gated.resize(rows.len() * inner, 0.0);
-        let gate = |(out, gate_up): (&mut [f32], &[f32])| {
-            let (gate, up) = gate_up.split_at(inner);
-            silu_multiply(gate, up, out);
-        };
-        match rows.len() < ROWS_TO_SHARE {
-            true => space
-                .gated
-                .chunks_exact_mut(inner)
-                .zip(space.gate_up.chunks_exact(2 * inner))
-                .for_each(gate),
-            false => space
-                .gated
-                .par_chunks_exact_mut(inner)
-                .zip(space.gate_up.par_chunks_exact(2 * inner))
-                .for_each(gate),
+        if works.iter().any(|work| work.adapter.is_some()) {
+            adapted.each(
+                &space.team,
+                &space.normed,
+                &mut space.gate_up,
+                1,
+                |_, adapter, x, out| {
+                    if let Some(adapter) = adapter {
+                        let (gate, up) = out.split_at_mut(inner);
+                        adapter.add(Place::Gate, x, gate);
+                        adapter.add(Place::Up, x, up);
+                    }
+                },
+            );
         }
-        project(
-            &layer.down,
+        space.gated.resize(rows.len() * inner, 0.0);
+        let piece = rows.len().div_ceil(space.team.threads() * 4).max(2);
+        let items = space
+            .gated
+            .chunks_mut(piece * inner)
+            .zip(space.gate_up.chunks(piece * 2 * inner));
+        space.team.each(items.collect(), |(gated, gate_up)| {
+            let rows = gated
+                .chunks_exact_mut(inner)
+                .zip(gate_up.chunks_exact(2 * inner));
+            for (out, gate_up) in rows {
+                let (gate, up) = gate_up.split_at(inner);
+                silu_multiply(gate, up, out);
+            }
+        });
+        quantise_rows(&space.team, &space.gated, inner, &mut space.quantised);
+        project(&space.team, &layer.down, &space.quantised, &mut space.added);
+        adapted.add(
+            &space.team,
             &space.gated,
-            &mut space.quantised,
             &mut space.added,
+            &mut space.hidden,
+            |adapter, x, out| adapter.add(Place::Down, x, out),
         );
-        adapt(
-            rows,
-            works,
-            number,
-            &space.gated,
-            &mut space.added,
-            |adapter, x, out| {
-                adapter.add(Place::Down, x, out);
-            },
-        );
-        add(&mut space.hidden, &space.added);
     }
 
     fn head(&self, works: &[Work<'_>], space: &mut Workspace) {
@@ -323,16 +337,12 @@ impl InferenceModel {
             }
         }
         norm_rows(
+            &space.team,
             &space.added,
-            &self.final_norm,
-            self.config.norm_epsilon,
+            (&self.final_norm, self.config.norm_epsilon),
             &mut space.normed,
-        );
-        project(
-            &self.head,
-            &space.normed,
             &mut space.quantised,
-            &mut space.logits,
         );
+        project(&space.team, &self.head, &space.quantised, &mut space.logits);
     }
 }

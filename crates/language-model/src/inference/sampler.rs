@@ -53,7 +53,7 @@ impl Sampler {
     pub fn choose(&mut self, logits: &mut [f32]) -> u32 {
         self.penalise(logits);
         let token = if self.sampling.temperature <= 0.0 || self.sampling.top_p <= 0.0 {
-            likeliest(logits)
+            the_likeliest(logits)
         } else {
             self.draw(logits)
         };
@@ -119,11 +119,37 @@ impl Sampler {
             }
         }
         // Rounding can leave a little; NaN logits leave everything.
-        likeliest(logits)
+        the_likeliest(logits)
     }
 }
 
-fn likeliest(logits: &[f32]) -> u32 {
+/// The logarithm of the sum of `e^logit`: a logit less this is the logarithm of a probability.
+pub fn log_total(logits: &[f32]) -> f32 {
+    let highest = logits
+        .iter()
+        .fold(f32::NEG_INFINITY, |highest, &logit| highest.max(logit));
+    let total: f64 = logits
+        .iter()
+        .map(|&logit| f64::from((logit - highest).exp()))
+        .sum();
+    highest + total.ln() as f32
+}
+
+/// The `count` likeliest tokens, the likeliest first; of equals the lower one.
+pub fn likeliest(logits: &[f32], count: usize) -> Vec<u32> {
+    let mut best: Vec<(f32, u32)> = Vec::with_capacity(count + 1);
+    for (token, &logit) in logits.iter().enumerate() {
+        if best.len() == count && best.last().is_none_or(|(least, _)| logit <= *least) {
+            continue;
+        }
+        let at = best.partition_point(|(other, _)| *other >= logit);
+        best.insert(at, (logit, token as u32));
+        best.truncate(count);
+    }
+    best.into_iter().map(|(_, token)| token).collect()
+}
+
+fn the_likeliest(logits: &[f32]) -> u32 {
     let mut best = 0;
     let mut highest = f32::NEG_INFINITY;
     for (token, &logit) in logits.iter().enumerate() {
@@ -181,6 +207,17 @@ mod tests {
     fn greedy_takes_the_likeliest_and_the_first_of_equals() {
         let mut sampler = Sampler::new(Sampling::greedy());
         assert_eq!(sampler.choose(&mut [1.0, 3.0, 3.0, 2.0]), 1);
+    }
+
+    #[test]
+    fn alternatives_come_in_the_order_of_their_probability() {
+        let logits = [1.0, 3.0, 3.0, 2.0, -1.0];
+        assert_eq!(likeliest(&logits, 3), [1, 2, 3]);
+        assert_eq!(likeliest(&logits, 0), [0u32; 0]);
+        assert_eq!(likeliest(&logits, 9), [1, 2, 3, 0, 4]);
+        let total = log_total(&logits);
+        let sum: f32 = logits.iter().map(|logit| (logit - total).exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
     }
 
     #[test]

@@ -193,11 +193,9 @@ fn an_adapter_gives_what_its_merged_weights_give() {
             })
             .collect();
         let pack = |parts: std::ops::Range<usize>, inputs| {
-            let parts: Vec<(&[f32], usize)> = merged[parts]
-                .iter()
-                .map(|(weights, outputs)| (weights.as_slice(), *outputs))
-                .collect();
-            super::q8::Q8Matrix::stack(&parts, inputs)
+            let parts: Vec<f32> = merged[parts].iter().flat_map(|(w, _)| w.clone()).collect();
+            let outputs = parts.len() / inputs;
+            super::packed::PackedMatrix::quantise(&parts, outputs, inputs)
         };
         layer.query_key_value = pack(0..3, 64);
         layer.output = pack(3..4, 64);
@@ -214,6 +212,16 @@ fn an_adapter_gives_what_its_merged_weights_give() {
         error < effect / 20.0,
         "off by {error}, while the adapter moves logits by {effect}"
     );
+}
+
+#[test]
+fn the_size_of_a_model_is_known_before_it_is_packed() {
+    for is_quantised in [true, false] {
+        let file = given_file(is_quantised);
+        let foreseen = InferenceModel::packed_bytes(&file.config, &file.weights);
+        let model = InferenceModel::new(&file.config, &file.weights, 128);
+        assert_eq!(foreseen, model.size_bytes());
+    }
 }
 
 #[test]

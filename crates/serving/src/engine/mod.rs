@@ -1,12 +1,17 @@
 //! Continuous batching: one thread that computes a step for all running sequences, over and over.
 
 mod batch;
+mod gauges;
 mod job;
+mod prefix;
 mod sequence;
 
 use std::{
     io,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -14,7 +19,10 @@ use language_model::inference::Activations;
 use tokio::sync::mpsc;
 
 use self::batch::Batch;
-pub use self::job::{Event, Events, Job};
+pub use self::{
+    gauges::Gauges,
+    job::{Event, Events, Job, Scored, ScoredToken},
+};
 
 /// How much runs at once.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +31,11 @@ pub struct EngineLimits {
     pub running: usize,
     /// Most sequences that wait.
     pub waiting: usize,
-    /// Memory for the keys and values of all running sequences.
+    /// Memory for the keys and values of all running sequences, and of earlier ones as far as there is room.
     pub cache_bytes: usize,
     pub activations: Activations,
+    /// Threads that compute; none: one for each processor.
+    pub threads: Option<usize>,
 }
 
 /// Why a job was not taken.
@@ -41,6 +51,8 @@ pub enum SubmitError {
 #[derive(Debug, Clone)]
 pub struct Engine {
     jobs: mpsc::Sender<Job>,
+    gauges: Arc<Gauges>,
+    cache_bytes: usize,
 }
 
 impl Engine {
@@ -50,11 +62,16 @@ impl Engine {
     /// Where the system gives no thread.
     pub fn start(limits: EngineLimits) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(limits.waiting.max(1));
-        let batch = Batch::new(limits, waiting);
+        let gauges = Arc::new(Gauges::default());
+        let batch = Batch::new(limits, waiting, Arc::clone(&gauges));
         thread::Builder::new()
             .name("engine".to_owned())
             .spawn(|| batch.run())?;
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs,
+            gauges,
+            cache_bytes: limits.cache_bytes,
+        })
     }
 
     /// Queues a job; dropping the returned events stops it within one step.
@@ -64,11 +81,22 @@ impl Engine {
     pub fn submit(&self, mut job: Job) -> Result<Events, SubmitError> {
         let (sender, events) = mpsc::unbounded_channel();
         job.events = Some(sender);
-        self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SubmitError::Full,
-            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+        // Before it is sent: the engine may take it at once.
+        self.gauges.waiting.fetch_add(1, Ordering::Relaxed);
+        self.jobs.try_send(job).map_err(|error| {
+            self.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.gauges.refused.fetch_add(1, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(_) => SubmitError::Full,
+                mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+            }
         })?;
         Ok(events)
+    }
+
+    /// What it does, in Prometheus' text form.
+    pub fn metrics(&self) -> String {
+        self.gauges.to_prometheus(self.cache_bytes)
     }
 
     /// Whether the thread still runs.

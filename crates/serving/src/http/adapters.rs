@@ -98,9 +98,10 @@ fn refusal(error: RegistryError) -> ApiError {
     match error {
         RegistryError::NameTaken(_) => ApiError::invalid_param("lora_name", message),
         RegistryError::NoBase(_) => ApiError::invalid_param("base_model_name", message),
-        RegistryError::Adapter(_) | RegistryError::Open(_) | RegistryError::NoRoom => {
-            ApiError::invalid_param("lora_path", message)
-        }
+        RegistryError::Adapter(_)
+        | RegistryError::Open(_)
+        | RegistryError::NoRoom
+        | RegistryError::DoesNotFit(_) => ApiError::invalid_param("lora_path", message),
         RegistryError::NoAdapter(_) => ApiError::not_found(message).with_param("lora_name"),
     }
 }

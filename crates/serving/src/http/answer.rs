@@ -3,8 +3,11 @@ use openai_api::{
     AnswerMessage, ApiError, ChatChoice, ChatCompletion, Completion, CompletionChoice, FinishReason,
 };
 
-use super::generate::{Running, Tally};
-use crate::engine::{Event, Events};
+use super::{
+    generate::{Running, Tally},
+    logprobs,
+};
+use crate::engine::{Event, Events, ScoredToken};
 
 /// What all parts of one answer carry.
 #[derive(Debug, Clone)]
@@ -50,11 +53,11 @@ pub(super) async fn whole(head: &Head, mut running: Running) -> Result<HttpRespo
             created: head.created,
             model,
             choices: texts
-                .map(|(index, (text, reason))| ChatChoice {
+                .map(|(index, choice)| ChatChoice {
                     index,
-                    message: AnswerMessage::assistant(text),
-                    logprobs: None,
-                    finish_reason: Some(reason),
+                    message: AnswerMessage::assistant(choice.text),
+                    logprobs: logprobs::field(head.kind, &choice.scored, 0),
+                    finish_reason: Some(choice.reason),
                 })
                 .collect(),
             usage: Some(usage),
@@ -66,11 +69,11 @@ pub(super) async fn whole(head: &Head, mut running: Running) -> Result<HttpRespo
             created: head.created,
             model,
             choices: texts
-                .map(|(index, (text, reason))| CompletionChoice {
+                .map(|(index, choice)| CompletionChoice {
                     index,
-                    text,
-                    logprobs: None,
-                    finish_reason: Some(reason),
+                    text: choice.text,
+                    logprobs: logprobs::field(head.kind, &choice.scored, 0),
+                    finish_reason: Some(choice.reason),
                 })
                 .collect(),
             usage: Some(usage),
@@ -79,24 +82,40 @@ pub(super) async fn whole(head: &Head, mut running: Running) -> Result<HttpRespo
     })
 }
 
+/// One choice of an answer.
+struct Choice {
+    text: String,
+    reason: FinishReason,
+    scored: Vec<ScoredToken>,
+}
+
 async fn finish(
     head: &Head,
     events: &mut Events,
     index: usize,
     tally: &mut Tally,
-) -> Result<(String, FinishReason), ApiError> {
-    let mut whole = String::new();
+) -> Result<Choice, ApiError> {
+    let (mut whole, mut tokens) = (String::new(), Vec::new());
     loop {
         match events.recv().await {
-            Some(Event::Token { text, .. }) => whole.push_str(&text),
+            Some(Event::Token { text, scored, .. }) => {
+                whole.push_str(&text);
+                tokens.extend(scored.map(|token| *token));
+            }
             Some(Event::Finished {
                 text,
                 reason,
                 completion_tokens,
+                scored,
             }) => {
                 whole.push_str(&text);
+                tokens.extend(scored.map(|token| *token));
                 tally.note(index, completion_tokens);
-                return Ok((whole, reason));
+                return Ok(Choice {
+                    text: whole,
+                    reason,
+                    scored: tokens,
+                });
             }
             Some(Event::Dropped) => return Err(ApiError::model_not_found(&head.model)),
             Some(Event::Failed) | None => return Err(ApiError::internal(&head.request_id)),

@@ -7,18 +7,19 @@ use super::{
     Service,
     answer::{Head, Kind, whole},
     failure::Failure,
+    form,
     generate::{Plan, find_model, ignores_end, refuse_unknown_abilities},
     guard::{RequestId, body},
-    stream,
+    logprobs, stream,
 };
-use crate::registry::{Base, seconds_since_1970};
+use crate::{
+    constraint::Constraint,
+    registry::{Base, seconds_since_1970},
+};
 
-const UNSUPPORTED: [&str; 10] = [
+const UNSUPPORTED: [&str; 7] = [
     "tools",
     "functions",
-    "response_format",
-    "logprobs",
-    "top_logprobs",
     "logit_bias",
     "audio",
     "modalities",
@@ -35,14 +36,20 @@ pub(super) async fn complete(
     let asked = ChatRequest::parse(&body(&request, payload).await?)?;
     refuse_unknown_abilities(|name| asked.field(name), &UNSUPPORTED)?;
     let served = find_model(&service, &asked.generation)?;
+    let schema = form::asked(asked.field("response_format"))?;
     let base = served.base.clone();
     let messages = asked.messages.clone();
-    let prompt = web::block(move || prompt(&base, &messages));
-    let prompt = prompt.await.map_err(|_| ApiError::internal(&id.0))??;
+    let prepared = web::block(move || {
+        let words = schema.map(|schema| Constraint::new(schema, base.words()));
+        Ok::<_, ApiError>((prompt(&base, &messages)?, words))
+    });
+    let (prompt, constraint) = prepared.await.map_err(|_| ApiError::internal(&id.0))??;
     let plan = Plan {
         served,
         generation: &asked.generation,
         ignores_end: ignores_end(asked.field("ignore_eos"))?,
+        constraint,
+        logprobs: logprobs::asked(Kind::Chat, |name| asked.field(name))?,
         default_tokens: DEFAULT_CHAT_TOKENS,
         prompt_param: "messages",
     };

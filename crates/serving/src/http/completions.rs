@@ -9,11 +9,11 @@ use super::{
     failure::Failure,
     generate::{Plan, find_model, ignores_end, refuse_unknown_abilities},
     guard::{RequestId, body},
-    stream,
+    logprobs, stream,
 };
 use crate::registry::{Base, seconds_since_1970};
 
-const UNSUPPORTED: [&str; 4] = ["logprobs", "logit_bias", "suffix", "echo"];
+const UNSUPPORTED: [&str; 3] = ["logit_bias", "suffix", "echo"];
 
 pub(super) async fn complete(
     request: HttpRequest,
@@ -45,6 +45,8 @@ pub(super) async fn complete(
         served,
         generation: &asked.generation,
         ignores_end: ignores_end(asked.field("ignore_eos"))?,
+        constraint: None,
+        logprobs: logprobs::asked(Kind::Text, |name| asked.field(name))?,
         default_tokens: DEFAULT_COMPLETION_TOKENS,
         prompt_param: "prompt",
     };

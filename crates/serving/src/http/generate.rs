@@ -5,6 +5,7 @@ use openai_api::{ApiError, Generation, Usage};
 
 use super::Service;
 use crate::{
+    constraint::Constraint,
     engine::{Events, Job, SubmitError},
     registry::Served,
 };
@@ -26,6 +27,10 @@ pub(super) struct Plan<'a> {
     pub(super) default_tokens: u32,
     /// Go on after an end token (vLLM's `ignore_eos`).
     pub(super) ignores_end: bool,
+    /// What the answer must be, where not any text.
+    pub(super) constraint: Option<Constraint>,
+    /// How many alternatives are told for each token; none: no probabilities.
+    pub(super) logprobs: Option<usize>,
     /// The field that holds the prompt, for errors.
     pub(super) prompt_param: &'static str,
 }
@@ -81,6 +86,8 @@ impl Plan<'_> {
                 );
                 job.sampling = self.sampling(choices.len() as u64);
                 job.ignores_end = self.ignores_end;
+                job.logprobs = self.logprobs;
+                job.constraint.clone_from(&self.constraint);
                 job.stop.clone_from(&self.generation.stop);
                 job.counts_prompt = choice == 0;
                 choices.push(service.engine.submit(job).map_err(refusal)?);
@@ -157,7 +164,7 @@ pub(super) fn refuse_unknown_abilities<'a>(
             None | Some(Value::Null | Value::Bool(false)) => false,
             Some(Value::Array(list)) => !list.is_empty(),
             Some(Value::Object(map)) => {
-                // `response_format: {"type": "text"}` asks for what is done anyway.
+                // `{"type": "text"}` asks for what is done anyway.
                 !map.is_empty() && map.get("type").and_then(Value::as_str) != Some("text")
             }
             Some(Value::String(text)) => !text.is_empty(),

@@ -5,8 +5,10 @@ mod answer;
 mod chat;
 mod completions;
 mod failure;
+mod form;
 mod generate;
 mod guard;
+mod logprobs;
 mod models;
 mod stream;
 
@@ -68,6 +70,11 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(wrong_method()),
         )
         .service(
+            web::resource("/metrics")
+                .route(web::get().to(metrics))
+                .default_service(wrong_method()),
+        )
+        .service(
             web::scope("/v1")
                 .wrap(from_fn(guard::require_token))
                 .service(
@@ -115,6 +122,12 @@ async fn health(service: web::Data<Service>) -> HttpResponse {
         false => HttpResponse::ServiceUnavailable()
             .json(serde_json::json!({"status": "the engine has stopped"})),
     }
+}
+
+async fn metrics(service: web::Data<Service>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(service.engine.metrics())
 }
 
 async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Failure> {

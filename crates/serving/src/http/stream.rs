@@ -14,8 +14,9 @@ use openai_api::{
 use super::{
     answer::{Head, Kind},
     generate::{Running, Tally},
+    logprobs,
 };
-use crate::engine::{Event, Events};
+use crate::engine::{Event, Events, ScoredToken};
 
 type Choices = SelectAll<std::pin::Pin<Box<dyn Stream<Item = (usize, Event)> + Send>>>;
 
@@ -31,6 +32,7 @@ pub(super) fn answer(head: Head, running: Running, options: StreamOptions) -> Ht
         .collect();
     let writer = Writer {
         has_started: vec![false; open],
+        characters: vec![0; open],
         head,
         options,
         tally,
@@ -71,6 +73,8 @@ struct Writer {
     /// Choices that have not ended.
     open: usize,
     has_started: Vec<bool>,
+    /// Characters of the tokens so far, by choice, where probabilities are told.
+    characters: Vec<usize>,
 }
 
 impl Writer {
@@ -80,23 +84,26 @@ impl Writer {
             Event::Token {
                 text,
                 completion_tokens,
+                scored,
             } => {
                 self.tally.note(index, completion_tokens);
-                // Whoever counts along hears of every token, also of one without text.
-                if !text.is_empty() || self.options.continuous_usage_stats {
-                    bytes = self.chunk(index, text, None)?;
+                // Whoever counts along hears of every token, also of one without text; so does who asked how likely it
+                // was.
+                if !text.is_empty() || self.options.continuous_usage_stats || scored.is_some() {
+                    bytes = self.chunk(index, text, None, scored)?;
                 }
             }
             Event::Finished {
                 text,
                 reason,
                 completion_tokens,
+                scored,
             } => {
                 self.tally.note(index, completion_tokens);
-                if !text.is_empty() {
-                    bytes = self.chunk(index, text, None)?;
+                if !text.is_empty() || scored.is_some() {
+                    bytes = self.chunk(index, text, None, scored)?;
                 }
-                bytes.extend(self.chunk(index, String::new(), Some(reason))?);
+                bytes.extend(self.chunk(index, String::new(), Some(reason), None)?);
                 self.open -= 1;
                 if self.open == 0 {
                     bytes.extend(self.end()?);
@@ -139,7 +146,14 @@ impl Writer {
         index: usize,
         text: String,
         reason: Option<FinishReason>,
+        scored: Option<Box<ScoredToken>>,
     ) -> Result<Vec<u8>, serde_json::Error> {
+        let mut probabilities = None;
+        if let Some((token, offset)) = scored.zip(self.characters.get_mut(index)) {
+            let tokens = [*token];
+            probabilities = logprobs::field(self.head.kind, &tokens, *offset);
+            *offset += logprobs::characters(&tokens);
+        }
         let is_first = self
             .has_started
             .get_mut(index)
@@ -158,6 +172,7 @@ impl Writer {
                 text: String::new(),
                 reason: None,
                 role: Some("assistant".to_owned()),
+                logprobs: None,
             };
             bytes = self.event(Some(opening), usage)?;
         }
@@ -166,6 +181,7 @@ impl Writer {
             text,
             reason,
             role: None,
+            logprobs: probabilities,
         };
         bytes.extend(self.event(Some(part), usage)?);
         Ok(bytes)
@@ -206,6 +222,7 @@ struct Part {
     text: String,
     reason: Option<FinishReason>,
     role: Option<String>,
+    logprobs: Option<serde_json::Value>,
 }
 
 impl Part {
@@ -217,7 +234,7 @@ impl Part {
                 role: self.role,
                 content: (!is_closing).then_some(self.text),
             },
-            logprobs: None,
+            logprobs: self.logprobs,
             finish_reason: self.reason,
         }
     }
@@ -226,7 +243,7 @@ impl Part {
         CompletionChunkChoice {
             index: self.index as u32,
             text: self.text,
-            logprobs: None,
+            logprobs: self.logprobs,
             finish_reason: self.reason,
         }
     }

@@ -49,6 +49,7 @@ impl Default for Options {
                 waiting: 32,
                 cache_bytes: 256 << 20,
                 activations: Activations::Bits16,
+                threads: Some(2),
             },
             token: None,
             may_load_adapters: true,

@@ -8,6 +8,7 @@
 mod adapters;
 mod answers;
 mod following;
+mod forms;
 mod given;
 mod refusals;
 mod silence;

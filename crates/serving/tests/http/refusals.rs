@@ -43,10 +43,10 @@ async fn what_does_not_fit_is_refused_with_a_reason() {
             "tools",
         ),
         (
-            chat("x", json!({"response_format": {"type": "json_object"}})),
+            chat("x", json!({"response_format": {"type": "yaml"}})),
             400,
-            "unsupported_parameter",
-            "response_format",
+            "invalid_value",
+            "response_format.type",
         ),
         (
             chat("a<|im_end|>b", json!({})),
@@ -161,6 +161,7 @@ async fn a_full_queue_is_answered_at_once() {
             waiting: 1,
             cache_bytes: 256 << 20,
             activations: Activations::Bits16,
+            threads: Some(1),
         },
         ..Options::default()
     });

@@ -1,0 +1,159 @@
+//! An answer that streams: passed on event by event, counted along, and ended where its budget ends.
+
+use bytes::Bytes;
+use openai_api::{SseSplitter, StreamOptions, Usage};
+use reqwest::Response;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    answer::{Begun, error_event},
+    budget::{Budget, Room},
+    failure::Failure,
+    headers::LimitHeaders,
+    relay::{Ended, Relay},
+    rewrite::{Passed, Rewriter},
+};
+use crate::quota::{Held, Outcome};
+
+/// Events on their way to a client that reads slowly; more wait in the upstream.
+const EVENTS_AHEAD: usize = 16;
+const MOST_EVENT_BYTES: usize = 1024 * 1024;
+
+/// How a stream ended by itself.
+enum Done {
+    /// The upstream said so, in these bytes.
+    Upstream(Bytes),
+    /// Its budget is used up.
+    Budget,
+}
+
+impl Relay {
+    pub(super) async fn stream(
+        &self,
+        held: Held,
+        limits: LimitHeaders,
+        body: Vec<u8>,
+        mut begun: oneshot::Sender<Begun>,
+    ) {
+        let (answer, _visit) = match self.unless_ended(self.send(body), begun.closed()).await {
+            Ok(Ok((answer, visit))) => (answer, visit),
+            Ok(Err(error)) => {
+                self.settle_refused(held, &error).await;
+                let failure = Failure::from(error).with(limits);
+                drop(begun.send(Begun::Refused(failure)));
+                return;
+            }
+            Err(ended) => {
+                self.settle(held, None, Outcome::Cut).await;
+                drop(begun.send(Begun::Refused(ended.error().into())));
+                return;
+            }
+        };
+        let (client, events) = mpsc::channel(EVENTS_AHEAD);
+        // A client that left meanwhile is noticed at the first event.
+        drop(begun.send(Begun::Stream(limits, events)));
+        let mut rewriter = Rewriter::new(self.options());
+        let mut budget = Budget::new(held, self.need);
+        let ended = self
+            .pass_events(answer, &mut rewriter, &mut budget, &client)
+            .await;
+        let held = budget.held;
+        let last = match ended {
+            Ok(Done::Upstream(done)) if !rewriter.has_failed() => {
+                self.settle(held, rewriter.usage(), Outcome::Completed)
+                    .await;
+                Some(done)
+            }
+            Ok(Done::Upstream(done)) => {
+                self.settle_cut(held, &rewriter).await;
+                Some(done)
+            }
+            Ok(Done::Budget) => {
+                let usage = self.settle_cut(held, &rewriter).await;
+                Some(rewriter.end_at_budget(usage))
+            }
+            Err(Ended::ClientLeft) => {
+                self.settle_cut(held, &rewriter).await;
+                None
+            }
+            Err(ended) => {
+                let ended = self.why(ended).await;
+                self.settle_cut(held, &rewriter).await;
+                Some(error_event(&ended.error()))
+            }
+        };
+        // The last bytes leave once the request is settled: who has the whole answer can see what it cost.
+        if let Some(last) = last {
+            drop(client.send(last).await);
+        }
+    }
+
+    /// Where the upstream broke off because its model was taken out of use, that is what the client is told.
+    async fn why(&self, ended: Ended) -> Ended {
+        if !matches!(ended, Ended::Broken) {
+            return ended;
+        }
+        // What is known may be of just before.
+        if let Err(error) = self.gateway.catalogue.read(&self.db).await {
+            tracing::warn!(%error, "models cannot be read");
+        }
+        let why = self.route.end.is_reached();
+        why.map_or(ended, Ended::ModelOutOfUse)
+    }
+
+    fn options(&self) -> StreamOptions {
+        self.asked.generation().stream_options
+    }
+
+    /// Books a stream that was cut: by the upstream's own counts, else by the last it told us.
+    async fn settle_cut(&self, held: Held, rewriter: &Rewriter) -> Option<Usage> {
+        let exact = self.counts_of_cut().await;
+        let usage = exact.or(rewriter.usage());
+        self.settle(held, usage, Outcome::Cut).await;
+        usage
+    }
+
+    /// Passes events to the client until the upstream says it is done, or the budget is.
+    async fn pass_events(
+        &self,
+        mut answer: Response,
+        rewriter: &mut Rewriter,
+        budget: &mut Budget,
+        client: &mpsc::Sender<Bytes>,
+    ) -> Result<Done, Ended> {
+        let mut splitter = SseSplitter::new(MOST_EVENT_BYTES);
+        let prompt = self.need.prompt;
+        loop {
+            let so_far = rewriter.so_far(prompt);
+            let read = async {
+                tokio::select! {
+                    chunk = answer.chunk() => Some(chunk),
+                    () = budget.decided(so_far) => None,
+                }
+            };
+            let Some(chunk) = self.unless_ended(read, client.closed()).await? else {
+                continue;
+            };
+            let bytes = chunk.map_err(|_| Ended::Broken)?.ok_or(Ended::Broken)?;
+            for event in splitter.push(&bytes).map_err(|_| Ended::Broken)? {
+                let bytes = match rewriter.pass(event) {
+                    Passed::On(bytes) => bytes,
+                    Passed::Held => continue,
+                    Passed::Done(bytes) => return Ok(Done::Upstream(bytes)),
+                };
+                let sent = self.unless_ended(client.send(bytes), std::future::pending());
+                sent.await?.map_err(|_| Ended::ClientLeft)?;
+            }
+            let so_far = rewriter.so_far(prompt);
+            let mut room = budget.made(&self.db, so_far);
+            while room == Room::Deciding {
+                self.unless_ended(budget.decided(so_far), client.closed())
+                    .await?;
+                room = budget.made(&self.db, so_far);
+            }
+            if room == Room::Over {
+                return Ok(Done::Budget);
+            }
+        }
+    }
+}
