@@ -162,7 +162,9 @@ async fn a_checkpoint_that_the_portal_has_lost_is_stored_again() {
 #[actix_web::test]
 async fn a_store_that_is_away_does_not_hold_up_training() {
     let portal = portal().await;
-    portal.faults(|faults| faults.upload_outage = 3);
+    // Long enough to try again in.
+    portal.spec(|spec| spec["task"]["training"]["epochs"] = 400.into());
+    portal.faults(|faults| faults.upload_outage = 1);
     assert_eq!(portal.run().await, 0);
     assert!(portal.world.lock().unwrap().checkpoint().is_some());
 }
