@@ -140,28 +140,37 @@ fn events(
         }
         JobStatus::Succeeded => {
             let name = model.unwrap_or_default();
-            vec![
+            let first = approved.filter(|_| is_new);
+            let started = (was_told != Some("running")).then(|| info("Fine-tuning job started"));
+            let ended = [
                 info(format!("New fine-tuned model created: {name}")),
                 info("The job has successfully completed"),
-            ]
+            ];
+            first.into_iter().chain(started).chain(ended).collect()
         }
         JobStatus::Failed | JobStatus::Rejected | JobStatus::Cancelled | JobStatus::Blocked => {
-            match show::shown(found) {
-                Shown::Failed(error) => vec![NewEvent {
-                    level: "error",
-                    message: error.message,
-                    data: Some(json!({ "code": error.code, "param": error.param })),
-                }],
-                Shown::Withdrawn => vec![NewEvent {
-                    level: "warn",
-                    message: "The data were withdrawn; the job is cancelled.".into(),
-                    data: Some(json!({ "code": "data_withdrawn" })),
-                }],
-                Shown::Other(_) if found.status_code.as_deref() == Some("paused_too_long") => {
-                    vec![info("The job was paused for too long and is cancelled.")]
-                }
-                Shown::Other(_) => vec![info("The job was cancelled.")],
-            }
+            let first = approved.filter(|_| is_new);
+            first.into_iter().chain([why_it_ended(found)]).collect()
         }
+    }
+}
+
+/// Of a job that made nothing.
+fn why_it_ended(found: &Job) -> NewEvent {
+    match show::shown(found) {
+        Shown::Failed(error) => NewEvent {
+            level: "error",
+            message: error.message,
+            data: Some(json!({ "code": error.code, "param": error.param })),
+        },
+        Shown::Withdrawn => NewEvent {
+            level: "warn",
+            message: "The data were withdrawn; the job is cancelled.".into(),
+            data: Some(json!({ "code": "data_withdrawn" })),
+        },
+        Shown::Other(_) if found.status_code.as_deref() == Some("paused_too_long") => {
+            info("The job was paused for too long and is cancelled.")
+        }
+        Shown::Other(_) => info("The job was cancelled."),
     }
 }

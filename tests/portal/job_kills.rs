@@ -1,7 +1,10 @@
 //! One long job, hit again and again in every place: it ends as one that was left alone, charged once an attempt, with
 //! one whole curve.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -17,12 +20,44 @@ use crate::{
 
 const VICTIMS: [&str; 5] = ["trainer", "database", "store", "worker", "portal"];
 
-/// How many hits, the chats and epochs that last longer than they take, and how long database and store are away.
-fn size() -> (usize, (usize, u32), Duration) {
-    if std::env::var("FACULTY_TEST_DEEP").is_ok() {
-        (20, (160, 1000), Duration::from_secs(60))
-    } else {
-        (5, (24, 200), Duration::from_secs(4))
+/// How many hits, of which job, how long it runs between two of them, and how long database and store are away.
+struct Size {
+    hits: usize,
+    chats: usize,
+    epochs: u32,
+    between: Duration,
+    away: Duration,
+}
+
+impl Size {
+    fn here() -> Self {
+        let is_deep = std::env::var("FACULTY_TEST_DEEP").is_ok();
+        let (hits, chats, epochs) = if is_deep {
+            (20, 160, 1000)
+        } else {
+            (5, 24, 300)
+        };
+        Self {
+            hits,
+            chats,
+            epochs,
+            between: Duration::from_millis(2500),
+            away: Duration::from_secs(if is_deep { 60 } else { 4 }),
+        }
+    }
+
+    /// For a machine on which the job takes so long by itself: it must not end before the last hit.
+    fn fitting(self, alone: Duration) -> Self {
+        Self {
+            between: self.between.min(alone / 16),
+            // Only the short form is hit while it goes on without database or store.
+            away: if self.hits > 5 {
+                self.away
+            } else {
+                self.away.min(alone / 12)
+            },
+            ..self
+        }
     }
 }
 
@@ -65,7 +100,7 @@ async fn succeeded(app: &TestApp, job: uuid::Uuid) -> serde_json::Value {
 
 #[actix_web::test]
 async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
-    let (hits, (chats, epochs), away) = size();
+    let size = Size::here();
     let folder = tempfile::tempdir().unwrap();
     let store = embedded_s3::start(embedded_s3::Config {
         data_dir: folder.path().to_owned(),
@@ -92,12 +127,14 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
     let mut worker = Program::start(&app, "faculty", &["worker"]);
     portal_is_up(&app).await;
     let base = given::tiny_base(&app).await;
-    let data = given::approved_dataset_of(&app, &given::corpus(chats)).await;
-    let whole = job(&app, base, data.version, epochs).await;
+    let data = given::approved_dataset_of(&app, &given::corpus(size.chats)).await;
+    let begun = Instant::now();
+    let whole = job(&app, base, data.version, size.epochs).await;
     let left_alone = succeeded(&app, whole).await;
+    let size = size.fitting(begun.elapsed());
 
-    let hit = job(&app, base, data.version, epochs).await;
-    for round in 0..hits {
+    let hit = job(&app, base, data.version, size.epochs).await;
+    for round in 0..size.hits {
         let running = |state: &serde_json::Value| {
             assert!(
                 !given::is_over(state),
@@ -106,7 +143,7 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
             state["status"] == "running"
         };
         given::job_until(&app, hit, running).await;
-        tokio::time::sleep(Duration::from_millis(rand::random_range(200..2500))).await;
+        tokio::time::sleep(size.between.mul_f64(rand::random_range(0.1..1.0))).await;
         match VICTIMS[round % VICTIMS.len()] {
             "portal" => {
                 portal.kill();
@@ -116,10 +153,10 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
                 worker.kill();
                 worker = Program::start(&app, "faculty", &["worker"]);
             }
-            "database" => without_database(&app, away).await,
+            "database" => without_database(&app, size.away).await,
             "store" => {
                 line.cut();
-                tokio::time::sleep(away).await;
+                tokio::time::sleep(size.away).await;
                 line.mend();
             }
             _ => {

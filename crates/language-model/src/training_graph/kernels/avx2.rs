@@ -1,8 +1,7 @@
 //! Tiles by AVX2 and FMA: three rows at a time, because there are only 16 registers.
 
 use std::arch::x86_64::{
-    __m256, _mm256_and_si256, _mm256_castsi256_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_set1_epi32, _mm256_slli_epi32, _mm256_storeu_ps,
+    __m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
 };
 
 use super::{COLUMNS, ROWS, Sums};
@@ -11,12 +10,14 @@ use super::{COLUMNS, ROWS, Sums};
 const GROUP: usize = 3;
 const LANES: usize = 8;
 const VECTORS: usize = COLUMNS / LANES;
+/// Steps of pairs that are taken apart at once; what they become stays in the nearest cache.
+const PAIRS: usize = 16;
 
 pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::single_tile` hands this out for a tier that the processor has.
     unsafe {
-        tile::<false>(a, b, sums, adds);
+        tile(a, b, sums, adds);
     }
 }
 
@@ -24,13 +25,47 @@ pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `Tier::pair_tile` hands this out for a tier that the processor has.
     unsafe {
-        tile::<true>(a, b, sums, adds);
+        pairs_apart(a, b, sums, adds);
     }
 }
 
+/// There are no registers left to take pairs apart in while they are multiplied, and each would be taken apart again for
+/// every group of rows.
 #[target_feature(enable = "avx2,fma")]
-fn tile<const PAIRS: bool>(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    let upper = _mm256_set1_epi32(0xffff_0000u32.cast_signed());
+fn pairs_apart(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
+    let (mut of_rows, mut of_columns) = ([0.0; 2 * PAIRS * ROWS], [0.0; 2 * PAIRS * COLUMNS]);
+    let mut adds = adds;
+    let blocks = a.chunks(PAIRS * ROWS).zip(b.chunks(PAIRS * COLUMNS));
+    for (a, b) in blocks {
+        let (a, b) = (
+            apart::<ROWS>(a, &mut of_rows),
+            apart::<COLUMNS>(b, &mut of_columns),
+        );
+        tile(a, b, sums, adds);
+        adds = true;
+    }
+    if !adds {
+        tile(&[], &[], sums, adds);
+    }
+}
+
+/// Steps of `WIDTH` pairs as twice as many steps of numbers.
+#[target_feature(enable = "avx2")]
+fn apart<'a, const WIDTH: usize>(words: &[f32], out: &'a mut [f32]) -> &'a [f32] {
+    let out = &mut out[..2 * words.len()];
+    let (steps, _) = words.as_chunks::<WIDTH>();
+    for (words, out) in steps.iter().zip(out.chunks_exact_mut(2 * WIDTH)) {
+        let (low, high) = out.split_at_mut(WIDTH);
+        for ((word, low), high) in words.iter().zip(low).zip(high) {
+            *low = f32::from_bits(word.to_bits() << 16);
+            *high = f32::from_bits(word.to_bits() & 0xffff_0000);
+        }
+    }
+    out
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn tile(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     for (group, sums) in sums.0[..ROWS * COLUMNS]
         .chunks_exact_mut(GROUP * COLUMNS)
         .enumerate()
@@ -45,22 +80,10 @@ fn tile<const PAIRS: bool>(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
         }
         for (a, b) in a.chunks_exact(ROWS).zip(b.chunks_exact(COLUMNS)) {
             for (vector, b) in b.chunks_exact(LANES).enumerate() {
-                assert!(b.len() == LANES);
-                #[expect(unsafe_code, reason = "the load takes a pointer")]
-                // SAFETY: there are eight words, as asserted, and the load needs no alignment.
-                let b = unsafe { _mm256_loadu_si256(b.as_ptr().cast()) };
+                let b = load(b);
                 for (row, registers) in registers.iter_mut().enumerate() {
-                    let x = _mm256_set1_epi32(a[group * GROUP + row].to_bits().cast_signed());
-                    let sum = &mut registers[vector];
-                    if PAIRS {
-                        let low = |words| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
-                        let high = |words| _mm256_castsi256_ps(_mm256_and_si256(words, upper));
-                        *sum = _mm256_fmadd_ps(low(x), low(b), *sum);
-                        *sum = _mm256_fmadd_ps(high(x), high(b), *sum);
-                    } else {
-                        *sum =
-                            _mm256_fmadd_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(b), *sum);
-                    }
+                    let x = _mm256_set1_ps(a[group * GROUP + row]);
+                    registers[vector] = _mm256_fmadd_ps(x, b, registers[vector]);
                 }
             }
         }
