@@ -78,12 +78,15 @@ fn tile(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
                 *register = load(sums);
             }
         }
-        for (a, b) in a.chunks_exact(ROWS).zip(b.chunks_exact(COLUMNS)) {
-            for (vector, b) in b.chunks_exact(LANES).enumerate() {
-                let b = load(b);
-                for (row, registers) in registers.iter_mut().enumerate() {
-                    let x = _mm256_set1_ps(a[group * GROUP + row]);
-                    registers[vector] = _mm256_fmadd_ps(x, b, registers[vector]);
+        let (a, _) = a.as_chunks::<ROWS>();
+        let (b, _) = b.as_chunks::<COLUMNS>();
+        for (a, b) in a.iter().zip(b) {
+            let (b, _) = b.as_chunks::<LANES>();
+            let rows = [0, 1, 2].map(|row| _mm256_set1_ps(a[group * GROUP + row]));
+            for vector in 0..VECTORS {
+                let b = load(&b[vector]);
+                for row in 0..GROUP {
+                    registers[row][vector] = _mm256_fmadd_ps(rows[row], b, registers[row][vector]);
                 }
             }
         }
