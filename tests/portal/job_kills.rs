@@ -72,7 +72,7 @@ async fn beside(app: &TestApp) -> (PgConnection, String) {
 }
 
 /// Nobody gets into the portal's database, and who was in is put out, as when Postgres is stopped.
-async fn without_database(app: &TestApp, away: Duration) {
+pub(crate) async fn without_database(app: &TestApp, away: Duration) {
     let (mut conn, name) = beside(app).await;
     let allow = |yes: bool| format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS {yes}");
     sqlx::query(sqlx::AssertSqlSafe(allow(false)))

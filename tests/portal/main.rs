@@ -32,6 +32,7 @@ mod fine_tuning_sdk;
 mod gateway;
 mod gateway_cuts;
 mod gateway_kills;
+mod gateway_soak;
 mod job_checkpoints;
 mod job_contract;
 mod job_failures;

@@ -64,6 +64,11 @@ impl Program {
         Self(child)
     }
 
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// SIGTERM, and waits until it has ended.
     pub(crate) async fn terminate(&mut self) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
