@@ -29,6 +29,7 @@ use crate::{
     objects::ObjectStore,
     permissions, privacy, quota,
     rights_checks::{self, Fetcher},
+    serving,
     signing::{self, Signer},
     tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
@@ -151,6 +152,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(privacy::web::routes)
         .configure(rights_checks::web::routes)
         .configure(models::web::routes)
+        .configure(serving::web::routes)
         .configure(jobs::web::routes)
         .configure(budgets::web::routes)
         .configure(evaluations::web::routes)

@@ -78,6 +78,8 @@ typed_id!(
     MemorisationLimitId,
     /// A model that is, or is to be, served.
     DeploymentId,
+    /// One life of a program that serves models.
+    ServingProcessId,
     /// One fine-tuning job.
     JobId,
     /// What an institution may use in a period.

@@ -33,6 +33,7 @@ pub mod permissions;
 pub mod privacy;
 pub mod quota;
 pub mod rights_checks;
+pub mod serving;
 pub mod uploads;
 pub mod webhooks;
 

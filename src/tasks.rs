@@ -8,7 +8,7 @@ use crate::{
     audit, complaints, datasets,
     db::Task as _,
     disclosures, documents, fine_tuning, gateway, jobs, keys, ledger, notices, rights_checks,
-    uploads, webhooks, withdrawals,
+    serving, uploads, webhooks, withdrawals,
     worker::{Chore, Handler},
 };
 
@@ -189,6 +189,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
             name: "settle what gateways left",
             every: Duration::from_secs(10),
             run: |ports| Box::pin(async { Ok(gateway::sweep(&ports.db, &ports.gateway).await?) }),
+        },
+        Chore {
+            name: "see to what is served where",
+            every: Duration::from_secs(5),
+            run: |ports| Box::pin(async { Ok(serving::arrange(&ports.db).await?) }),
         },
         Chore {
             name: "look at published documents again",

@@ -9,7 +9,7 @@ use std::{
 
 /// From the ground up. A part may use the parts before it, never one after it. Parts of one group may use
 /// each other: `error` words what `db` and `objects` fail with, and `web` shows it.
-const ORDER: [&[&str]; 25] = [
+const ORDER: [&[&str]; 26] = [
     &["ids", "clock"],
     &["policy"],
     &["config"],
@@ -25,6 +25,7 @@ const ORDER: [&[&str]; 25] = [
     &["uploads"],
     &["documents"],
     &["models", "budgets"],
+    &["serving"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],
     &["webhooks"],

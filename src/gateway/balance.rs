@@ -18,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// A place that has seen a beginning before is preferred as long as it has at most so many more requests than the
 /// least busy: what it remembers saves reading the prompt again.
 const SLACK: u32 = 4;
+/// So many places are remembered before those that are out of use are forgotten.
+const MOST_PLACES: usize = 1000;
 
 /// All places that requests were sent to.
 #[derive(Debug, Default)]
@@ -95,6 +97,10 @@ impl Balance {
         };
         known.unwrap_or_else(|| {
             let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+            if places.len() >= MOST_PLACES {
+                // Programs come back at other addresses; those without a request are forgotten.
+                places.retain(|_, place| place.state().running > 0);
+            }
             let place = places.entry(Arc::clone(address)).or_insert_with(|| {
                 Arc::new(Place {
                     address: Arc::clone(address),

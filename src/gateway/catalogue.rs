@@ -19,6 +19,7 @@ use crate::{
     institutions,
     keys::Holder,
     models::{self, ServedModel, Status},
+    serving,
     web::{Lang, day},
 };
 
@@ -41,7 +42,7 @@ struct Known {
 /// A model as it was read.
 pub(super) struct Offer {
     model: ServedModel,
-    /// Where our own serving programs have it ready.
+    /// Where our own serving programs have it ready and take something new.
     places: Option<Places>,
     /// Cancelled when it may be used no more: what it answers ends.
     end: Arc<End>,
@@ -104,6 +105,7 @@ impl Catalogue {
     async fn read_known(&self, db: &Db) -> Result<Arc<Known>, StoreError> {
         let (changes, read_at) = (db.changes(), Instant::now());
         let served = models::served(db).await?;
+        let mut places = serving::places(db).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let old = known.take();
         let mut models = HashMap::with_capacity(served.len());
@@ -119,8 +121,8 @@ impl Catalogue {
                 end.token.cancel();
             }
             let end = end.take().unwrap_or_default();
-            let address = model.address.as_deref();
-            let places = address.map(|one| Arc::from([Arc::from(one.trim_end_matches('/'))]));
+            let addresses = places.remove(&model.id);
+            let places = addresses.map(|all| all.into_iter().map(Arc::from).collect());
             let offer = Offer { model, places, end };
             models.insert(offer.model.name.clone(), Arc::new(offer));
         }

@@ -17,11 +17,10 @@ use super::{
     Gateway,
     answer::{Begun, refusal},
     ask::{Asked, Need},
-    balance::Visit,
     catalogue::{OutOfUse, Route},
     failure::Failure,
     headers::{self, LimitHeaders, limit_headers},
-    upstream::{Counted, NotSent, Send},
+    upstream::{Counted, NotSent, Send, Sent},
 };
 use crate::{
     db::Db,
@@ -164,15 +163,16 @@ impl Relay {
     }
 
     /// Sends the request on; answers only successes.
-    pub(super) async fn send(&self, body: Vec<u8>) -> Result<(Response, Visit), ApiError> {
+    pub(super) async fn send(&self, body: Vec<u8>) -> Result<Sent, ApiError> {
         let send = Send {
             places: &self.route.places,
             prefix: self.asked.prefix(),
             path: self.asked.path(),
             request: self.request,
             body,
+            is_streamed: self.asked.generation().stream,
         };
-        let (answer, visit) = self
+        let sent = self
             .gateway
             .client
             .send(send)
@@ -183,13 +183,16 @@ impl Relay {
                 }
                 NotSent::Broken => ApiError::bad_upstream("The model's server did not answer."),
             })?;
-        self.place.get_or_init(|| Arc::clone(visit.address()));
-        if answer.status().is_success() {
-            return Ok((answer, visit));
+        self.place.get_or_init(|| Arc::clone(sent.visit.address()));
+        let status = sent.answer.status();
+        if status.is_success() {
+            return Ok(sent);
         }
-        let status = answer.status().as_u16();
+        let status = status.as_u16();
         tracing::warn!(request = %self.request, status, "the upstream refused");
-        let body = collect(answer, MOST_ERROR_BYTES).await.unwrap_or_default();
+        let body = collect(sent.answer, MOST_ERROR_BYTES)
+            .await
+            .unwrap_or_default();
         Err(refusal(status, &body))
     }
 
@@ -201,7 +204,12 @@ impl Relay {
         mut begun: oneshot::Sender<Begun>,
     ) {
         let exchange = async {
-            let (answer, _visit) = self.send(body).await?;
+            // It counts at its place until all of it is there.
+            let Sent {
+                answer,
+                visit: _visit,
+                ..
+            } = self.send(body).await?;
             collect(answer, MOST_ANSWER_BYTES)
                 .await
                 .ok_or_else(|| ApiError::bad_upstream("The model's server broke off."))

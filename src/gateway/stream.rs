@@ -12,6 +12,7 @@ use super::{
     headers::LimitHeaders,
     relay::{Ended, Relay},
     rewrite::{Passed, Rewriter},
+    upstream::Sent,
 };
 use crate::quota::{Held, Outcome};
 
@@ -35,8 +36,12 @@ impl Relay {
         body: Vec<u8>,
         mut begun: oneshot::Sender<Begun>,
     ) {
-        let (answer, _visit) = match self.unless_ended(self.send(body), begun.closed()).await {
-            Ok(Ok((answer, visit))) => (answer, visit),
+        let Sent {
+            answer,
+            first,
+            visit: _visit,
+        } = match self.unless_ended(self.send(body), begun.closed()).await {
+            Ok(Ok(sent)) => sent,
             Ok(Err(error)) => {
                 self.settle_refused(held, &error).await;
                 let failure = Failure::from(error).with(limits);
@@ -55,7 +60,7 @@ impl Relay {
         let mut rewriter = Rewriter::new(self.options());
         let mut budget = Budget::new(held, self.need);
         let ended = self
-            .pass_events(answer, &mut rewriter, &mut budget, &client)
+            .pass_events((answer, first), &mut rewriter, &mut budget, &client)
             .await;
         let held = budget.held;
         let last = match ended {
@@ -116,7 +121,7 @@ impl Relay {
     /// Passes events to the client until the upstream says it is done, or the budget is.
     async fn pass_events(
         &self,
-        mut answer: Response,
+        (mut answer, mut first): (Response, Option<Bytes>),
         rewriter: &mut Rewriter,
         budget: &mut Budget,
         client: &mpsc::Sender<Bytes>,
@@ -126,6 +131,9 @@ impl Relay {
         loop {
             let so_far = rewriter.so_far(prompt);
             let read = async {
+                if let Some(first) = first.take() {
+                    return Some(Ok(Some(first)));
+                }
                 tokio::select! {
                     chunk = answer.chunk() => Some(chunk),
                     () = budget.decided(so_far) => None,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use openai_api::{RequestUsage, Usage};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect::Policy};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -34,6 +35,17 @@ pub(super) struct Send<'a> {
     pub(super) path: &'static str,
     pub(super) request: RequestId,
     pub(super) body: Vec<u8>,
+    /// The answer comes piece by piece; it has begun once the first is there.
+    pub(super) is_streamed: bool,
+}
+
+/// An answer that has begun.
+pub(super) struct Sent {
+    pub(super) answer: Response,
+    /// The first piece of a stream.
+    pub(super) first: Option<Bytes>,
+    /// The request counts at its place until this is dropped.
+    pub(super) visit: Visit,
 }
 
 /// Why a request got no answer.
@@ -108,9 +120,9 @@ impl Client {
     }
 
     /// Sends a request on, elsewhere where a place fails before any answer came, and once more to the only one; never
-    /// after that. The answer comes with the place, where the request counts until the visit is dropped.
-    pub(super) async fn send(&self, send: Send<'_>) -> Result<(Response, Visit), NotSent> {
-        let body = bytes::Bytes::from(send.body);
+    /// after that.
+    pub(super) async fn send(&self, send: Send<'_>) -> Result<Sent, NotSent> {
+        let body = Bytes::from(send.body);
         let (mut tried, mut is_second) = (Vec::new(), false);
         let mut last = NotSent::ShutOff;
         while let Some(visit) =
@@ -125,24 +137,48 @@ impl Client {
                 .header("x-request-id", send.request.to_string())
                 .body(body.clone());
             let is_alone = send.places.len() == 1;
-            match self.signed(&address, post).send().await {
-                Ok(answer) if is_busy(answer.status()) && tried.len() + 1 < send.places.len() => {
+            let begun = async {
+                let mut answer = self.signed(&address, post).send().await?;
+                let first = if send.is_streamed && answer.status().is_success() {
+                    answer.chunk().await?
+                } else {
+                    None
+                };
+                Ok::<_, reqwest::Error>((answer, first))
+            };
+            match begun.await {
+                Ok((answer, _))
+                    if is_busy(answer.status()) && tried.len() + 1 < send.places.len() =>
+                {
                     visit.failed(Instant::now());
                     tried.push(address);
                 }
-                Ok(answer) => {
+                // It was taken from there a moment ago; the place itself is well.
+                Ok((answer, _))
+                    if answer.status() == StatusCode::NOT_FOUND
+                        && tried.len() + 1 < send.places.len() =>
+                {
+                    visit.succeeded();
+                    tried.push(address);
+                }
+                Ok((answer, first)) => {
                     if answer.status().is_server_error() {
                         visit.failed(Instant::now());
                     } else {
                         visit.succeeded();
                     }
-                    return Ok((answer, visit));
+                    return Ok(Sent {
+                        answer,
+                        first,
+                        visit,
+                    });
                 }
                 Err(error) => {
                     visit.failed(Instant::now());
                     let error = error.without_url();
                     tracing::warn!(request = %send.request, %address, %error, "an upstream did not answer");
-                    if error.is_timeout() || !(error.is_connect() || error.is_request()) {
+                    // Who did not answer in time may still do so, and would make it twice.
+                    if error.is_timeout() {
                         return Err(NotSent::Broken);
                     }
                     last = if error.is_connect() {

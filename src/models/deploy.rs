@@ -1,16 +1,10 @@
-//! Where models are served: what should be, what is.
-//!
-//! Serving programs ask for their assignments and report how they stand; the portal never calls them for
-//! this, so that they may stand behind any door.
+//! Which models should be served, by how many places each. Where they then stand, `serving` sees to.
 
-use std::time::Duration;
-
-use job_contract::{Assignment, Assignments, ModelKind, ModelState, ServingStatus};
 use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
-    model::{Kind, Status},
+    model::{Kind, Model, Status},
     receipt::{self, NoReceipt},
     store,
 };
@@ -18,8 +12,8 @@ use crate::{
     db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     error::AppError,
     ids::{DeploymentId, InstitutionId, ModelId},
-    objects::{ObjectError, ObjectStore},
-    policy::{self, Action, Actor, Denied},
+    objects::ObjectError,
+    policy::{self, Action, Actor, Denied, Permit},
 };
 
 /// Why a deployment did not change.
@@ -35,6 +29,8 @@ pub enum DeployError {
     Quarantined,
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error("it is not deployed")]
+    NotDeployed,
     #[error(transparent)]
     Objects(#[from] ObjectError),
     #[error(transparent)]
@@ -61,6 +57,7 @@ impl From<DeployError> for AppError {
             }
             DeployError::Quarantined => Self::conflict("model-quarantined-not-deployed"),
             DeployError::Denied(why) => why.into(),
+            DeployError::NotDeployed => Self::conflict("deployment-not-there"),
             DeployError::Objects(why) => why.into(),
             DeployError::Store(why) => why.into(),
             DeployError::Commit(why) => why.into(),
@@ -68,22 +65,68 @@ impl From<DeployError> for AppError {
     }
 }
 
+/// In how many serving processes a model is to stand: 1 to 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Replicas(i32);
+
+impl Replicas {
+    /// One.
+    pub const ONE: Self = Self(1);
+    /// The most there may be.
+    pub const MOST: i32 = 32;
+
+    /// None where it is not from 1 to 32.
+    #[must_use]
+    pub fn new(count: i64) -> Option<Self> {
+        let count = i32::try_from(count).ok()?;
+        (1..=Self::MOST).contains(&count).then_some(Self(count))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Did {
+    Deployed { replicas: Option<Replicas> },
+    Scaled { replicas: Replicas },
+    Drained,
+    Stopped,
+}
+
 #[derive(Debug, Serialize)]
 struct Deployed {
     model: ModelId,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<Replicas>,
     #[serde(skip)]
-    is_stopped: bool,
+    did: Did,
     #[serde(skip)]
     institution: InstitutionId,
 }
 
+impl Deployed {
+    fn of(model: Model, did: Did) -> Self {
+        Self {
+            model: model.id,
+            name: model.name,
+            replicas: match did {
+                Did::Deployed { replicas } => replicas,
+                Did::Scaled { replicas } => Some(replicas),
+                Did::Drained | Did::Stopped => None,
+            },
+            did,
+            institution: model.institution,
+        }
+    }
+}
+
 impl Event for Deployed {
     fn kind(&self) -> &'static str {
-        if self.is_stopped {
-            "models.stopped"
-        } else {
-            "models.deployed"
+        match self.did {
+            Did::Deployed { .. } => "models.deployed",
+            Did::Scaled { .. } => "models.scaled",
+            Did::Drained => "models.drained",
+            Did::Stopped => "models.stopped",
         }
     }
 
@@ -96,17 +139,29 @@ impl Event for Deployed {
     }
 }
 
-/// Has a released model served, and with adapters their base. Deploying what is deployed changes nothing.
+/// The model, kept from changing, and leave to say how it is served.
+async fn lock(tx: &mut WriteTx<'_>, id: ModelId) -> Result<(Model, Permit), DeployError> {
+    let model = store::lock(tx, id)
+        .await?
+        .ok_or(DeployError::NotFound(id))?;
+    let permit = policy::check(tx.actor(), Action::DeployModel, &model.scope())?;
+    Ok((model, permit))
+}
+
+/// Has a released model served, and with adapters their base. Deploying what is deployed changes nothing but the
+/// number of replicas, where one is given; what drained takes requests again.
 ///
 /// # Errors
 /// [`DeployError::NotReleased`] where it is not released, [`DeployError::Receipt`] where its receipt or that of its
 /// base does not hold.
-pub async fn deploy(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployError> {
+pub async fn deploy(
+    db: &Db,
+    actor: &Actor,
+    id: ModelId,
+    replicas: Option<Replicas>,
+) -> Result<(), DeployError> {
     let mut tx = db.write(actor).await?;
-    let model = store::lock(&mut tx, id)
-        .await?
-        .ok_or(DeployError::NotFound(id))?;
-    let permit = policy::check(actor, Action::DeployModel, &model.scope())?;
+    let (model, permit) = lock(&mut tx, id).await?;
     if model.status != Status::Released {
         return Err(DeployError::NotReleased);
     }
@@ -115,50 +170,96 @@ pub async fn deploy(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployErr
     }
     if let Kind::Adapter { base, .. } = model.kind {
         receipt::check(tx.conn(), base).await?;
-        want(&mut tx, base).await?;
+        want(&mut tx, base, None).await?;
     }
     receipt::check(tx.conn(), id).await?;
-    want(&mut tx, id).await?;
-    tx.record(&Deployed {
-        model: id,
-        name: model.name,
-        is_stopped: false,
-        institution: model.institution,
-    })?;
+    want(&mut tx, id, replicas).await?;
+    tx.record(&Deployed::of(model, Did::Deployed { replicas }))?;
     tx.commit(permit).await?;
     Ok(())
 }
 
-/// Ends the serving of a model.
+/// Says in how many processes a deployed model is to stand.
+///
+/// # Errors
+/// [`DeployError::NotDeployed`] where it is not deployed, or drains.
+pub async fn scale(
+    db: &Db,
+    actor: &Actor,
+    id: ModelId,
+    replicas: Replicas,
+) -> Result<(), DeployError> {
+    let mut tx = db.write(actor).await?;
+    let (model, permit) = lock(&mut tx, id).await?;
+    let scaled = sqlx::query!(
+        "UPDATE deployments SET replicas = $2
+         WHERE model_id = $1 AND status <> 'stopped' AND draining_at IS NULL",
+        id.0,
+        replicas.0,
+    )
+    .execute(tx.conn())
+    .await?;
+    if scaled.rows_affected() == 0 {
+        return Err(DeployError::NotDeployed);
+    }
+    tx.record(&Deployed::of(model, Did::Scaled { replicas }))?;
+    tx.commit(permit).await?;
+    Ok(())
+}
+
+/// Sends a deployed model nothing new; it is stopped once what it answers has ended.
+///
+/// # Errors
+/// [`DeployError::NotDeployed`] where it is not deployed, or drains already.
+pub async fn drain(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployError> {
+    let mut tx = db.write(actor).await?;
+    let (model, permit) = lock(&mut tx, id).await?;
+    let now = tx.now();
+    let drained = sqlx::query!(
+        "UPDATE deployments SET draining_at = $2
+         WHERE model_id = $1 AND status <> 'stopped' AND draining_at IS NULL",
+        id.0,
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    if drained.rows_affected() == 0 {
+        return Err(DeployError::NotDeployed);
+    }
+    tx.record(&Deployed::of(model, Did::Drained))?;
+    tx.commit(permit).await?;
+    Ok(())
+}
+
+/// Ends the serving of a model, and with it what it answers.
 ///
 /// # Errors
 /// [`DeployError::NotFound`] where there is no such model.
 pub async fn stop(db: &Db, actor: &Actor, id: ModelId) -> Result<(), DeployError> {
     let mut tx = db.write(actor).await?;
-    let model = store::lock(&mut tx, id)
-        .await?
-        .ok_or(DeployError::NotFound(id))?;
-    let permit = policy::check(actor, Action::DeployModel, &model.scope())?;
+    let (model, permit) = lock(&mut tx, id).await?;
     stop_in(&mut tx, id).await?;
-    tx.record(&Deployed {
-        model: id,
-        name: model.name,
-        is_stopped: true,
-        institution: model.institution,
-    })?;
+    tx.record(&Deployed::of(model, Did::Stopped))?;
     tx.commit(permit).await?;
     Ok(())
 }
 
-async fn want(tx: &mut WriteTx<'_>, model: ModelId) -> Result<(), StoreError> {
+async fn want(
+    tx: &mut WriteTx<'_>,
+    model: ModelId,
+    replicas: Option<Replicas>,
+) -> Result<(), StoreError> {
     let (now, actor) = (tx.now(), tx.actor());
     sqlx::query!(
-        "INSERT INTO deployments (id, model_id, status, created_by, created_at) VALUES ($1, $2, 'wanted', $3, $4)
-         ON CONFLICT (model_id) WHERE status <> 'stopped' DO NOTHING",
+        "INSERT INTO deployments (id, model_id, status, created_by, created_at, replicas)
+         VALUES ($1, $2, 'wanted', $3, $4, coalesce($5::integer, 1))
+         ON CONFLICT (model_id) WHERE status <> 'stopped' DO UPDATE
+         SET replicas = coalesce($5, deployments.replicas), draining_at = NULL",
         DeploymentId::fresh().0,
         model.0,
         actor.user.0,
         now,
+        replicas.map(|replicas| replicas.0),
     )
     .execute(tx.conn())
     .await?;
@@ -189,80 +290,4 @@ pub(super) async fn state(
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| (row.status, row.message)))
-}
-
-/// Everything that should be served now, with addresses to read the files from for a quarter of an hour.
-pub(super) async fn assignments(
-    db: &Db,
-    objects: &ObjectStore,
-) -> Result<Assignments, DeployError> {
-    let mut conn = db.read().await?;
-    let rows = sqlx::query!(
-        r#"SELECT d.id, d.model_id, m.name, b.name AS "base?"
-           FROM deployments d
-           JOIN models m ON m.id = d.model_id
-           LEFT JOIN models b ON b.id = m.base_model_id AND m.kind = 'adapter'
-           WHERE d.status <> 'stopped' ORDER BY m.kind = 'adapter', d.id"#
-    )
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(StoreError::from)?;
-    let mut models = Vec::new();
-    for row in rows {
-        let mut files = Vec::new();
-        for file in store::files_of(&mut conn, ModelId(row.model_id)).await? {
-            let url = objects
-                .presign_get(
-                    &file.object_key,
-                    &file.object_version,
-                    Duration::from_secs(900),
-                )
-                .await?;
-            files.push(job_contract::ModelFile {
-                name: file.name,
-                size_bytes: u64::try_from(file.size_bytes).unwrap_or_default(),
-                sha256: file.sha256,
-                url,
-            });
-        }
-        models.push(Assignment {
-            deployment: row.id,
-            model: row.name,
-            kind: match row.base {
-                Some(base) => ModelKind::Adapter { base },
-                // A whole model is served by itself, as bases are.
-                None => ModelKind::Base,
-            },
-            files,
-            receipt: store::receipt(&mut conn, ModelId(row.model_id)).await?,
-        });
-    }
-    Ok(Assignments { models })
-}
-
-/// Notes how a serving program stands with its assignments.
-pub(super) async fn report(db: &Db, status: &ServingStatus) -> Result<(), StoreError> {
-    let mut tx = db.meter().await?;
-    let now = tx.now();
-    for model in &status.models {
-        let (word, address) = match model.state {
-            ModelState::Ready => ("ready", Some(status.address.as_str())),
-            ModelState::Loading => ("wanted", None),
-            ModelState::Failed => ("failed", None),
-        };
-        sqlx::query!(
-            "UPDATE deployments SET status = $2, message = $3, address = $4, seen_at = $5
-             WHERE id = $1 AND status <> 'stopped'",
-            model.deployment,
-            word,
-            model.message,
-            address,
-            now,
-        )
-        .execute(tx.conn())
-        .await?;
-    }
-    tx.commit().await?;
-    db.note_change();
-    Ok(())
 }

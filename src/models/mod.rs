@@ -1,4 +1,4 @@
-//! Models: the bases that may be tuned, what came out of jobs, their receipts and where they are served.
+//! Models: the bases that may be tuned, what came out of jobs, their receipts, and which of them are to be served.
 
 mod deploy;
 mod download;
@@ -18,7 +18,7 @@ mod store;
 pub mod web;
 
 pub use self::{
-    deploy::{DeployError, deploy, stop},
+    deploy::{DeployError, Replicas, deploy, drain, scale, stop},
     evaluation::{
         BadReport, Evaluation, Figure, LARGEST_REPORT, MemorisationLimit, MemorisationStanding,
         REPORT_NAME, Report, suite_name,
@@ -40,7 +40,7 @@ pub use self::{
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},
     store::{
-        NewFile, base_models, files_of, find, find_by_name, limits, of_job, scope, served,
+        NewFile, base_models, files_of, find, find_by_name, limits, of_job, receipt, scope, served,
         usable_by,
     },
 };

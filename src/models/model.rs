@@ -172,8 +172,6 @@ pub struct ServedModel {
     pub is_base: bool,
     pub institution: InstitutionId,
     pub status: Status,
-    /// Where it is ready, if it is.
-    pub address: Option<String>,
     /// Why it is marked, if it is.
     pub marked_reason: Option<String>,
     /// Since when it may not be used, if it may not.

@@ -197,18 +197,15 @@ pub async fn files_of(
     Ok(rows)
 }
 
-/// Every model with where it is served, for the gateway.
+/// Every model, for the gateway.
 ///
 /// # Errors
 /// Where a row makes no sense or the database is away.
 pub async fn served(db: &Db) -> Result<Vec<ServedModel>, StoreError> {
     let mut conn = db.read().await?;
     let rows = sqlx::query!(
-        r#"SELECT m.id, m.name, m.kind, m.institution_id, m.status, m.marked_reason, m.quarantined_at,
-                  m.created_at,
-                  CASE WHEN d.status = 'ready' THEN d.address END AS address
-           FROM models m LEFT JOIN deployments d ON d.model_id = m.id AND d.status <> 'stopped'
-           ORDER BY m.id"#
+        "SELECT id, name, kind, institution_id, status, marked_reason, quarantined_at, created_at
+         FROM models ORDER BY id"
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -224,7 +221,6 @@ pub async fn served(db: &Db) -> Result<Vec<ServedModel>, StoreError> {
                     id: row.id,
                     problem: "unknown status",
                 })?,
-                address: row.address,
                 marked_reason: row.marked_reason,
                 quarantined_at: row.quarantined_at,
                 created_at: row.created_at,
@@ -316,7 +312,11 @@ pub(super) async fn insert_receipt(
     Ok(())
 }
 
-pub(super) async fn receipt(
+/// The receipt of a model, as it was signed.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn receipt(
     conn: &mut PgConnection,
     model: ModelId,
 ) -> Result<Option<String>, StoreError> {

@@ -58,6 +58,10 @@ pub enum Action {
     /// End the use of a model; of a base that others made, the platform alone.
     RetireModel,
     DeployModel,
+    /// See which models are served where, and by which programs.
+    ViewServing,
+    /// Have a serving program take nothing new, or take it again.
+    DrainServing,
     /// Take the files of a released model along.
     DownloadModel,
     RegisterBaseModel,
@@ -106,7 +110,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 62] = [
+    pub const ALL: [Self; 64] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -143,6 +147,8 @@ impl Action {
         Self::ReleaseModel,
         Self::RetireModel,
         Self::DeployModel,
+        Self::ViewServing,
+        Self::DrainServing,
         Self::DownloadModel,
         Self::RegisterBaseModel,
         Self::DescribeProvider,

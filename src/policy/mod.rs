@@ -132,7 +132,9 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::EvaluateModel => {
             here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
         }
-        Action::ReleaseModel | Action::DeployModel => platform(&[Operator]),
+        Action::ReleaseModel => platform(&[Operator]),
+        Action::DeployModel | Action::DrainServing => platform(&[Operator, Admin]),
+        Action::ViewServing => platform(&[Operator, Admin, Auditor, System]),
         Action::RetireModel => {
             here(&[Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
         }

@@ -258,6 +258,7 @@ fn navigation(lang: Lang, path: &str, actor: &Actor) -> Vec<NavItem> {
         ("complaints", Some(Action::ListComplaints)),
         ("notices", None),
         ("admin/places", Some(Action::ViewPlaces)),
+        ("admin/deployments", Some(Action::ViewServing)),
         ("admin/budgets", Some(Action::ViewBudget)),
         ("admin/licensees", Some(Action::ViewLicensees)),
         ("audit", Some(Action::ViewAudit)),

@@ -124,15 +124,16 @@ fn class(status: u16, text: &str) -> String {
 async fn revoke_one(holder: &Keyholder, urls: &[url::Url]) -> Duration {
     let mut developer = holder.app.browser("developer.harderwijk").await;
     let mut manager = holder.app.browser("manager.harderwijk").await;
-    let asked = Some(new_key(1_000_000, 100_000));
+    let asked = Some(new_key(1_000, 60));
     let made = developer.api(Method::POST, "/api/v1/keys", asked).await;
     let id = made.unwrap()["id"].as_str().unwrap().to_owned();
     let path = |verb: &str| format!("/api/v1/keys/{id}/{verb}");
     let accepting = Some(json!({"accept_terms": true}));
-    let approved = manager.api(Method::POST, &path("approve"), accepting);
-    approved.await.unwrap();
-    let shown = developer.api(Method::POST, &path("reveal"), None);
-    let key = shown.await.unwrap()["api_key"].as_str().unwrap().to_owned();
+    let [approve, reveal, revoke] = ["approve", "reveal", "revoke"].map(path);
+    let approved = manager.api(Method::POST, &approve, accepting).await;
+    approved.unwrap();
+    let shown = developer.api(Method::POST, &reveal, None).await.unwrap();
+    let key = shown["api_key"].as_str().unwrap().to_owned();
     let ask = |url: &url::Url| {
         let request = holder
             .client
@@ -168,7 +169,12 @@ fn resident(pid: u32) -> u64 {
 
 #[actix_web::test]
 async fn under_mixed_load_and_failures_nothing_is_lost_doubled_or_kept() {
-    let holder = Keyholder::start(2_000_000_000, 1_000_000).await;
+    let holder = Keyholder::start(200_000, 6_000).await;
+    // Nothing here is about limits.
+    sqlx::query("DELETE FROM quota_limits")
+        .execute(&mut holder.database().await)
+        .await
+        .unwrap();
     let ports = Ports::new((**holder.app.ports.config).clone()).unwrap();
     let (first, first_url) = Program::replica(&holder.app);
     let (second, second_url) = Program::replica(&holder.app);

@@ -238,19 +238,20 @@ async fn a_withdrawal_of_ten_thousand_nodes_touches_what_an_independent_walk_fin
          ON CONFLICT (model_id) WHERE status <> 'stopped' DO NOTHING",
         "ALTER TABLE deployments ENABLE TRIGGER USER",
     ] {
-        if !statement.starts_with("INSERT") {
-            sqlx::query(statement).execute(&mut conn).await.unwrap();
-            continue;
-        }
         sqlx::query(statement).execute(&mut conn).await.unwrap();
-        sqlx::query("UPDATE deployments SET status = 'ready', address = $1 WHERE model_id IN (SELECT id FROM models WHERE name = ANY($2))")
-            .bind(&holder.upstream.url)
-            .bind(asked.map(str::to_owned).to_vec())
-            .execute(&mut conn)
-            .await
-            .unwrap();
     }
+    sqlx::query(
+        "INSERT INTO serving_places (deployment_id, process_id, state, is_in_use, placed_at)
+         SELECT d.id, $1, 'ready', false, now() FROM deployments d JOIN models m ON m.id = d.model_id
+         WHERE m.name = ANY($2)",
+    )
+    .bind(holder.process)
+    .bind(asked.map(str::to_owned).to_vec())
+    .execute(&mut conn)
+    .await
+    .unwrap();
     sqlx::query("ANALYZE").execute(&mut conn).await.unwrap();
+    app.ports.db.note_change();
     // What is written past the portal, it hears of a little later.
     for model in asked {
         let until = Instant::now() + Duration::from_secs(20);

@@ -10,7 +10,7 @@
 //! | `POST /internal/v1/attempts/{attempt}/events` | [`EventBatch`] (may be empty: a heartbeat) | [`EventAnswer`] |
 //! | `POST /internal/v1/attempts/{attempt}/artifacts` | [`ArtifactRequest`] | [`ArtifactUpload`] |
 //! | `POST /internal/v1/attempts/{attempt}/finish` | [`Outcome`] | 204; the same outcome twice is fine |
-//! | `GET /internal/v1/serving/assignments` | | [`Assignments`] |
+//! | `GET /internal/v1/serving/assignments?process=…` | | [`Assignments`] |
 //! | `POST /internal/v1/serving/status` | [`ServingStatus`] | 204 |
 //!
 //! Every other answer than 2xx carries a [`Refusal`]. 401: the token is not valid (any more): stop. 403: refused,
@@ -30,7 +30,8 @@ pub use self::{
     exit::{Code, ExitCode, FailureCode, Outcome, Result as JobResult},
     grant::{GrantRequest, ReadGrant, Refusal},
     serving::{
-        Assignment, Assignments, ModelFile, ModelKind, ModelState, ModelStatus, ServingStatus,
+        Assignment, Assignments, ModelFile, ModelKind, ModelState, ModelStatus, ServingLoad,
+        ServingRoom, ServingStage, ServingStatus,
     },
     spec::{BaseModel, FileFormat, InputFile, JobSpec, Recipe, Resume, Strategy},
     task::{

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -20,6 +21,7 @@ use serving::{
     registry::{Base, Limits},
     settings::{Arguments, Command, Serve},
 };
+use tokio::{signal::unix, sync::watch};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
@@ -74,16 +76,78 @@ async fn serve(settings: Serve) -> anyhow::Result<()> {
     let server = http::serve(service, listener)?;
     let handle = server.handle();
     tracing::info!(address = %bound, models = registry.all().len(), "serving");
-    let follower = follow(&settings, bound, token, registry)?;
-    tokio::select! {
-        ended = server => Ok(ended?),
-        error = follower => {
-            handle.stop(true).await;
-            Err(error)
+    let (tell_to_leave, leave) = watch::channel(false);
+    let follower = follow(&settings, bound, token, (registry, engine.clone()), leave)?;
+    let leave_within = Duration::from_secs(settings.leave_seconds);
+    let mut signals = Signals::new()?;
+    let leaving = async {
+        if signals.next().await == Signal::Interrupt {
+            return;
         }
+        tell_to_leave.send_replace(true);
+        tokio::select! {
+            // Whoever asks twice does not want to wait.
+            _ = signals.next() => {}
+            () = idle(&engine, leave_within), if settings.portal.is_none() => {}
+            () = std::future::pending() => {}
+        }
+    };
+    let mut server = server;
+    tokio::select! {
+        ended = &mut server => return Ok(ended?),
+        followed = follower => {
+            followed?;
+            tracing::info!("left");
+        }
+        () = leaving => {}
         () = engine.stopped() => {
-            handle.stop(false).await;
+            // Nothing comes any more from what runs.
+            let (_, ended) = tokio::join!(handle.stop(false), server);
+            ended?;
             bail!("the engine has stopped")
+        }
+    }
+    // The last bytes of answers that have ended leave; connections that rest are closed.
+    let (_, ended) = tokio::join!(handle.stop(true), server);
+    Ok(ended?)
+}
+
+/// Waits until nothing runs, but not longer than `most`.
+async fn idle(engine: &Engine, most: Duration) {
+    let is_idle = async {
+        while engine.load() != (0, 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let _ = tokio::time::timeout(most, is_idle).await;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    /// End now.
+    Interrupt,
+    /// Finish what runs.
+    Terminate,
+}
+
+/// What the system asks of the program.
+struct Signals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(unix::SignalKind::interrupt())?,
+            terminate: unix::signal(unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
         }
     }
 }
@@ -111,18 +175,19 @@ fn load_local(registry: &Registry, settings: &Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows the portal for good where there is one; returns only errors.
 fn read_keys(path: &Path) -> anyhow::Result<PublishedKeys> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     PublishedKeys::parse(&text).with_context(|| path.display().to_string())
 }
 
+/// Follows the portal where there is one, until `leave` is true and nothing runs; without one for good.
 fn follow(
     settings: &Serve,
     bound: SocketAddr,
     token: Option<String>,
-    registry: Arc<Registry>,
-) -> anyhow::Result<impl Future<Output = anyhow::Error> + use<>> {
+    (registry, engine): (Arc<Registry>, Engine),
+    leave: watch::Receiver<bool>,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
     let follower = match &settings.portal {
         None => None,
         Some(portal) => {
@@ -131,21 +196,26 @@ fn follow(
                 .address
                 .as_ref()
                 .map_or_else(|| format!("http://{bound}"), ToString::to_string);
-            Some(Follower::new(
-                FollowerSettings {
-                    portal: portal.clone(),
-                    token,
-                    address: address.trim_end_matches('/').to_owned(),
-                    cache: cache(settings)?.join("models"),
-                    keys: settings.keys.as_deref().map(read_keys).transpose()?,
-                },
-                registry,
-            )?)
+            let address = address.trim_end_matches('/').to_owned();
+            let host = address.split_once("://").map(|(_, host)| host.to_owned());
+            let name = settings.name.clone().or(host);
+            let settings = FollowerSettings {
+                portal: portal.clone(),
+                token,
+                name: name.unwrap_or_else(|| address.clone()),
+                address,
+                takes: settings.takes.clone(),
+                most_adapters: settings.most_adapters,
+                leave_within: Duration::from_secs(settings.leave_seconds),
+                cache: cache(settings)?.join("models"),
+                keys: settings.keys.as_deref().map(read_keys).transpose()?,
+            };
+            Some(Follower::new(settings, registry, engine)?)
         }
     };
     Ok(async {
         match follower {
-            Some(follower) => follower.run().await.into(),
+            Some(follower) => Ok(follower.run(leave).await?),
             None => std::future::pending().await,
         }
     })

@@ -44,6 +44,8 @@ pub struct Served {
     pub is_dropped: Arc<AtomicBool>,
     /// Told apart from all others by this number, also from one that had its name before.
     pub serial: u64,
+    /// Held by every answer that is made with it.
+    held: Arc<()>,
 }
 
 /// How large a base may get.
@@ -169,6 +171,15 @@ impl Registry {
         self.add(name.to_owned(), base, Some(Arc::new(adapter)))
     }
 
+    /// Whether an answer is made with the model of this name.
+    pub fn is_in_use(&self, name: &str) -> bool {
+        let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
+        // One is held here.
+        models
+            .get(name)
+            .is_some_and(|served| Arc::strong_count(&served.held) > 1)
+    }
+
     /// The base of this name.
     ///
     /// # Errors
@@ -216,6 +227,7 @@ impl Registry {
             created: seconds_since_1970(),
             is_dropped: Arc::default(),
             serial: self.last_serial.fetch_add(1, Ordering::Relaxed),
+            held: Arc::default(),
         };
         models.insert(name, served);
         Ok(())

@@ -39,6 +39,23 @@ pub struct Serve {
     /// Where the portal's gateway reaches this program [default: http://BIND].
     #[arg(long, env = "FACULTY_SERVING_ADDRESS", value_name = "URL")]
     pub address: Option<Url>,
+    /// What people call this program [default: where the gateway reaches it, without the scheme].
+    #[arg(long, env = "FACULTY_SERVING_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Bases that the portal may assign, with their adapters [default: any].
+    #[arg(
+        long,
+        env = "FACULTY_SERVING_TAKES",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub takes: Vec<String>,
+    /// Most adapters that the portal may assign.
+    #[arg(long, env = "FACULTY_SERVING_MOST_ADAPTERS", default_value_t = 256)]
+    pub most_adapters: u32,
+    /// After SIGTERM, for how many seconds running answers may go on at most.
+    #[arg(long, env = "FACULTY_SERVING_LEAVE_SECONDS", default_value_t = 300)]
+    pub leave_seconds: u64,
     /// Where fetched model files are kept, by their hash [default: ~/.cache/virtual-faculty].
     #[arg(long, env = "FACULTY_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,

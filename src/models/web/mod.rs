@@ -1,10 +1,9 @@
-//! The pages and API of models, and what serving programs ask.
+//! The pages and API of models.
 
 mod api;
 mod evaluation;
 mod evidence;
 mod pages;
-mod serving;
 
 use actix_web::web;
 
@@ -16,8 +15,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(pages::routes)
         .configure(api::routes)
-        .configure(evidence::routes)
-        .configure(serving::routes);
+        .configure(evidence::routes);
 }
 
 /// Releases, deploys, stops or retires, by the word in the path; answers the message for people.
@@ -34,7 +32,7 @@ async fn perform(
             Ok("flash-model-released")
         }
         "deploy" => {
-            deploy::deploy(db, actor, model).await?;
+            deploy::deploy(db, actor, model, None).await?;
             Ok("flash-model-deployed")
         }
         "stop" => {

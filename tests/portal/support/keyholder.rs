@@ -9,6 +9,7 @@ use virtual_faculty::ids::ModelId;
 use super::{TestApp, Upstream};
 
 pub(crate) const MODEL: &str = "tiny:test";
+const SERVING_TOKEN: &str = "serving-token-of-the-tests";
 
 /// A program with a key.
 pub(crate) struct Keyholder {
@@ -22,6 +23,8 @@ pub(crate) struct Keyholder {
     pub(crate) id: String,
     /// The whole key.
     pub(crate) key: String,
+    /// The serving program that the test plays.
+    pub(crate) process: uuid::Uuid,
 }
 
 /// What the API takes to ask for a key.
@@ -43,7 +46,14 @@ impl Keyholder {
     }
 
     /// As [`Keyholder::start`], for a released model of a portal that is there already.
-    pub(crate) async fn of(
+    pub(crate) async fn of(app: TestApp, model: (ModelId, &str), limits: (i64, i64)) -> Self {
+        let holder = Self::unserved(app, model, limits).await;
+        holder.serve_at(&holder.upstream.url).await;
+        holder
+    }
+
+    /// As [`Keyholder::of`], without a program that serves it.
+    pub(crate) async fn unserved(
         app: TestApp,
         (model, name): (ModelId, &str),
         (tokens_per_day, requests_per_minute): (i64, i64),
@@ -64,7 +74,7 @@ impl Keyholder {
         manager.api(Method::POST, &path, accepting).await.unwrap();
         let path = format!("/api/v1/keys/{id}/reveal");
         let shown = developer.api(Method::POST, &path, None).await.unwrap();
-        let holder = Self {
+        Self {
             client: reqwest::Client::builder()
                 .timeout(std::time::Duration::from_secs(60))
                 .build()
@@ -74,20 +84,21 @@ impl Keyholder {
             upstream,
             model,
             name: name.to_owned(),
+            process: uuid::Uuid::now_v7(),
             id,
-        };
-        holder.serve_at(&holder.upstream.url).await;
-        holder
+        }
     }
 
-    /// Reports, as a serving program does, that the model is ready at `address`.
+    /// Reports, as a serving program does, that every model is ready at `address`, and only there. It is heard of for an
+    /// hour.
     pub(crate) async fn serve_at(&self, address: &str) {
-        let token = "serving-token-of-the-tests";
-        let url = |path: &str| self.app.url.join(path).unwrap();
+        let process = self.process;
+        self.report(process, address, json!([])).await;
+        let url = format!("/internal/v1/serving/assignments?process={process}");
         let assigned: Value = self
             .client
-            .get(url("/internal/v1/serving/assignments"))
-            .bearer_auth(token)
+            .get(self.app.url.join(&url).unwrap())
+            .bearer_auth(SERVING_TOKEN)
             .send()
             .await
             .unwrap()
@@ -101,15 +112,27 @@ impl Keyholder {
         };
         let models: Vec<Value> = assigned["models"]
             .as_array()
-            .unwrap()
+            .unwrap_or_else(|| panic!("{assigned}"))
             .iter()
             .map(ready)
             .collect();
-        let status = json!({"address": address, "models": models});
+        assert!(!models.is_empty(), "nothing is assigned");
+        self.report(process, address, json!(models)).await;
+        sqlx::query(
+            "UPDATE serving_processes SET expires_at = now() + interval '1 hour' WHERE id = $1",
+        )
+        .bind(process)
+        .execute(&mut self.database().await)
+        .await
+        .unwrap();
+    }
+
+    async fn report(&self, process: uuid::Uuid, address: &str, models: Value) {
+        let status = json!({"process": process, "name": "of-the-test", "address": address, "models": models});
         let told = self
             .client
-            .post(url("/internal/v1/serving/status"))
-            .bearer_auth(token)
+            .post(self.app.url.join("/internal/v1/serving/status").unwrap())
+            .bearer_auth(SERVING_TOKEN)
             .json(&status)
             .send()
             .await

@@ -19,7 +19,7 @@ pub(crate) use self::{
     app::{OwnerTx, TestApp},
     database::of as connection,
     gate::{Gate, Stop},
-    keyholder::{Keyholder, chat_body, new_key},
+    keyholder::{Keyholder, MODEL, chat_body, new_key},
     line::Line,
     programs::{Program, base_model, is_up, portal_is_up, sdk_pythons},
     sdk::Script,

@@ -26,6 +26,44 @@ impl Program {
         )
     }
 
+    /// As [`Program::serving`], with a name and settings of the test's own; answers the address at which it listens.
+    pub(crate) fn serving_named(app: &TestApp, name: &str, more: &[&str]) -> (Self, String) {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let bind = free.local_addr().unwrap().to_string();
+        drop(free);
+        let portal = app.url.as_str().trim_end_matches('/');
+        let mut arguments = vec![
+            "serve",
+            "--portal",
+            portal,
+            "--bind",
+            &bind,
+            "--name",
+            name,
+            "--threads",
+            "1",
+        ];
+        arguments.extend(more);
+        let program = Self::start(app, "faculty-serving", &arguments);
+        (program, format!("http://{bind}"))
+    }
+
+    /// SIGTERM, and goes on.
+    pub(crate) fn ask_to_end(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    /// Waits until it has ended by itself; whether it says that all went well.
+    pub(crate) async fn ended(&mut self) -> bool {
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Starts `faculty serve` beside the test's own portal, on a port of its own; answers its address too.
     pub(crate) fn replica(app: &TestApp) -> (Self, url::Url) {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

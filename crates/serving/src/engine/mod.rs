@@ -10,7 +10,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
@@ -97,6 +97,12 @@ impl Engine {
     /// What it does, in Prometheus' text form.
     pub fn metrics(&self) -> String {
         self.gauges.to_prometheus(self.cache_bytes)
+    }
+
+    /// How many sequences are computed, and how many wait.
+    pub fn load(&self) -> (u64, u64) {
+        let count = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
+        (count(&self.gauges.running), count(&self.gauges.waiting))
     }
 
     /// Whether the thread still runs.

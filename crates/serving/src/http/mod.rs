@@ -56,6 +56,8 @@ pub fn serve(service: Service, listener: TcpListener) -> io::Result<Server> {
     .max_connections(4096)
     .client_request_timeout(Duration::from_secs(10))
     .shutdown_timeout(10)
+    // The program says first that it leaves.
+    .disable_signals()
     .listen(listener)?
     .run();
     Ok(server)

@@ -5,17 +5,18 @@ use std::{
 };
 
 use attestation::PublishedKeys;
-use job_contract::{Assignment, Assignments, ModelKind, ModelState, ModelStatus, ServingStatus};
+use job_contract::{Assignment, Assignments, ModelKind, ServingStage};
 use reqwest::StatusCode;
-use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 use url::Url;
 use uuid::Uuid;
 
 use super::{
     FetchError, Store,
+    leave::Leaving,
     load::{LoadError, load},
 };
-use crate::registry::Registry;
+use crate::{Engine, registry::Registry};
 
 /// How often the portal is asked.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -32,6 +33,14 @@ pub struct FollowerSettings {
     pub token: String,
     /// Where the gateway reaches this program.
     pub address: String,
+    /// What people call it.
+    pub name: String,
+    /// The bases that it takes; all where there are none here.
+    pub takes: Vec<String>,
+    /// Most adapters that it takes.
+    pub most_adapters: u32,
+    /// How long running answers may go on once it leaves.
+    pub leave_within: Duration,
     /// Folder for model files.
     pub cache: std::path::PathBuf,
     /// The keys that receipts may be signed with; where none are given, those that the portal publishes.
@@ -40,11 +49,14 @@ pub struct FollowerSettings {
 
 /// Asks the portal what to serve, and does so.
 pub struct Follower {
-    settings: FollowerSettings,
+    /// This life of the program.
+    pub(super) process: Uuid,
+    pub(super) settings: FollowerSettings,
     client: reqwest::Client,
     store: Store,
-    registry: Arc<Registry>,
-    models: HashMap<Uuid, Model>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) engine: Engine,
+    pub(super) models: HashMap<Uuid, Model>,
     loads: JoinSet<(Uuid, Result<(), LoadError>)>,
     is_portal_away: bool,
     keys: Arc<PublishedKeys>,
@@ -76,12 +88,12 @@ enum CallError {
     Json(#[from] serde_json::Error),
 }
 
-struct Model {
-    assignment: Assignment,
-    stage: Stage,
+pub(super) struct Model {
+    pub(super) assignment: Assignment,
+    pub(super) stage: Stage,
 }
 
-enum Stage {
+pub(super) enum Stage {
     /// An adapter whose base is not ready.
     Waiting,
     Loading,
@@ -99,7 +111,11 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError`].
-    pub fn new(settings: FollowerSettings, registry: Arc<Registry>) -> Result<Self, FollowError> {
+    pub fn new(
+        settings: FollowerSettings,
+        registry: Arc<Registry>,
+        engine: Engine,
+    ) -> Result<Self, FollowError> {
         // Fails here rather than at each call.
         settings.portal.join("internal/v1/serving/status")?;
         let client = reqwest::Client::builder()
@@ -111,33 +127,58 @@ impl Follower {
         Ok(Self {
             store: Store::open(&settings.cache)?,
             keys: Arc::new(settings.keys.clone().unwrap_or_default()),
+            process: Uuid::now_v7(),
             settings,
             client,
             registry,
+            engine,
             models: HashMap::new(),
             loads: JoinSet::new(),
             is_portal_away: false,
         })
     }
 
-    /// Follows until the portal refuses the token. While it cannot be reached, all stays as it is.
-    pub async fn run(mut self) -> FollowError {
+    /// Follows until the portal refuses the token, or until `leave` becomes true and all that ran has ended. While the
+    /// portal cannot be reached, all stays as it is.
+    ///
+    /// # Errors
+    /// [`FollowError::NotAccepted`].
+    pub async fn run(mut self, mut leave: watch::Receiver<bool>) -> Result<(), FollowError> {
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leaving: Option<Leaving> = None;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 // A model that has become ready is reported at once.
                 Some(Ok((deployment, outcome))) = self.loads.join_next() => self.loaded(deployment, outcome),
+                () = told(&mut leave), if leaving.is_none() => {
+                    tracing::info!("leaving: what runs is finished first");
+                    leaving = Some(Leaving::new(self.settings.leave_within));
+                    ticks = tokio::time::interval(super::leave::PERIOD);
+                }
             }
-            match self.round().await {
+            let stage = match &leaving {
+                None => ServingStage::Serving,
+                Some(_) => ServingStage::Leaving,
+            };
+            let done = self.round(stage).await;
+            if let Some(leaving) = &mut leaving {
+                leaving.note(done.is_ok());
+                if leaving.may_end(self.engine.load()) {
+                    // Where the portal is away it finds out by itself.
+                    let _ = self.report(ServingStage::Left).await;
+                    return Ok(());
+                }
+            }
+            match done {
                 Ok(()) => {
                     if std::mem::take(&mut self.is_portal_away) {
                         tracing::info!("the portal answers again");
                     }
                 }
                 Err(CallError::Status(StatusCode::UNAUTHORIZED)) => {
-                    return FollowError::NotAccepted;
+                    return Err(FollowError::NotAccepted);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut self.is_portal_away, true) {
@@ -148,19 +189,30 @@ impl Follower {
         }
     }
 
-    async fn round(&mut self) -> Result<(), CallError> {
-        let answer = self.call(self.client.get(self.url("assignments"))).await?;
+    /// Says how it stands, and asks what it should have; who leaves only says it.
+    async fn round(&mut self, stage: ServingStage) -> Result<(), CallError> {
+        self.report(stage).await?;
+        if stage != ServingStage::Serving {
+            return Ok(());
+        }
+        let mut url = self.url("assignments");
+        url.query_pairs_mut()
+            .append_pair("process", &self.process.to_string());
+        let answer = self.call(self.client.get(url)).await?;
         let assignments: Assignments = serde_json::from_slice(&answer)?;
         self.learn_keys(&assignments).await?;
         self.reconcile(assignments.models);
-        let status = serde_json::to_vec(&self.status())?;
+        Ok(())
+    }
+
+    async fn report(&self, stage: ServingStage) -> Result<(), CallError> {
+        let status = serde_json::to_vec(&self.status(stage))?;
         let request = self
             .client
             .post(self.url("status"))
             .header("content-type", "application/json")
             .body(status);
-        self.call(request).await?;
-        Ok(())
+        self.call(request).await.map(drop)
     }
 
     /// Fetches the published keys where a receipt is signed by one that is not known, unless they were given.
@@ -305,33 +357,12 @@ impl Follower {
             }
         }
     }
+}
 
-    fn status(&self) -> ServingStatus {
-        let wanted = self
-            .models
-            .iter()
-            .filter(|(_, model)| !matches!(model.stage, Stage::Unwanted));
-        let status = |(deployment, model): (&Uuid, &Model)| {
-            let (state, message) = match &model.stage {
-                Stage::Waiting => (
-                    ModelState::Loading,
-                    Some("the base model is not ready".to_owned()),
-                ),
-                Stage::Loading | Stage::Unwanted => (ModelState::Loading, None),
-                Stage::Ready => (ModelState::Ready, None),
-                Stage::Failed { message, .. } => (ModelState::Failed, Some(message.clone())),
-            };
-            ModelStatus {
-                deployment: *deployment,
-                model: model.assignment.model.clone(),
-                state,
-                message,
-            }
-        };
-        ServingStatus {
-            address: self.settings.address.clone(),
-            models: wanted.map(status).collect(),
-        }
+/// Resolves once the program is told to leave; never where nobody can tell it any more.
+async fn told(leave: &mut watch::Receiver<bool>) {
+    if leave.wait_for(|leave| *leave).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod fetch;
 mod follow;
+mod leave;
 mod load;
+mod status;
 
 pub use self::{
     fetch::{FetchError, Store},

@@ -10,10 +10,13 @@ use std::{
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use attestation::{PublishedKeys, Signer};
 use data_encoding::HEXLOWER;
-use job_contract::{Assignment, Assignments, ModelFile, ModelKind, ModelState, ServingStatus};
+use job_contract::{
+    Assignment, Assignments, ModelFile, ModelKind, ModelState, ServingStage, ServingStatus,
+};
 use serde_json::json;
 use serving::portal::{FollowError, Follower, FollowerSettings};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -34,6 +37,8 @@ struct Inner {
     files: HashMap<String, Vec<u8>>,
     fetches: usize,
     status: Option<ServingStatus>,
+    /// Tells the program to leave.
+    leave: Option<watch::Sender<bool>>,
 }
 
 impl Portal {
@@ -83,19 +88,31 @@ impl Portal {
         self.inner.lock().unwrap().assignments = Assignments { models };
     }
 
-    fn follow(&self, server: &Server, token: &str) -> tokio::task::JoinHandle<FollowError> {
+    fn follow(
+        &self,
+        server: &Server,
+        token: &str,
+    ) -> tokio::task::JoinHandle<Result<(), FollowError>> {
         let settings = FollowerSettings {
             portal: self.inner.lock().unwrap().url.parse().unwrap(),
             token: token.to_owned(),
             address: server.url.clone(),
+            name: "one".to_owned(),
+            takes: Vec::new(),
+            most_adapters: 10,
+            leave_within: Duration::from_secs(60),
             cache: server.folder.path().join("cache"),
             keys: None,
         };
-        tokio::spawn(
-            Follower::new(settings, Arc::clone(&server.registry))
-                .unwrap()
-                .run(),
+        let (tell, leave) = watch::channel(false);
+        self.inner.lock().unwrap().leave = Some(tell);
+        let follower = Follower::new(
+            settings,
+            Arc::clone(&server.registry),
+            server.engine.clone(),
         )
+        .unwrap();
+        tokio::spawn(follower.run(leave))
     }
 
     /// Waits until a status is reported that `is_right`.
@@ -380,5 +397,47 @@ async fn weights_without_a_receipt_that_holds_are_not_even_fetched() {
 async fn a_token_that_is_not_accepted_ends_the_following() {
     let (portal, server) = (Portal::start(), empty_server());
     let ended = portal.follow(&server, "wrong").await.unwrap();
-    assert!(matches!(ended, FollowError::NotAccepted));
+    assert!(matches!(ended, Err(FollowError::NotAccepted)));
+}
+
+#[tokio::test]
+async fn who_is_told_to_leave_says_so_and_finishes_what_runs_first() {
+    let (portal, server) = (Portal::start(), empty_server());
+    portal.assign(vec![base(&portal, &server)]);
+    let following = portal.follow(&server, "right");
+    let status = portal
+        .hears(|models| models.values().any(|state| state.0 == ModelState::Ready))
+        .await;
+    assert_eq!(status.stage, ServingStage::Serving);
+    assert_eq!(
+        (status.name.as_str(), status.models[0].is_in_use),
+        ("one", false)
+    );
+    let long = chat(
+        "Hallo",
+        json!({"max_tokens": 3000, "ignore_eos": true, "stream": true}),
+    );
+    let mut answer = server.post(CHAT, &long).send().await.unwrap();
+    answer.chunk().await.unwrap().unwrap();
+    let tell = portal.inner.lock().unwrap().leave.take().unwrap();
+    tell.send_replace(true);
+    let leaving = portal.hears(|_| true).await;
+    let leaving = match leaving.stage {
+        ServingStage::Serving => portal.hears(|_| true).await,
+        _ => leaving,
+    };
+    assert_eq!(leaving.stage, ServingStage::Leaving);
+    assert!(leaving.models[0].is_in_use && leaving.load.running == 1);
+    let (mut rest, mut last) = (0, Vec::new());
+    while let Some(piece) = answer.chunk().await.unwrap() {
+        rest += piece.len();
+        last = piece.to_vec();
+    }
+    assert!(
+        rest > 0 && last.ends_with(b"data: [DONE]\n\n"),
+        "the answer is whole"
+    );
+    following.await.unwrap().unwrap();
+    let last = portal.inner.lock().unwrap().status.take().unwrap();
+    assert_eq!((last.stage, last.load.running), (ServingStage::Left, 0));
 }

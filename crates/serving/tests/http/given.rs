@@ -29,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: reqwest::Client,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) engine: Engine,
     pub(crate) folder: TempDir,
     handle: actix_web::dev::ServerHandle,
 }
@@ -87,9 +88,10 @@ pub(crate) fn server(options: Options) -> Server {
         let base = Base::open("tiny", &model_file(folder.path()), registry.limits()).unwrap();
         registry.add_base(base).unwrap();
     }
+    let engine = Engine::start(options.engine).unwrap();
     let service = Service {
         registry: Arc::clone(&registry),
-        engine: Engine::start(options.engine).unwrap(),
+        engine: engine.clone(),
         usage_log: Arc::new(UsageLog::default()),
         token: options.token.map(Arc::from),
         may_load_adapters: options.may_load_adapters,
@@ -108,6 +110,7 @@ pub(crate) fn server(options: Options) -> Server {
         url,
         client: client(),
         registry,
+        engine,
         folder,
         handle: receiver.recv().unwrap(),
     }

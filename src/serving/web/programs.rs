@@ -3,15 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
 use job_contract::ServingStatus;
 use secrecy::ExposeSecret as _;
+use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
+use super::super::{arrange, assign, report};
 use crate::{
-    config::Config,
-    db::Db,
-    error::AppError,
-    models::deploy,
-    objects::ObjectStore,
-    web::{ApiError, ApiResult},
+    config::Config, db::Db, error::AppError, ids::ServingProcessId, objects::ObjectStore,
+    web::ApiResult,
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -37,17 +35,25 @@ fn refused() -> HttpResponse {
     })
 }
 
+#[derive(Deserialize)]
+struct Asking {
+    process: ServingProcessId,
+}
+
+/// Who asks has everything looked at first: so what stands where is never older than a second.
 #[get("/internal/v1/serving/assignments")]
 async fn list_assignments(
     request: HttpRequest,
     db: web::Data<Db>,
     objects: web::Data<ObjectStore>,
     config: web::Data<Config>,
+    asking: web::Query<Asking>,
 ) -> ApiResult {
     if !is_serving_program(&request, &config) {
         return Ok(refused());
     }
-    let assignments = deploy::assignments(&db, &objects)
+    arrange(&db).await.map_err(AppError::from)?;
+    let assignments = assign::assignments(&db, &objects, asking.process)
         .await
         .map_err(AppError::from)?;
     Ok(HttpResponse::Ok().json(assignments))
@@ -63,6 +69,8 @@ async fn report_status(
     if !is_serving_program(&request, &config) {
         return Ok(refused());
     }
-    deploy::report(&db, &status).await.map_err(ApiError::from)?;
+    report::report(&db, status.into_inner())
+        .await
+        .map_err(AppError::from)?;
     Ok(HttpResponse::NoContent().finish())
 }
