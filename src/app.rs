@@ -29,12 +29,12 @@ use crate::{
     objects::ObjectStore,
     permissions, privacy, quota,
     rights_checks::{self, Fetcher},
-    serving,
+    safeguards, serving,
     signing::{self, Signer},
     tasks, uploads,
     web::{TaskCounter, error_pages, security_headers, serve_asset},
     webhooks, withdrawals,
-    worker::Worker,
+    worker::{self, Worker},
 };
 
 /// Everything outside the process that the portal works with.
@@ -74,17 +74,16 @@ impl Ports {
     /// Where an address makes no sense.
     pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let db = Db::connect(&config.database, clock).context("database.url")?;
+        let fetcher = Fetcher::new(config.rights_checks.allow_private, &config.public_url)
+            .context("rights_checks")?;
         Ok(Self {
             objects: ObjectStore::new(&config.s3),
             oidc: Data::new(Oidc::new(&config).context("oidc")?),
             signer: Data::new(
                 Signer::from_hex(config.signing_key.expose_secret()).context("signing_key")?,
             ),
-            gateway: Data::new(Gateway::new(&config).context("gateway")?),
-            fetcher: Data::new(
-                Fetcher::new(config.rights_checks.allow_private, &config.public_url)
-                    .context("rights_checks")?,
-            ),
+            gateway: Data::new(Gateway::new(&config, fetcher.clone()).context("gateway")?),
+            fetcher: Data::new(fetcher),
             compute: Data::new(Compute::open(&config).context("compute.places")?),
             mailer: Mailer::new(&config).context("mail")?,
             db,
@@ -140,6 +139,42 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
     Ok(server)
 }
 
+/// Starts answering Prometheus on `listener`, which is not the one of the pages.
+///
+/// # Errors
+/// Where the listener cannot be used.
+pub fn serve_metrics(
+    ports: &Arc<Ports>,
+    listener: std::net::TcpListener,
+) -> std::io::Result<Server> {
+    let ports = Arc::clone(ports);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::from(Arc::clone(&ports)))
+            .service(metrics)
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+#[get("/metrics")]
+async fn metrics(ports: Data<Ports>) -> impl Responder {
+    let waiting = match worker::waiting_by_kind(&ports.db).await {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            // What this process knows by itself is told all the same.
+            tracing::warn!(%error, "tasks cannot be counted");
+            Vec::new()
+        }
+    };
+    actix_web::HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(ports.gateway.metrics(&waiting))
+}
+
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(alive)
@@ -161,6 +196,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(uploads::web::routes)
         .configure(keys::web::routes)
         .configure(quota::web::routes)
+        .configure(safeguards::web::routes)
         .configure(|config| gateway::web::routes(config, fine_tuning::web::routes))
         .configure(webhooks::web::routes)
         .configure(licensees::web::routes)

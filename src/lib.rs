@@ -9,6 +9,7 @@ pub mod error;
 pub mod fine_tuning;
 pub mod ids;
 pub mod policy;
+pub mod telemetry;
 
 // The ground floor, with effects: database, object store, background work, pages.
 pub mod db;
@@ -33,6 +34,7 @@ pub mod permissions;
 pub mod privacy;
 pub mod quota;
 pub mod rights_checks;
+pub mod safeguards;
 pub mod serving;
 pub mod uploads;
 pub mod webhooks;

@@ -12,7 +12,7 @@ use std::{
 const ORDER: [&[&str]; 26] = [
     &["ids", "clock"],
     &["policy"],
-    &["config"],
+    &["config", "telemetry"],
     &["error", "db", "objects", "web"],
     &["worker", "signing"],
     &["institutions"],
@@ -24,7 +24,7 @@ const ORDER: [&[&str]; 26] = [
     &["agreements"],
     &["uploads"],
     &["documents"],
-    &["models", "budgets"],
+    &["models", "budgets", "safeguards"],
     &["serving"],
     // `jobs` and `gateway` are given the ports that `app` builds, and name their type.
     &["jobs", "keys", "gateway"],

@@ -36,6 +36,17 @@ pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let work = with_worker.then(|| tokio::spawn(app::worker(&ports).run(stop.clone())));
     tracing::info!(bind = %ports.config.bind, "serving");
+    let metrics = match ports.config.telemetry.metrics_bind.as_str() {
+        "" => None,
+        bind => {
+            let listener = std::net::TcpListener::bind(bind)
+                .with_context(|| format!("cannot listen on {bind}"))?;
+            let server = app::serve_metrics(&ports, listener)?;
+            let handle = server.handle();
+            tokio::spawn(server);
+            Some(handle)
+        }
+    };
     let stopper = tokio::spawn(async move {
         stop_signal().await;
         handle.stop(true).await;
@@ -43,6 +54,9 @@ pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
     server.await?;
     stopper.abort();
     ports.gateway.settled().await;
+    if let Some(metrics) = metrics {
+        metrics.stop(false).await;
+    }
     stop.cancel();
     if let Some(work) = work {
         work.await?;

@@ -18,6 +18,19 @@ impl Config {
             }
         };
         let set = |secret: &SecretString| !secret.expose_secret().is_empty();
+        let telemetry = &self.telemetry;
+        must(
+            telemetry.metrics_bind.is_empty()
+                || telemetry
+                    .metrics_bind
+                    .parse::<std::net::SocketAddr>()
+                    .is_ok(),
+            "telemetry.metrics_bind: is empty or an address with a port",
+        );
+        must(
+            telemetry.otlp_endpoint.is_empty() || Url::parse(&telemetry.otlp_endpoint).is_ok(),
+            "telemetry.otlp_endpoint: is empty or the address of a collector",
+        );
         must(
             self.secret.expose_secret().len() >= 32,
             "secret: needs at least 32 characters",
@@ -154,13 +167,26 @@ impl Config {
                 "(set)"
             }
         };
-        let rows: [(&str, String); 27] = [
+        let rows: [(&str, String); 31] = [
             ("public_url", self.public_url.to_string()),
             ("bind", self.bind.to_string()),
             ("log_format", self.log_format.clone()),
             ("demo", self.demo.to_string()),
             ("secret", secret(&self.secret).into()),
             ("signing_key", secret(&self.signing_key).into()),
+            (
+                "telemetry.metrics_bind",
+                self.telemetry.metrics_bind.clone(),
+            ),
+            (
+                "telemetry.otlp_endpoint",
+                self.telemetry.otlp_endpoint.clone(),
+            ),
+            (
+                "telemetry.otlp_headers",
+                secret(&self.telemetry.otlp_headers).into(),
+            ),
+            ("gateway.price_unit", self.gateway.price_unit.clone()),
             ("database.url", secret(&self.database.url).into()),
             (
                 "database.migration_url",

@@ -12,7 +12,7 @@ use permission_policy::Territory;
 
 pub use self::settings::{
     Addresses, Audit, Complaints, Compute, Config, Database, Documents, Evaluation, Gateway,
-    Limits, Mail, Oidc, RightsChecks, S3, Serving, Training,
+    Limits, Mail, Oidc, RightsChecks, S3, Serving, Telemetry, Training,
 };
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -74,7 +74,17 @@ impl Config {
     /// # Errors
     /// Where a file cannot be read, a key is unknown or a value is of the wrong type.
     pub fn read(variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let variables: BTreeMap<String, String> = variables
+        // OpenTelemetry's own names count where ours say nothing.
+        let ours = |name: String| match name.as_str() {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => "FACULTY_TELEMETRY__OTLP_ENDPOINT".to_owned(),
+            "OTEL_EXPORTER_OTLP_HEADERS" => "FACULTY_TELEMETRY__OTLP_HEADERS".to_owned(),
+            _ => name,
+        };
+        let (usual, own): (Vec<_>, Vec<_>) =
+            variables.partition(|(name, _)| name.starts_with("OTEL_EXPORTER_OTLP_"));
+        let usual = usual.into_iter().map(|(name, value)| (ours(name), value));
+        let variables: BTreeMap<String, String> = usual
+            .chain(own)
             .filter(|(name, _)| name.starts_with("FACULTY_") && !name.starts_with("FACULTY_TEST_"))
             .collect();
         let own_file = variables

@@ -19,6 +19,7 @@ pub struct Config {
     pub signing_key: SecretString,
     pub demo: bool,
     pub client_address_header: String,
+    pub telemetry: Telemetry,
     pub database: Database,
     pub oidc: Oidc,
     pub s3: S3,
@@ -33,6 +34,18 @@ pub struct Config {
     pub rights_checks: RightsChecks,
     pub mail: Mail,
     pub audit: Audit,
+}
+
+/// Where figures and spans go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Empty: nowhere.
+    pub metrics_bind: String,
+    /// Empty: nowhere.
+    pub otlp_endpoint: String,
+    pub otlp_headers: SecretString,
+    pub export_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -129,6 +142,8 @@ impl Addresses {
 pub struct Gateway {
     /// Whether the ledger of quotas knows of every reservation before its request is sent on.
     pub strict: bool,
+    /// What prices are in.
+    pub price_unit: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

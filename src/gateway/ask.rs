@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use openai_api::{
     ApiError, ChatRequest, CompletionRequest, DEFAULT_CHAT_TOKENS, DEFAULT_COMPLETION_TOKENS,
-    Forward, Generation, Prompt,
+    EmbeddingsRequest, Forward, Generation, Prompt, TextKind,
 };
 use serde_json::Value;
 
@@ -69,10 +69,11 @@ impl Need {
 /// Covers what a chat template adds by itself: marks around the turns, a system message of its own.
 const TEMPLATE_TOKENS: i64 = 128;
 
-/// A request of either kind.
+/// A request of any kind.
 pub(super) enum Asked {
     Chat(ChatRequest),
     Text(CompletionRequest),
+    Embeddings(EmbeddingsRequest),
 }
 
 impl Asked {
@@ -92,6 +93,14 @@ impl Asked {
         Self::Text(CompletionRequest::parse(body)?).checked()
     }
 
+    /// Reads a request for embeddings.
+    ///
+    /// # Errors
+    /// 400 that names the field that does not fit.
+    pub(super) fn embeddings(body: &[u8]) -> Result<Self, ApiError> {
+        EmbeddingsRequest::parse(body).map(Self::Embeddings)
+    }
+
     /// Refuses what makes an upstream generate more than is answered, and so more than could be set aside.
     fn checked(self) -> Result<Self, ApiError> {
         let best_of = self.field("best_of").and_then(Value::as_u64).unwrap_or(1);
@@ -102,10 +111,27 @@ impl Asked {
         Ok(self)
     }
 
-    fn field(&self, name: &str) -> Option<&Value> {
+    /// A field as it was sent.
+    pub(super) fn field(&self, name: &str) -> Option<&Value> {
         match self {
             Self::Chat(request) => request.field(name),
             Self::Text(request) => request.field(name),
+            Self::Embeddings(request) => request.field(name),
+        }
+    }
+
+    /// Shows every text of the prompt to `look`, which answers what it becomes where it changes.
+    ///
+    /// # Errors
+    /// 400 where what it became is no request any more.
+    pub(super) fn look_at_texts(
+        &mut self,
+        look: &mut dyn FnMut(TextKind, &str) -> Option<String>,
+    ) -> Result<(), ApiError> {
+        match self {
+            Self::Chat(request) => request.look_at_texts(look),
+            Self::Text(request) => request.look_at_texts(look),
+            Self::Embeddings(request) => request.look_at_texts(look),
         }
     }
 
@@ -113,6 +139,7 @@ impl Asked {
         match self {
             Self::Chat(request) => &request.generation,
             Self::Text(request) => &request.generation,
+            Self::Embeddings(request) => &request.generation,
         }
     }
 
@@ -121,6 +148,16 @@ impl Asked {
         match self {
             Self::Chat(_) => "/v1/chat/completions",
             Self::Text(_) => "/v1/completions",
+            Self::Embeddings(_) => "/v1/embeddings",
+        }
+    }
+
+    /// What it is, in the words of OpenTelemetry.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Text(_) => "text_completion",
+            Self::Embeddings(_) => "embeddings",
         }
     }
 
@@ -135,7 +172,10 @@ impl Asked {
                     beginning(&message.content).hash(&mut hasher);
                 }
             }
-            Self::Text(request) => match request.prompts.first() {
+            Self::Text(CompletionRequest { prompts, .. })
+            | Self::Embeddings(EmbeddingsRequest {
+                inputs: prompts, ..
+            }) => match prompts.first() {
                 Some(Prompt::Text(text)) => beginning(text).hash(&mut hasher),
                 Some(Prompt::Tokens(tokens)) => {
                     tokens
@@ -156,9 +196,10 @@ impl Asked {
             (Self::Chat(_), None) => None,
             (Self::Chat(request), Some(_)) => Some(request.completion_token_limit()),
             (Self::Text(request), _) => Some(request.completion_token_limit()),
+            (Self::Embeddings(_), _) => Some(0),
         };
         let prompts = match self {
-            Self::Chat(_) => 1,
+            Self::Chat(_) | Self::Embeddings(_) => 1,
             Self::Text(request) => saturating(request.prompts.len()).max(1),
         };
         Need {
@@ -181,22 +222,17 @@ impl Asked {
                 .into_iter()
                 .map(json_bytes)
                 .fold(TEMPLATE_TOKENS, i64::saturating_add),
-            Self::Text(request) => request
-                .prompts
-                .iter()
-                .map(|prompt| match prompt {
-                    // With one more for the mark at the start of a text.
-                    Prompt::Text(text) => saturating(text.len() + 1),
-                    Prompt::Tokens(tokens) => saturating(tokens.len() + 1),
-                })
-                .fold(json_bytes("suffix"), i64::saturating_add),
+            Self::Text(request) => {
+                most_tokens(&request.prompts, 1).saturating_add(json_bytes("suffix"))
+            }
+            Self::Embeddings(request) => most_tokens(&request.inputs, 2),
         }
     }
 
     /// The body to send on, with at most `each_answer` tokens for each answer where that is less than it says.
     pub(super) fn forward(&self, each_answer: Option<i64>) -> Vec<u8> {
         let default = match self {
-            Self::Chat(_) => None,
+            Self::Chat(_) | Self::Embeddings(_) => None,
             Self::Text(request) => request
                 .generation
                 .max_tokens
@@ -213,8 +249,18 @@ impl Asked {
         match self {
             Self::Chat(request) => request.forward(&changes),
             Self::Text(request) => request.forward(&changes),
+            Self::Embeddings(request) => request.forward(),
         }
     }
+}
+
+/// More tokens than prompts can have, with `marks` more each for those at the start and the end of a text.
+fn most_tokens(prompts: &[Prompt], marks: usize) -> i64 {
+    let of = |prompt: &Prompt| match prompt {
+        Prompt::Text(text) => saturating(text.len() + marks),
+        Prompt::Tokens(tokens) => saturating(tokens.len() + marks),
+    };
+    prompts.iter().map(of).fold(0, i64::saturating_add)
 }
 
 fn saturating(length: usize) -> i64 {

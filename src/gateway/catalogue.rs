@@ -15,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Gateway, failure::Failure, upstream::Places};
 use crate::{
     db::{Db, StoreError},
-    ids::ModelId,
+    ids::{InstitutionId, ModelId},
     institutions,
     keys::Holder,
     models::{self, ServedModel, Status},
+    quota::Price,
+    safeguards::{self, Safeguards},
     serving,
     web::{Lang, day},
 };
@@ -34,6 +36,11 @@ pub(super) struct Catalogue {
 
 struct Known {
     models: HashMap<String, Arc<Offer>>,
+    /// What institutions chose to put around their requests; most chose nothing.
+    safeguards: HashMap<InstitutionId, Arc<Safeguards>>,
+    prices: HashMap<ModelId, Price>,
+    /// Short names of institutions.
+    slugs: HashMap<InstitutionId, Arc<str>>,
     read_at: Instant,
     /// The number of changes before it was read.
     changes: u64,
@@ -42,6 +49,7 @@ struct Known {
 /// A model as it was read.
 pub(super) struct Offer {
     model: ServedModel,
+    name: Arc<str>,
     /// Where our own serving programs have it ready and take something new.
     places: Option<Places>,
     /// Cancelled when it may be used no more: what it answers ends.
@@ -69,6 +77,12 @@ pub(super) struct Route {
     pub(super) model: ModelId,
     pub(super) places: Places,
     pub(super) end: Arc<End>,
+    /// What the key's institution has put around its requests.
+    pub(super) steps: Option<Arc<Safeguards>>,
+    /// What it costs.
+    pub(super) price: Price,
+    /// The model's name and the short name of the key's institution, for what is measured.
+    pub(super) names: (Arc<str>, Arc<str>),
 }
 
 impl End {
@@ -106,6 +120,13 @@ impl Catalogue {
         let (changes, read_at) = (db.changes(), Instant::now());
         let served = models::served(db).await?;
         let mut places = serving::places(db).await?;
+        let safeguards = safeguards::all(db).await?.into_iter();
+        let safeguards = safeguards
+            .map(|(of, steps)| (of, Arc::new(steps)))
+            .collect();
+        let prices = models::prices(db).await?.into_iter().collect();
+        let slugs = institutions::slugs(db).await?.into_iter();
+        let slugs = slugs.map(|(of, slug)| (of, Arc::from(slug))).collect();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let old = known.take();
         let mut models = HashMap::with_capacity(served.len());
@@ -123,11 +144,20 @@ impl Catalogue {
             let end = end.take().unwrap_or_default();
             let addresses = places.remove(&model.id);
             let places = addresses.map(|all| all.into_iter().map(Arc::from).collect());
-            let offer = Offer { model, places, end };
+            let name = Arc::from(model.name.as_str());
+            let offer = Offer {
+                model,
+                name,
+                places,
+                end,
+            };
             models.insert(offer.model.name.clone(), Arc::new(offer));
         }
         let read = Arc::new(Known {
             models,
+            safeguards,
+            prices,
+            slugs,
             read_at,
             changes,
         });
@@ -146,10 +176,6 @@ impl Catalogue {
             Some(known) => Ok(known),
             None => self.read_known(db).await,
         }
-    }
-
-    async fn find(&self, db: &Db, name: &str) -> Result<Option<Arc<Offer>>, StoreError> {
-        Ok(self.fresh(db).await?.models.get(name).cloned())
     }
 }
 
@@ -192,10 +218,10 @@ pub(super) async fn route(
     holder: &Holder,
     name: &str,
 ) -> Result<Route, Failure> {
-    let offer = gateway
-        .catalogue
-        .find(db, name)
-        .await?
+    let known = gateway.catalogue.fresh(db).await?;
+    let offer = known
+        .models
+        .get(name)
         .filter(|offer| holder.models.contains(&offer.model.id))
         .ok_or_else(|| ApiError::model_not_found(name))?;
     let model = &offer.model;
@@ -219,8 +245,19 @@ pub(super) async fn route(
         model: model.id,
         places: Arc::clone(places),
         end: Arc::clone(&offer.end),
+        steps: known.safeguards.get(&holder.institution).cloned(),
+        price: known.prices.get(&model.id).copied().unwrap_or_default(),
+        names: (
+            Arc::clone(&offer.name),
+            known
+                .slugs
+                .get(&holder.institution)
+                .cloned()
+                .unwrap_or_default(),
+        ),
     })
 }
+
 /// Permission for data that the model learned from was withdrawn, and the agreement keeps it from use.
 fn withdrawn(model: &ServedModel, since: DateTime<Utc>) -> ApiError {
     let (code, what) = if model.status == Status::Retired {

@@ -7,28 +7,32 @@ mod ask;
 mod balance;
 mod budget;
 mod catalogue;
+mod ended;
 mod failure;
 mod guard;
 mod headers;
+mod measure;
 mod news;
 mod relay;
 mod rewrite;
+mod screen;
 mod stream;
 mod sweep;
 mod upstream;
+mod usage;
 pub mod web;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{catalogue::Catalogue, upstream::Client};
+use self::{catalogue::Catalogue, measure::Measures, screen::Judges, upstream::Client};
 pub use self::{
     failure::Failure,
     guard::{Caller, body, request_id},
     sweep::sweep,
 };
-use crate::{config::Config, db::Db, keys, quota::Ledger};
+use crate::{config::Config, db::Db, keys, quota::Ledger, rights_checks::Fetcher};
 
 /// What all requests of one process share.
 pub struct Gateway {
@@ -36,6 +40,8 @@ pub struct Gateway {
     keys: keys::Cache,
     catalogue: Catalogue,
     ledger: Ledger,
+    judges: Judges,
+    measures: Measures,
     /// Requests under way: they are finished and settled, also when their client has left.
     running: TaskTracker,
     /// What keeps keys, models and the ledger in step with the database.
@@ -45,16 +51,19 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway to the deployments and the upstreams that `config` names.
+    /// A gateway to the deployments and the upstreams that `config` names; moderation services are asked through
+    /// `fetcher`.
     ///
     /// # Errors
     /// Where the HTTP client cannot be built.
-    pub fn new(config: &Config) -> Result<Self, reqwest::Error> {
+    pub fn new(config: &Config, fetcher: Fetcher) -> Result<Self, reqwest::Error> {
         Ok(Self {
             client: Client::new(&config.serving)?,
             keys: keys::Cache::new(config.secret.clone()),
             catalogue: Catalogue::default(),
             ledger: Ledger::new(config.gateway.strict),
+            judges: Judges::new(fetcher, config.secret.clone()),
+            measures: Measures::new(&config.telemetry)?,
             running: TaskTracker::new(),
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -70,10 +79,25 @@ impl Gateway {
         let ledger = self.ledger.clone();
         let (stop, hear) = (self.stop.clone(), self.stop.clone());
         self.background.spawn(ledger.run(db.clone(), stop));
+        let (gateway, clock, stop) = (std::sync::Arc::clone(self), db.clone(), self.stop.clone());
+        self.background.spawn(async move {
+            let measures = &gateway.measures;
+            if let Some(exporter) = &measures.exporter {
+                exporter
+                    .run(stop, || clock.now(), || measures.points())
+                    .await;
+            }
+        });
         let (gateway, db) = (std::sync::Arc::clone(self), db.clone());
         self.background.spawn(async move {
             hear.run_until_cancelled(news::follow(&gateway, &db)).await;
         });
+    }
+
+    /// What Prometheus reads; `waiting_tasks` are those of workers, by kind.
+    #[must_use]
+    pub fn metrics(&self, waiting_tasks: &[(String, i64)]) -> String {
+        self.measures.text(self.ledger.figures(), waiting_tasks)
     }
 
     /// Waits until every request under way is settled and in the books, and ends this life of the process in the

@@ -32,7 +32,8 @@ impl<'a> News<'a> {
         Some(match words.next()? {
             "key" => Self::Key(words.next()?),
             "keys" => Self::Keys,
-            "models" => Self::Models,
+            // Read together.
+            "models" | "safeguards" => Self::Models,
             "limits" => Self::Limits,
             "recall" => Self::Recall(words.next()?.parse().ok()?, words.next()?.parse().ok()?),
             _ => return None,

@@ -17,16 +17,21 @@ use super::{
     Gateway,
     answer::{Begun, refusal},
     ask::{Asked, Need},
-    catalogue::{OutOfUse, Route},
+    catalogue::Route,
+    ended::Ended,
     failure::Failure,
     headers::{self, LimitHeaders, limit_headers},
+    measure::{About, End, Times},
+    screen::Screen,
     upstream::{Counted, NotSent, Send, Sent},
 };
 use crate::{
     db::Db,
     ids::RequestId,
     keys::Known,
-    quota::{Context, Held, Measure, NewRequest, Outcome, ReserveError, Spent, Standing, Window},
+    quota::{
+        Context, Held, Measure, NewRequest, Outcome, Price, ReserveError, Spent, Standing, Window,
+    },
 };
 
 const MOST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -43,19 +48,15 @@ pub(super) struct Relay {
     pub(super) key: Arc<Known>,
     pub(super) route: Route,
     pub(super) asked: Asked,
+    /// What is put around it.
+    pub(super) screen: Screen,
     /// What `asked` may cost.
     pub(super) need: Need,
+    /// What it is about, and when it was where.
+    pub(super) about: About,
+    pub(super) times: Times,
     /// Where it was sent to, once it was.
     pub(super) place: OnceLock<Arc<str>>,
-}
-
-/// Why a request ended before its answer did.
-pub(super) enum Ended {
-    ClientLeft,
-    KeyRevoked,
-    ModelOutOfUse(OutOfUse),
-    /// The upstream broke off, or made no sense.
-    Broken,
 }
 
 #[derive(Deserialize)]
@@ -69,15 +70,23 @@ impl Relay {
         let held = match self.unless_ended(self.reserve(), begun.closed()).await {
             Ok(Ok(held)) => held,
             Ok(Err(failure)) => {
+                self.ended(None, End::Refused);
                 // Nobody is there any more to be told.
                 drop(begun.send(Begun::Refused(failure)));
                 return;
             }
             Err(ended) => {
+                self.ended(None, End::Cut);
                 drop(begun.send(Begun::Refused(ended.error().into())));
                 return;
             }
         };
+        if let Some((refused, end)) = self.prompt_refused(&mut begun).await {
+            self.ended(None, end);
+            held.settle(Spent::nothing(Outcome::Failed)).await;
+            drop(begun.send(Begun::Refused(refused)));
+            return;
+        }
         let standings = held.standings(self.db.now());
         let tokens = standings
             .iter()
@@ -93,6 +102,12 @@ impl Relay {
         }
     }
 
+    /// Measures a request that ends now.
+    fn ended(&self, usage: Option<Usage>, end: End) {
+        let (measures, now) = (&self.gateway.measures, self.db.now());
+        measures.ended(&self.about, &self.times, usage, end, now);
+    }
+
     async fn reserve(&self) -> Result<Held, Failure> {
         let (least, most) = self.need.first();
         let holder = &self.key.holder;
@@ -105,6 +120,7 @@ impl Relay {
                 institution: holder.institution,
                 model: self.route.model,
                 upstream: self.route.places.join(" "),
+                price: self.route.price,
                 is_streamed: self.asked.generation().stream,
                 started_at: self.db.now(),
             },
@@ -116,6 +132,17 @@ impl Relay {
                 let message = "The gateway cannot check keys and budgets at the moment.";
                 Err(ApiError::overloaded(message, 5).into())
             }
+        }
+    }
+
+    /// Has the prompt judged, where it is to be.
+    async fn prompt_refused(&self, begun: &mut oneshot::Sender<Begun>) -> Option<(Failure, End)> {
+        let judged = self.screen.judge_prompt();
+        match self.unless_ended(judged, begun.closed()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) if error.status == 400 => Some((error.into(), End::Flagged)),
+            Ok(Err(error)) => Some((error.into(), End::Failed)),
+            Err(ended) => Some((ended.error().into(), End::Cut)),
         }
     }
 
@@ -172,6 +199,7 @@ impl Relay {
             body,
             is_streamed: self.asked.generation().stream,
         };
+        self.times.sent();
         let sent = self
             .gateway
             .client
@@ -190,6 +218,10 @@ impl Relay {
         }
         let status = status.as_u16();
         tracing::warn!(request = %self.request, status, "the upstream refused");
+        if matches!(self.asked, Asked::Embeddings(_)) && matches!(status, 404 | 405) {
+            // It serves the model, and knows of no such thing.
+            return Err(ApiError::no_embeddings(&self.asked.generation().model));
+        }
         let body = collect(sent.answer, MOST_ERROR_BYTES)
             .await
             .unwrap_or_default();
@@ -219,8 +251,14 @@ impl Relay {
                 let usage = serde_json::from_slice::<WithUsage>(&body)
                     .ok()
                     .and_then(|answer| answer.usage);
+                let mut limits = limits;
+                limits.extend(self.cost_header(usage));
                 self.settle(held, usage, Outcome::Completed).await;
-                Begun::Whole(limits, body)
+                // It is paid for, whatever may be seen of it.
+                match self.screen.whole(body).await {
+                    Ok(body) => Begun::Whole(limits, body),
+                    Err(error) => Begun::Refused(Failure::from(error).with(limits)),
+                }
             }
             Ok(Err(error)) => {
                 self.settle_refused(held, &error).await;
@@ -234,6 +272,14 @@ impl Relay {
         drop(begun.send(answer));
     }
 
+    /// What a whole answer cost, in millionths of a unit; nothing where its model has no price.
+    fn cost_header(&self, usage: Option<Usage>) -> Option<(&'static str, String)> {
+        let usage = usage.filter(|_| self.route.price != Price::default())?;
+        let spent = Spent::of(usage, Outcome::Completed);
+        let cost = spent.cost_micros(self.route.price);
+        Some(("x-request-cost-micros", cost.to_string()))
+    }
+
     /// Books a request that was not answered. Where it is not certain that nothing was produced, the upstream is
     /// asked.
     pub(super) async fn settle_refused(&self, held: Held, error: &ApiError) {
@@ -245,7 +291,10 @@ impl Relay {
             Some(usage) if usage.total_tokens > 0 => {
                 self.settle(held, Some(usage), Outcome::Cut).await;
             }
-            _ => held.settle(Spent::nothing(Outcome::Failed)).await,
+            _ => {
+                self.ended(None, End::Failed);
+                held.settle(Spent::nothing(Outcome::Failed)).await;
+            }
         }
     }
 
@@ -255,13 +304,13 @@ impl Relay {
             Some(usage) => Some(usage),
             None => self.counts_of_cut().await,
         };
-        let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let end = match outcome {
+            Outcome::Completed => End::Completed,
+            Outcome::Cut | Outcome::Failed | Outcome::Recovered => End::Cut,
+        };
+        self.ended(usage, end);
         let spent = match usage {
-            Some(usage) => Spent {
-                prompt_tokens: tokens(usage.prompt_tokens),
-                completion_tokens: tokens(usage.completion_tokens),
-                outcome,
-            },
+            Some(usage) => Spent::of(usage, outcome),
             None => Spent {
                 prompt_tokens: held.tokens(),
                 completion_tokens: 0,
@@ -311,31 +360,6 @@ impl Relay {
             () = client_left => Err(Ended::ClientLeft),
             () = self.key.ended.cancelled() => Err(Ended::KeyRevoked),
             why = self.route.end.reached() => Err(Ended::ModelOutOfUse(why)),
-        }
-    }
-}
-
-impl Ended {
-    pub(super) fn error(&self) -> ApiError {
-        match self {
-            Self::ModelOutOfUse(OutOfUse::Withdrawn) => ApiError::new(
-                403,
-                "permission_error",
-                Some("model_withdrawn"),
-                "The answer ends here: permission for data that the model was trained on was withdrawn.",
-            )
-            .with_param("model"),
-            Self::ModelOutOfUse(OutOfUse::Retired) => ApiError::new(
-                404,
-                "invalid_request_error",
-                Some("model_retired"),
-                "The answer ends here: the model was taken out of use.",
-            )
-            .with_param("model"),
-            Self::KeyRevoked => ApiError::invalid_api_key(),
-            Self::ClientLeft | Self::Broken => {
-                ApiError::bad_upstream("The model's server broke off.")
-            }
         }
     }
 }

@@ -156,36 +156,44 @@ impl Rewriter {
         }
     }
 
-    /// The end of a stream whose budget is used up: each open choice ends for its length, then the counts where they
-    /// were asked for.
-    pub(super) fn end_at_budget(&self, usage: Option<Usage>) -> Bytes {
-        let mut text = Vec::new();
-        let mut push = |choices: serde_json::Value, usage: Option<Usage>| {
-            let Some(head) = &self.head else { return };
-            let mut chunk = json!({
-                "id": head.id, "object": head.object, "created": head.created, "model": head.model,
-                "choices": choices,
-            });
-            if let (Some(usage), Some(map)) = (usage, chunk.as_object_mut()) {
-                map.insert("usage".to_owned(), json!(usage));
-            }
-            // A JSON value always serialises.
-            text.extend(encode_event(&chunk).unwrap_or_default());
+    /// Choices that have not ended.
+    pub(super) fn open(&self) -> Vec<u64> {
+        self.open.iter().copied().collect()
+    }
+
+    /// One more chunk of the same stream; nothing where it has not begun.
+    pub(super) fn chunk(&self, choices: serde_json::Value, usage: Option<Usage>) -> Bytes {
+        let Some(head) = &self.head else {
+            return Bytes::new();
         };
+        let mut chunk = json!({
+            "id": head.id, "object": head.object, "created": head.created, "model": head.model,
+            "choices": choices,
+        });
+        if let (Some(usage), Some(map)) = (usage, chunk.as_object_mut()) {
+            map.insert("usage".to_owned(), json!(usage));
+        }
+        // A JSON value always serialises.
+        encode_event(&chunk).unwrap_or_default().into()
+    }
+
+    /// The end of a stream that does not end by itself: each of the `open` choices ends for `reason`, then the counts
+    /// where they were asked for.
+    pub(super) fn end(&self, open: &[u64], reason: &str, usage: Option<Usage>) -> Bytes {
         let is_chat = self
             .head
             .as_ref()
             .is_none_or(|head| head.object.starts_with("chat"));
-        let choices = self.open.iter().map(|index| {
+        let choices = open.iter().map(|index| {
             if is_chat {
-                json!({"index": index, "delta": {}, "finish_reason": "length"})
+                json!({"index": index, "delta": {}, "finish_reason": reason})
             } else {
-                json!({"index": index, "text": "", "logprobs": null, "finish_reason": "length"})
+                json!({"index": index, "text": "", "logprobs": null, "finish_reason": reason})
             }
         });
-        push(choices.collect(), None);
+        let mut text = self.chunk(choices.collect(), None).to_vec();
         if self.asked.include_usage && usage.is_some() {
-            push(json!([]), usage);
+            text.extend(self.chunk(json!([]), usage));
         }
         text.extend_from_slice(DONE_EVENT);
         text.into()
@@ -314,7 +322,7 @@ mod tests {
         for event in SseSplitter::new(1000).push(chunk.as_bytes()).unwrap() {
             rewriter.pass(event);
         }
-        let end = rewriter.end_at_budget(rewriter.usage());
+        let end = rewriter.end(&rewriter.open(), "length", rewriter.usage());
         let end = std::str::from_utf8(&end).unwrap();
         assert!(
             end.contains("\"finish_reason\":\"length\"") && end.contains("\"total_tokens\":4"),

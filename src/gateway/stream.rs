@@ -8,10 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     answer::{Begun, error_event},
     budget::{Budget, Room},
+    ended::Ended,
     failure::Failure,
     headers::LimitHeaders,
-    relay::{Ended, Relay},
+    relay::Relay,
     rewrite::{Passed, Rewriter},
+    screen::{Stopped, StreamScreen},
     upstream::Sent,
 };
 use crate::quota::{Held, Outcome};
@@ -26,6 +28,8 @@ enum Done {
     Upstream(Bytes),
     /// Its budget is used up.
     Budget,
+    /// What comes next may not be seen.
+    Flagged,
 }
 
 impl Relay {
@@ -59,8 +63,14 @@ impl Relay {
         drop(begun.send(Begun::Stream(limits, events)));
         let mut rewriter = Rewriter::new(self.options());
         let mut budget = Budget::new(held, self.need);
+        let mut screen = self.screen.stream();
         let ended = self
-            .pass_events((answer, first), &mut rewriter, &mut budget, &client)
+            .pass_events(
+                (answer, first),
+                &mut rewriter,
+                &mut budget,
+                (&mut screen, &client),
+            )
             .await;
         let held = budget.held;
         let last = match ended {
@@ -75,7 +85,12 @@ impl Relay {
             }
             Ok(Done::Budget) => {
                 let usage = self.settle_cut(held, &rewriter).await;
-                Some(rewriter.end_at_budget(usage))
+                Some(rewriter.end(&rewriter.open(), "length", usage))
+            }
+            Ok(Done::Flagged) => {
+                let usage = self.settle_cut(held, &rewriter).await;
+                let open = screen.map(|screen| screen.open()).unwrap_or_default();
+                Some(rewriter.end(&open, "content_filter", usage))
             }
             Err(Ended::ClientLeft) => {
                 self.settle_cut(held, &rewriter).await;
@@ -124,7 +139,7 @@ impl Relay {
         (mut answer, mut first): (Response, Option<Bytes>),
         rewriter: &mut Rewriter,
         budget: &mut Budget,
-        client: &mpsc::Sender<Bytes>,
+        (screen, client): (&mut Option<StreamScreen>, &mpsc::Sender<Bytes>),
     ) -> Result<Done, Ended> {
         let mut splitter = SseSplitter::new(MOST_EVENT_BYTES);
         let prompt = self.need.prompt;
@@ -143,14 +158,31 @@ impl Relay {
                 continue;
             };
             let bytes = chunk.map_err(|_| Ended::Broken)?.ok_or(Ended::Broken)?;
+            self.times.first();
             for event in splitter.push(&bytes).map_err(|_| Ended::Broken)? {
+                let event = match screen {
+                    None => event,
+                    Some(screen) => match screen.mask(event) {
+                        Some(event) => event,
+                        None => continue,
+                    },
+                };
                 let bytes = match rewriter.pass(event) {
                     Passed::On(bytes) => bytes,
                     Passed::Held => continue,
-                    Passed::Done(bytes) => return Ok(Done::Upstream(bytes)),
+                    Passed::Done(bytes) => {
+                        let passed = self.finish(rewriter, screen, client).await?;
+                        return Ok(passed.unwrap_or(Done::Upstream(bytes)));
+                    }
                 };
-                let sent = self.unless_ended(client.send(bytes), std::future::pending());
-                sent.await?.map_err(|_| Ended::ClientLeft)?;
+                let Some(screen) = screen else {
+                    self.pass_on(client, bytes).await?;
+                    continue;
+                };
+                let admitted = self.unless_ended(screen.admit(bytes), client.closed());
+                if let Some(stopped) = self.pass_admitted(client, admitted.await?).await? {
+                    return Ok(stopped);
+                }
             }
             let so_far = rewriter.so_far(prompt);
             let mut room = budget.made(&self.db, so_far);
@@ -160,8 +192,53 @@ impl Relay {
                 room = budget.made(&self.db, so_far);
             }
             if room == Room::Over {
-                return Ok(Done::Budget);
+                let passed = self.finish(rewriter, screen, client).await?;
+                return Ok(passed.unwrap_or(Done::Budget));
             }
         }
+    }
+
+    async fn pass_on(&self, client: &mpsc::Sender<Bytes>, bytes: Bytes) -> Result<(), Ended> {
+        let sent = self.unless_ended(client.send(bytes), std::future::pending());
+        sent.await?.map_err(|_| Ended::ClientLeft)
+    }
+
+    /// Passes on what may leave; answers how the stream ends where it may not.
+    async fn pass_admitted(
+        &self,
+        client: &mpsc::Sender<Bytes>,
+        admitted: Result<Vec<Bytes>, Stopped>,
+    ) -> Result<Option<Done>, Ended> {
+        match admitted {
+            Ok(all) => {
+                for bytes in all {
+                    self.pass_on(client, bytes).await?;
+                }
+                Ok(None)
+            }
+            Err(Stopped::Flagged) => Ok(Some(Done::Flagged)),
+            Err(Stopped::Unjudged) => Err(Ended::Unjudged),
+        }
+    }
+
+    /// Passes on what was held back until the end.
+    async fn finish(
+        &self,
+        rewriter: &Rewriter,
+        screen: &mut Option<StreamScreen>,
+        client: &mpsc::Sender<Bytes>,
+    ) -> Result<Option<Done>, Ended> {
+        let Some(screen) = screen else {
+            return Ok(None);
+        };
+        let rest = screen.rest().map(|choices| rewriter.chunk(choices, None));
+        if let Some(rest) = rest {
+            let admitted = self.unless_ended(screen.admit(rest), client.closed());
+            if let Some(stopped) = self.pass_admitted(client, admitted.await?).await? {
+                return Ok(Some(stopped));
+            }
+        }
+        let admitted = self.unless_ended(screen.finish(), client.closed());
+        self.pass_admitted(client, admitted.await?).await
     }
 }

@@ -1,5 +1,7 @@
 //! The routes under `/v1`.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, middleware::from_fn, web};
 use openai_api::{ApiError, ModelList};
 use tokio::sync::oneshot;
@@ -11,9 +13,12 @@ use super::{
     failure::Failure,
     guard::{self, Caller, identify, request_id},
     headers::limit_headers,
+    measure::{About, Times},
     relay::Relay,
+    screen::Screen,
+    usage,
 };
-use crate::{db::Db, quota};
+use crate::{db::Db, quota, telemetry::Parent};
 
 /// Registers the routes, and `more` that stand under the same path.
 pub fn routes(config: &mut web::ServiceConfig, more: fn(&mut web::ServiceConfig)) {
@@ -30,8 +35,10 @@ pub fn routes(config: &mut web::ServiceConfig, more: fn(&mut web::ServiceConfig)
             .service(resource("/models", web::get().to(list)))
             // Names of models have colons, and those of others also slashes.
             .service(resource("/models/{model:.+}", web::get().to(show)))
+            .service(resource("/usage", web::get().to(usage::show)))
             .service(resource("/chat/completions", web::post().to(chat)))
             .service(resource("/completions", web::post().to(text)))
+            .service(resource("/embeddings", web::post().to(embeddings)))
             .default_service(web::to(nowhere)),
     );
 }
@@ -96,10 +103,21 @@ async fn text(
     relay(caller, &request, asked, &db, gateway).await
 }
 
+async fn embeddings(
+    caller: Caller,
+    request: HttpRequest,
+    payload: web::Payload,
+    db: web::Data<Db>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Failure> {
+    let asked = Asked::embeddings(&guard::body(&request, payload).await?)?;
+    relay(caller, &request, asked, &db, gateway).await
+}
+
 async fn relay(
     Caller(key): Caller,
     request: &HttpRequest,
-    asked: Asked,
+    mut asked: Asked,
     db: &Db,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Failure> {
@@ -108,7 +126,17 @@ async fn relay(
         return Err(ApiError::permission_denied("key_not_for_inference", message).into());
     }
     let route = catalogue::route(db, &gateway, &key.holder, &asked.generation().model).await?;
+    let times = Times::begin(db.now());
+    let parent = request.headers().get("traceparent");
+    let parent = parent.and_then(|value| Parent::parse(value.to_str().ok()?));
     let request = request_id(request);
+    let screen = match &route.steps {
+        None => Screen::default(),
+        Some(steps) => {
+            let whose = (key.holder.institution, request);
+            Screen::of(steps, &gateway.judges, whose, &mut asked)?
+        }
+    };
     let (tell, begun) = oneshot::channel();
     let running = gateway.running.clone();
     let relay = Relay {
@@ -116,9 +144,19 @@ async fn relay(
         gateway: gateway.into_inner(),
         request,
         key,
+        about: About {
+            request,
+            operation: asked.operation(),
+            model: Arc::clone(&route.names.0),
+            institution: Arc::clone(&route.names.1),
+            is_streamed: asked.generation().stream,
+            parent,
+        },
+        times,
         route,
         need: asked.need(),
         asked,
+        screen,
         place: std::sync::OnceLock::new(),
     };
     // Dropping `begun`, as happens when the client leaves, ends the task after it has settled.

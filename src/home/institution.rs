@@ -7,6 +7,8 @@ use crate::{
     db::Db,
     error::AppError,
     institutions,
+    policy::{self, Action, Scope},
+    safeguards,
     web::{Chrome, Page, PageResult, filters},
 };
 
@@ -25,6 +27,8 @@ struct InstitutionPage {
     chrome: Chrome,
     name: String,
     members: Vec<Member>,
+    /// Which steps are put around what keys ask, for who may change them.
+    safeguards: Option<String>,
 }
 
 #[get("/{lang:nl|en}/institution")]
@@ -50,5 +54,28 @@ async fn show(page: Page, db: web::Data<Db>) -> PageResult {
         chrome: page.chrome(),
         name: institution.name,
         members,
+        safeguards: safeguards_line(&page, &db).await?,
     })
+}
+
+async fn safeguards_line(page: &Page, db: &Db) -> Result<Option<String>, AppError> {
+    let (lang, institution) = (page.lang(), page.actor().institution);
+    if policy::check(page.actor(), Action::SetSafeguards, &Scope::of(institution)).is_err() {
+        return Ok(None);
+    }
+    let all = safeguards::all(db).await?;
+    let steps = all.into_iter().find(|(of, _)| *of == institution);
+    let Some((_, steps)) = steps else {
+        return Ok(Some(lang.t("safeguards-off")));
+    };
+    let mut on = Vec::new();
+    if steps.filters_prompts || steps.filters_answers {
+        on.push(lang.t("safeguards-filter"));
+    }
+    if steps.hook.is_some() {
+        on.push(lang.t("safeguards-service"));
+    }
+    Ok(Some(
+        lang.t_with("safeguards-on", &[("steps", on.join(", "))]),
+    ))
 }

@@ -97,3 +97,12 @@ pub async fn members(db: &Db, id: InstitutionId) -> Result<Vec<Member>, StoreErr
     let mut conn = db.read().await?;
     store::members(&mut conn, id, db.now()).await
 }
+
+/// The short names of all institutions.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn slugs(db: &Db) -> Result<Vec<(InstitutionId, String)>, StoreError> {
+    let mut conn = db.read().await?;
+    store::slugs(&mut conn).await
+}

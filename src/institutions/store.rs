@@ -178,3 +178,15 @@ pub async fn ensure_member(
     .await?;
     Ok(UserId(user))
 }
+
+pub(super) async fn slugs(
+    conn: &mut PgConnection,
+) -> Result<Vec<(InstitutionId, String)>, StoreError> {
+    let rows = sqlx::query!("SELECT id, slug FROM institutions")
+        .fetch_all(conn)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (InstitutionId(row.id), row.slug))
+        .collect())
+}

@@ -31,6 +31,9 @@ pub use self::{
     rotate::{Overlap, RotateError, rotate},
     secret::Secret,
     terms::{TermsError, accept_terms, has_accepted_terms},
-    usage::{ALERT_EVERY, AlertError, tell_of_budgets},
+    usage::{
+        ALERT_EVERY, AlertError, Node as KeyNode, UsedOfModel, nodes_of, tell_of_budgets,
+        used_by_model,
+    },
     waiting::{Waiting, What, waiting_for},
 };

@@ -8,6 +8,8 @@ mod evaluation_store;
 mod golden;
 mod measured;
 mod model;
+mod price;
+mod price_store;
 mod provenance;
 mod quarantine;
 mod receipt;
@@ -29,6 +31,7 @@ pub use self::{
     },
     measured::{Measured, MeasuredFile, register_evaluation},
     model::{Kind, Model, ModelFile, Quarantine, ServedModel, Status},
+    price_store::prices,
     quarantine::{
         Owned, lift, lock_for_use, lock_to_measure, mark, quarantine, retire_quarantined,
     },

@@ -51,6 +51,8 @@ pub enum Action {
     ViewPlaces,
     ViewBudget,
     SetBudget,
+    /// Divide an institution's tokens among its projects and keys.
+    ShareBudget,
     ViewModel,
     /// Ask for a model to be measured.
     EvaluateModel,
@@ -65,6 +67,8 @@ pub enum Action {
     /// Take the files of a released model along.
     DownloadModel,
     RegisterBaseModel,
+    /// Say what a model costs.
+    SetPrice,
     /// State who provides the models and how they may be used.
     DescribeProvider,
     /// Freeze the documents about a model, for another to publish.
@@ -86,6 +90,8 @@ pub enum Action {
     ViewUsage,
     /// Keep the addresses at which programs are told of events.
     ManageWebhooks,
+    /// Choose the steps around what an institution's keys ask and get.
+    SetSafeguards,
     /// See what was used of an institution's data, month by month.
     ViewStatements,
     ViewAudit,
@@ -110,7 +116,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, for the matrix.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 67] = [
         Self::RegisterDataset,
         Self::ViewDataset,
         Self::EditDataset,
@@ -142,6 +148,7 @@ impl Action {
         Self::ViewPlaces,
         Self::ViewBudget,
         Self::SetBudget,
+        Self::ShareBudget,
         Self::ViewModel,
         Self::EvaluateModel,
         Self::ReleaseModel,
@@ -151,6 +158,7 @@ impl Action {
         Self::DrainServing,
         Self::DownloadModel,
         Self::RegisterBaseModel,
+        Self::SetPrice,
         Self::DescribeProvider,
         Self::PrepareDisclosure,
         Self::PublishDisclosure,
@@ -164,6 +172,7 @@ impl Action {
         Self::AcceptModelTerms,
         Self::ViewUsage,
         Self::ManageWebhooks,
+        Self::SetSafeguards,
         Self::ViewStatements,
         Self::ViewAudit,
         Self::ReadNotice,

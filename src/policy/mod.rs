@@ -129,6 +129,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::ViewBudget => here(&[Manager, Researcher])
             .or_else(|denied| platform(&[Operator, Admin, Auditor, System]).map_err(|_| denied)),
         Action::SetBudget => platform(&[Admin]),
+        Action::SetPrice => platform(&[Operator, Admin]),
         Action::EvaluateModel => {
             here(&[Researcher, Manager]).or_else(|denied| platform(&[Operator]).map_err(|_| denied))
         }
@@ -151,7 +152,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
         Action::RequestKey => here(&[Developer, Researcher, Manager]),
         Action::ViewKey | Action::ViewUsage => here(&[Developer, Researcher, Manager])
             .or_else(|denied| platform(&[Admin, Auditor]).map_err(|_| denied)),
-        Action::ApproveKey => here(&[Manager])
+        Action::ApproveKey | Action::ShareBudget => here(&[Manager])
             .or_else(|denied| platform(&[Admin]).map_err(|_| denied))
             .and_then(|()| not_own(actor, scope)),
         Action::RevealKey => {
@@ -161,7 +162,7 @@ pub fn check(actor: &Actor, action: Action, scope: &Scope) -> Result<Permit, Den
             .or_else(|denied| platform(&[Admin]).map_err(|_| denied)),
         // Whoever holds the secret shows that it is out; the verb checks the secret.
         Action::RevokeLeakedKey => Ok(()),
-        Action::AcceptModelTerms => here(&[Manager]),
+        Action::AcceptModelTerms | Action::SetSafeguards => here(&[Manager]),
         Action::ManageWebhooks => here(&[Manager, Developer, Researcher]),
         Action::ViewStatements => here(&[Contributor, Manager]).or_else(|denied| {
             platform(&[LegalReviewer, Admin, Auditor, System]).map_err(|_| denied)

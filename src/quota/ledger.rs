@@ -42,6 +42,19 @@ struct Shared {
     is_strict: bool,
 }
 
+/// What this process does with the ledger, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Exchanges with the database that were done, since the process began.
+    pub exchanges: u64,
+    /// Those that failed, and are repeated.
+    pub failures: u64,
+    /// Requests for which something is set aside.
+    pub open: usize,
+    /// Wishes that the next exchange decides.
+    pub waiting: usize,
+}
+
 /// A request that is about to be sent on.
 #[derive(Debug, Clone)]
 pub struct NewRequest {
@@ -158,6 +171,12 @@ impl Ledger {
     #[must_use]
     pub fn standings(&self, now: DateTime<Utc>, key: ApiKeyId) -> Vec<Standing> {
         self.state().standings(now, NodeId(key.0.as_u128()))
+    }
+
+    /// What this process does with it, in numbers.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.state().figures()
     }
 
     /// Others need what this process holds idle for a key.

@@ -19,9 +19,9 @@ pub mod web;
 pub use self::{
     end::{Left, expire, left, settle_left, tidy},
     held::{Growth, Held, Wish},
-    ledger::{Ledger, NewRequest, ReserveError},
+    ledger::{Figures, Ledger, NewRequest, ReserveError},
     limit::{Limit, limits_of, set_limit},
-    record::{Context, Outcome, Spent},
+    record::{Context, Outcome, Price, Spent},
     standing::{Standing, Used, standing_of, used_of, used_of_all},
     store::day_of,
 };

@@ -4,6 +4,13 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::{InstitutionId, ModelId};
 
+/// What a million tokens cost, in units of the operator's choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Price {
+    pub prompt_per_million: i64,
+    pub completion_per_million: i64,
+}
+
 /// What is known of a request when it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
@@ -13,6 +20,8 @@ pub struct Context {
     pub model: ModelId,
     /// Where it can be asked what was really produced.
     pub upstream: String,
+    /// At what price.
+    pub price: Price,
     pub is_streamed: bool,
     pub started_at: DateTime<Utc>,
 }
@@ -52,6 +61,17 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// What an upstream counted.
+    #[must_use]
+    pub fn of(usage: openai_api::Usage, outcome: Outcome) -> Self {
+        let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            prompt_tokens: tokens(usage.prompt_tokens),
+            completion_tokens: tokens(usage.completion_tokens),
+            outcome,
+        }
+    }
+
     /// A request that took nothing.
     #[must_use]
     pub fn nothing(outcome: Outcome) -> Self {
@@ -60,6 +80,16 @@ impl Spent {
             completion_tokens: 0,
             outcome,
         }
+    }
+
+    /// What that costs, in millionths of a unit: exact, for a price is of a million tokens.
+    #[must_use]
+    pub fn cost_micros(&self, price: Price) -> i64 {
+        let prompt = self.prompt_tokens.saturating_mul(price.prompt_per_million);
+        let completion = self
+            .completion_tokens
+            .saturating_mul(price.completion_per_million);
+        prompt.saturating_add(completion)
     }
 
     /// Prompt and answer together.
@@ -74,4 +104,10 @@ impl Spent {
 pub(super) struct Record {
     pub(super) context: Context,
     pub(super) spent: Spent,
+}
+
+impl Record {
+    pub(super) fn cost_micros(&self) -> i64 {
+        self.spent.cost_micros(self.context.price)
+    }
 }

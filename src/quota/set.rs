@@ -1,4 +1,5 @@
-//! An administrator sets limits and makes projects.
+//! Setting limits and making projects: an administrator everywhere; a manager below the institution, which keeps the limits that
+//! an administrator set.
 
 use quota::{Measure, Window};
 use serde::Serialize;
@@ -12,6 +13,30 @@ use crate::{
     policy::{self, Action, Actor, Denied, Scope},
 };
 
+/// The highest limit.
+const MOST: i64 = 1_000_000_000_000_000;
+
+/// A limit as somebody wants it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    pub(super) node: Uuid,
+    pub(super) of: (Measure, Window),
+    /// None: no limit.
+    pub(super) cap: Option<i64>,
+    /// So many tokens a day a manager may give a key.
+    pub(super) most_by_manager: i64,
+}
+
+impl Change {
+    /// Whether it takes an administrator: what a whole institution may use, and keys with more tokens a day than a manager may
+    /// approve.
+    fn is_beyond_managers(&self, kind: &str) -> bool {
+        let is_day = self.of == (Measure::Tokens, Window::Day);
+        let is_more = self.cap.is_none_or(|cap| cap > self.most_by_manager);
+        kind == "institution" || kind == "key" && is_day && is_more
+    }
+}
+
 /// Why nothing was set.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
@@ -19,6 +44,10 @@ pub enum SetError {
     NotFound,
     #[error("the project is another institution's")]
     NotTheirs,
+    #[error("a limit is from nothing to {MOST}")]
+    Limit,
+    #[error("a project has a name of 1 to 100 characters")]
+    Name,
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -37,6 +66,8 @@ impl From<SetError> for AppError {
     fn from(error: SetError) -> Self {
         match error {
             SetError::NotFound => Self::NotFound,
+            SetError::Limit => Self::invalid("quota-limit-wrong"),
+            SetError::Name => Self::invalid("quota-project-name"),
             SetError::NotTheirs => Self::conflict("quota-project-not-theirs"),
             SetError::Denied(why) => why.into(),
             SetError::Store(why) => why.into(),
@@ -105,18 +136,23 @@ impl Event for Happened<'_> {
 ///
 /// # Errors
 /// [`SetError`].
-pub(super) async fn set(
-    db: &Db,
-    actor: &Actor,
-    node: Uuid,
-    (measure, window): (Measure, Window),
-    cap: Option<i64>,
-) -> Result<(), SetError> {
+pub(super) async fn set(db: &Db, actor: &Actor, change: &Change) -> Result<(), SetError> {
+    let &Change { node, of, cap, .. } = change;
+    if cap.is_some_and(|cap| !(0..=MOST).contains(&cap)) {
+        return Err(SetError::Limit);
+    }
     let mut tx = db.write(actor).await?;
     let found = store::node(tx.conn(), node).await?;
-    let institution = found.ok_or(SetError::NotFound)?.institution;
-    let permit = policy::check(actor, Action::SetBudget, &Scope::of(institution))?;
-    store::set_limit(tx.conn(), node, (measure, window), cap).await?;
+    let found = found.ok_or(SetError::NotFound)?;
+    let institution = found.institution;
+    let action = if change.is_beyond_managers(&found.kind) {
+        Action::SetBudget
+    } else {
+        Action::ShareBudget
+    };
+    let permit = policy::check(actor, action, &found.scope())?;
+    store::set_limit(tx.conn(), node, of, cap).await?;
+    let (measure, window) = of;
     tx.record(&Happened::LimitSet {
         node,
         measure: measure.name(),
@@ -138,7 +174,11 @@ pub(super) async fn make_project(
     institution: InstitutionId,
     name: &str,
 ) -> Result<Uuid, SetError> {
-    let permit = policy::check(actor, Action::SetBudget, &Scope::of(institution))?;
+    let name = name.trim();
+    if !(1..=100).contains(&name.chars().count()) {
+        return Err(SetError::Name);
+    }
+    let permit = policy::check(actor, Action::ShareBudget, &Scope::of(institution))?;
     let mut tx = db.write(actor).await?;
     let found = store::node(tx.conn(), institution.0).await?;
     if found.is_none_or(|node| node.kind != "institution") {
@@ -168,11 +208,11 @@ pub(super) async fn move_key(
 ) -> Result<(), SetError> {
     let mut tx = db.write(actor).await?;
     let found = store::node(tx.conn(), key.0).await?;
-    let institution = found
+    let found = found
         .filter(|node| node.kind == "key")
-        .ok_or(SetError::NotFound)?
-        .institution;
-    let permit = policy::check(actor, Action::SetBudget, &Scope::of(institution))?;
+        .ok_or(SetError::NotFound)?;
+    let institution = found.institution;
+    let permit = policy::check(actor, Action::ShareBudget, &found.scope())?;
     if let Some(project) = project {
         let found = store::node(tx.conn(), project).await?;
         let found = found

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{
     exchange::{Heard, Message},
+    ledger::Figures,
     record::{Context, Record},
     standing::Standing,
 };
@@ -35,6 +36,8 @@ pub(super) struct State {
     sent: Option<Arc<Message>>,
     standings: HashMap<(NodeId, Measure), Vec<Standing>>,
     uses: BTreeMap<ApiKeyId, DateTime<Utc>>,
+    exchanges: u64,
+    failures: u64,
 }
 
 /// What became of a wish.
@@ -154,6 +157,16 @@ impl State {
         replica.is_some_and(|replica| replica.leases().next().is_some())
     }
 
+    /// What can be seen of it from outside.
+    pub(super) fn figures(&self) -> Figures {
+        Figures {
+            exchanges: self.exchanges,
+            failures: self.failures,
+            open: self.contexts.len(),
+            waiting: self.waiting.len(),
+        }
+    }
+
     /// Whether anything that ended is not in the books.
     pub(super) fn has_unsettled(&self) -> bool {
         let replica = self.replica.as_ref();
@@ -193,6 +206,7 @@ impl State {
     /// Takes in an answer; whether some have to ask again.
     pub(super) fn heard(&mut self, heard: &Heard) -> bool {
         self.is_away = false;
+        self.exchanges += 1;
         self.sent = None;
         for (key, standings) in &heard.standings {
             self.standings
@@ -238,6 +252,7 @@ impl State {
     /// The exchange failed; it will be sent again, but nobody should wait for that.
     pub(super) fn failed(&mut self) {
         self.is_away = true;
+        self.failures += 1;
         for (_, waiter) in self.waiting.drain() {
             let _ = waiter.send(Decided::Away);
         }

@@ -172,6 +172,38 @@ impl Fetcher {
         Ok(answer.status().as_u16())
     }
 
+    /// Sends `body` to `url` and reads at most `most` bytes of the answer, all within `patience`; a redirect is not followed.
+    /// Answers the status with what was read; nothing where there was more.
+    ///
+    /// # Errors
+    /// [`FetchError`]; an answer with any status is no error.
+    pub async fn ask(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+        (most, patience): (usize, Duration),
+    ) -> Result<(u16, Option<Vec<u8>>), FetchError> {
+        check(url, self.reach)?;
+        let mut request = self.client.post(url.clone()).timeout(patience).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let mut answer = request.send().await.map_err(sorted)?;
+        if self.reach == Reach::Web && !answer.remote_addr().is_some_and(|at| is_public(at.ip())) {
+            return Err(Refused::Inside.into());
+        }
+        let status = answer.status().as_u16();
+        let mut read = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(sorted_body)? {
+            if read.len() + chunk.len() > most {
+                return Ok((status, None));
+            }
+            read.extend_from_slice(&chunk);
+        }
+        Ok((status, Some(read)))
+    }
+
     /// Gets `url`, following redirects, and reads at most `most` bytes of what comes.
     ///
     /// # Errors

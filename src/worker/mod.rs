@@ -5,7 +5,10 @@ mod runner;
 
 use std::{fmt, future::Future, pin::Pin};
 
-pub use self::runner::{Worker, WorkerError};
+pub use self::{
+    queue::waiting_by_kind,
+    runner::{Worker, WorkerError},
+};
 
 /// Why a task was not done.
 /// Not itself an `Error`, so that `?` can make one of any error.

@@ -87,3 +87,18 @@ pub(super) async fn failed(
     .await?;
     tx.commit().await
 }
+
+/// How many tasks wait, by kind.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn waiting_by_kind(db: &Db) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let mut conn = db.read().await?;
+    let rows = sqlx::query!(
+        r#"SELECT kind, count(*) AS "count!" FROM tasks WHERE done_at IS NULL AND parked_at IS NULL
+           GROUP BY kind ORDER BY kind"#
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.kind, row.count)).collect())
+}

@@ -88,6 +88,7 @@ async fn leave_behind(holder: &Keyholder) -> RequestId {
             institution: InstitutionId(institution),
             model: holder.model,
             upstream: holder.upstream.url.clone(),
+            price: virtual_faculty::quota::Price::default(),
             is_streamed: true,
             started_at: db.now(),
         },

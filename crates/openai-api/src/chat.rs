@@ -1,8 +1,9 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    ApiError, DEFAULT_CHAT_TOKENS, Forward, Generation,
+    ApiError, DEFAULT_CHAT_TOKENS, Forward, Generation, TextKind,
     fields::{given, missing, object, wrong_type},
+    texts,
 };
 
 /// Most messages of one request.
@@ -72,6 +73,19 @@ impl ChatRequest {
     pub fn completion_token_limit(&self) -> u64 {
         let limit = self.generation.max_tokens.unwrap_or(DEFAULT_CHAT_TOKENS);
         u64::from(limit) * u64::from(self.generation.n)
+    }
+
+    /// Shows every text of the prompt to `look`, which answers what it becomes where it changes.
+    ///
+    /// # Errors
+    /// 400 where what it became is no request any more.
+    pub fn look_at_texts(
+        &mut self,
+        look: &mut dyn FnMut(TextKind, &str) -> Option<String>,
+    ) -> Result<(), ApiError> {
+        texts::look(&mut self.raw, look);
+        self.messages = messages(&self.raw)?;
+        Ok(())
     }
 
     /// The body to send on: as it came, unknown fields included, with `changes` made.

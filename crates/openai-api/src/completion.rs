@@ -1,8 +1,9 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    ApiError, DEFAULT_COMPLETION_TOKENS, Forward, Generation,
+    ApiError, DEFAULT_COMPLETION_TOKENS, Forward, Generation, TextKind,
     fields::{given, missing, object, wrong_type},
+    texts,
 };
 
 /// Most prompts of one request.
@@ -53,6 +54,19 @@ impl CompletionRequest {
             .max_tokens
             .unwrap_or(DEFAULT_COMPLETION_TOKENS);
         u64::from(limit) * u64::from(self.generation.n) * self.prompts.len() as u64
+    }
+
+    /// Shows every text of the prompt to `look`, which answers what it becomes where it changes.
+    ///
+    /// # Errors
+    /// 400 where what it became is no request any more.
+    pub fn look_at_texts(
+        &mut self,
+        look: &mut dyn FnMut(TextKind, &str) -> Option<String>,
+    ) -> Result<(), ApiError> {
+        texts::look(&mut self.raw, look);
+        self.prompts = prompts(&self.raw)?;
+        Ok(())
     }
 
     /// The body to send on: as it came, unknown fields included, with `changes` made.

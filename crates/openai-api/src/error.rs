@@ -117,6 +117,14 @@ impl ApiError {
         .with_param("model")
     }
 
+    /// 400 for a model that makes no embeddings.
+    pub fn no_embeddings(model: &str) -> Self {
+        let shown: String = model.chars().take(200).collect();
+        let message = format!("The model '{shown}' has no embeddings.");
+        let code = Some("model_has_no_embeddings");
+        Self::new(400, "invalid_request_error", code, message).with_param("model")
+    }
+
     /// 404 for a path or an object that is not there.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, "invalid_request_error", Some("not_found"), message)

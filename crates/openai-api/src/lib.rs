@@ -10,6 +10,7 @@ mod answer;
 mod chat;
 mod chunk;
 mod completion;
+mod embeddings;
 mod error;
 mod fields;
 mod file;
@@ -18,6 +19,7 @@ mod generation;
 mod model;
 mod page;
 mod sse;
+mod texts;
 mod usage;
 
 pub use self::{
@@ -28,6 +30,7 @@ pub use self::{
     chat::{ChatRequest, MAX_MESSAGES, Message, Role},
     chunk::{ChatChunk, ChatChunkChoice, CompletionChunk, CompletionChunkChoice, Delta},
     completion::{CompletionRequest, MAX_PROMPTS, Prompt},
+    embeddings::{EmbeddingsRequest, MAX_INPUTS},
     error::{ApiError, ErrorBody, ErrorEnvelope},
     file::{
         CompleteUpload, File, MAX_PARTS, MAX_UPLOAD_BYTES, NewUpload, Upload, UploadPart, no_expiry,
@@ -41,6 +44,7 @@ pub use self::{
     model::{Model, ModelList},
     page::{Deleted, Page},
     sse::{DONE_EVENT, SseEvent, SseSplitter, SseTooLong, encode_event},
+    texts::TextKind,
     usage::{ReportedUsage, RequestUsage, Usage},
 };
 

@@ -2,8 +2,13 @@
 
 mod alert;
 mod chart;
+mod own;
 mod pace;
 mod store;
 pub(super) mod web;
+mod written;
 
-pub use self::alert::{ALERT_EVERY, AlertError, tell_of_budgets};
+pub use self::{
+    alert::{ALERT_EVERY, AlertError, tell_of_budgets},
+    own::{Node, UsedOfModel, nodes_of, used_by_model},
+};

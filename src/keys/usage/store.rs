@@ -22,6 +22,8 @@ pub(super) struct Row {
     pub(super) requests: i64,
     pub(super) prompt_tokens: i64,
     pub(super) completion_tokens: i64,
+    /// In millionths of a unit.
+    pub(super) cost_micros: i64,
 }
 
 impl Row {
@@ -43,7 +45,7 @@ pub(super) async fn rows(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT r.day, k.id AS key, k.name AS key_name, i.name AS institution, m.name AS model,
-                  r.requests, r.prompt_tokens, r.completion_tokens
+                  r.requests, r.prompt_tokens, r.completion_tokens, r.cost_micros
            FROM usage_days r
            JOIN api_keys k ON k.id = r.api_key_id
            JOIN institutions i ON i.id = r.institution_id
@@ -120,4 +122,27 @@ pub(super) async fn paces(
             })
         })
         .collect()
+}
+
+/// Id, kind and name of a key's node and of all above it, upwards.
+pub(super) async fn nodes_over(
+    conn: &mut PgConnection,
+    key: ApiKeyId,
+) -> Result<Vec<(uuid::Uuid, String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"WITH RECURSIVE up AS (
+               SELECT id, parent_id, 0 AS height FROM quota_nodes WHERE id = $1
+               UNION
+               SELECT n.id, n.parent_id, up.height + 1 FROM quota_nodes n JOIN up ON n.id = up.parent_id)
+           SELECT n.id, n.kind, coalesce(n.name, k.name, i.name, '') AS "name!"
+           FROM up JOIN quota_nodes n ON n.id = up.id
+           LEFT JOIN api_keys k ON k.id = n.id
+           LEFT JOIN institutions i ON i.id = n.id
+           ORDER BY up.height"#,
+        key.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    let nodes = rows.into_iter().map(|row| (row.id, row.kind, row.name));
+    Ok(nodes.collect())
 }

@@ -12,8 +12,10 @@ use super::{
     chart::{Chart, chart},
     pace::{NodeKind, Pace},
     store::{self, Row},
+    written::{cost_of, csv_of},
 };
 use crate::{
+    config::Config,
     db::Db,
     error::AppError,
     ids::ApiKeyId,
@@ -84,6 +86,7 @@ struct Line {
     prompt: String,
     completion: String,
     total: String,
+    cost: String,
 }
 
 #[derive(Template)]
@@ -99,10 +102,15 @@ struct IndexPage {
     by_key: Vec<Line>,
     by_model: Vec<Line>,
     shows_institutions: bool,
+    unit: String,
 }
 
 #[get("/{lang:nl|en}/usage")]
-async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageResult {
+async fn index(
+    page: Page,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    query: web::Query<Query>,
+) -> PageResult {
     let seen = visibility(page.actor())?;
     let (lang, today) = (page.lang(), day_of(db.now()));
     let (since, until) = query.days(today)?;
@@ -145,6 +153,7 @@ async fn index(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> PageR
         by_key: lines(lang, &rows, |row| (row.key, row.key_name.clone())),
         by_model: lines(lang, &rows, |row| (uuid::Uuid::nil(), row.model.clone())),
         shows_institutions: seen == Visibility::All,
+        unit: config.gateway.price_unit.clone(),
     })
 }
 
@@ -182,22 +191,24 @@ fn budgets(page: &Page, now: DateTime<Utc>, paces: &[Pace]) -> Vec<Budget> {
 
 /// Sums over rows with the same name, the largest first.
 fn lines(lang: Lang, rows: &[Row], name: impl Fn(&Row) -> (uuid::Uuid, String)) -> Vec<Line> {
-    let mut sums: BTreeMap<(uuid::Uuid, String), [i64; 3]> = BTreeMap::new();
+    let mut sums: BTreeMap<(uuid::Uuid, String), [i64; 4]> = BTreeMap::new();
     for row in rows {
-        let [requests, prompt, completion] = sums.entry(name(row)).or_default();
+        let [requests, prompt, completion, cost] = sums.entry(name(row)).or_default();
         *requests += row.requests;
         *prompt += row.prompt_tokens;
         *completion += row.completion_tokens;
+        *cost = cost.saturating_add(row.cost_micros);
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, [_, prompt, completion])| -(prompt + completion));
+    sums.sort_by_key(|(_, [_, prompt, completion, _])| -(prompt + completion));
     sums.into_iter()
-        .map(|((_, name), [requests, prompt, completion])| Line {
+        .map(|((_, name), [requests, prompt, completion, cost])| Line {
             name,
             requests: number(lang, requests),
             prompt: number(lang, prompt),
             completion: number(lang, completion),
             total: number(lang, prompt + completion),
+            cost: cost_of(lang, cost),
         })
         .collect()
 }
@@ -220,44 +231,12 @@ async fn download(page: Page, db: web::Data<Db>, query: web::Query<Query>) -> Pa
         .body(body))
 }
 
-fn csv_of(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record([
-        "day",
-        "institution",
-        "key",
-        "key_id",
-        "model",
-        "requests",
-        "prompt_tokens",
-        "completion_tokens",
-    ])?;
-    for row in rows {
-        csv.write_record([
-            row.day.to_string(),
-            harmless(&row.institution),
-            harmless(&row.key_name),
-            row.key.to_string(),
-            harmless(&row.model),
-            row.requests.to_string(),
-            row.prompt_tokens.to_string(),
-            row.completion_tokens.to_string(),
-        ])?;
-    }
-    Ok(csv.into_inner()?)
-}
-
-/// A cell that spreadsheet programs take for text, also where it begins like a formula (OWASP, CSV injection).
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
-}
-
 #[get("/api/v1/usage")]
-async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>) -> ApiResult {
+async fn list_json(
+    actor: ApiActor,
+    (db, config): (web::Data<Db>, web::Data<Config>),
+    query: web::Query<Query>,
+) -> ApiResult {
     let seen = visibility(&actor.0)?;
     let today = day_of(db.now());
     let days = query.days(today)?;
@@ -276,6 +255,7 @@ async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>)
                 "prompt_tokens": row.prompt_tokens,
                 "completion_tokens": row.completion_tokens,
                 "total_tokens": row.tokens(),
+                "cost_micros": row.cost_micros,
             })
         })
         .collect();
@@ -297,7 +277,7 @@ async fn list_json(actor: ApiActor, db: web::Data<Db>, query: web::Query<Query>)
         })
         .collect();
     Ok(HttpResponse::Ok().json(serde_json::json!({
-        "data": data, "today": today, "has_more": false,
+        "data": data, "today": today, "cost_unit": config.gateway.price_unit, "has_more": false,
     })))
 }
 
@@ -315,35 +295,8 @@ mod tests {
             requests: 1,
             prompt_tokens: tokens,
             completion_tokens: 0,
+            cost_micros: tokens * 50,
         }
-    }
-
-    /// Programs of others read this file: a change of form is seen here.
-    #[test]
-    fn the_file_of_what_was_used_is_as_written_down() {
-        let rows = [
-            row("2026-11-22", "proef", 730),
-            row("2026-11-23", "vragen, \"en\" antwoorden", 20),
-            row("2026-11-23", "=1+1", 0),
-        ];
-        let csv = String::from_utf8(csv_of(&rows).unwrap()).unwrap();
-        insta::assert_snapshot!(csv, @r#"
-        day,institution,key,key_id,model,requests,prompt_tokens,completion_tokens
-        2026-11-22,Universiteit Harderwijk,proef,00000000-0000-0000-0000-000000000000,m,1,730,0
-        2026-11-23,Universiteit Harderwijk,"vragen, ""en"" antwoorden",00000000-0000-0000-0000-000000000000,m,1,20,0
-        2026-11-23,Universiteit Harderwijk,'=1+1,00000000-0000-0000-0000-000000000000,m,1,0,0
-        "#);
-    }
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        let csv = csv_of(&[row("2026-11-23", "=HYPERLINK(\"x\")", 1)]).unwrap();
-        let text = String::from_utf8(csv).unwrap();
-        assert!(text.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{text}");
-        for start in ["+1", "-1", "@x", "\t="] {
-            assert!(harmless(start).starts_with('\''), "{start}");
-        }
-        assert_eq!(harmless("a=b"), "a=b");
     }
 
     #[test]

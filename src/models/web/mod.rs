@@ -4,6 +4,7 @@ mod api;
 mod evaluation;
 mod evidence;
 mod pages;
+mod price;
 
 use actix_web::web;
 
@@ -13,6 +14,8 @@ use crate::{db::Db, error::AppError, ids::ModelId, policy::Actor};
 /// Registers the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
+        // Before the pages of single models.
+        .configure(price::routes)
         .configure(pages::routes)
         .configure(api::routes)
         .configure(evidence::routes);

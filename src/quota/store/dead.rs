@@ -11,7 +11,7 @@ use super::{day_of, lease_key};
 use crate::{
     db::{Db, MeterTx, StoreError},
     ids::{ApiKeyId, InstitutionId, ModelId, RequestId},
-    quota::{Left, record::Context},
+    quota::{Left, Price, record::Context},
 };
 
 /// Most leases that one transaction ends.
@@ -127,7 +127,8 @@ pub(in crate::quota) async fn left(
 ) -> Result<Vec<Left>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT l.replica_id, l.leaf_id, l.measure, l.since, l.orphaned_at AS "orphaned_at!", h.request_id, h.amount,
-                  h.model_id, h.upstream, h.is_streamed, h.started_at, k.institution_id
+                  h.model_id, h.upstream, h.is_streamed, h.started_at, h.prompt_price,
+                  h.completion_price, k.institution_id
            FROM quota_leases l
            JOIN quota_holds h USING (replica_id, leaf_id, measure, since)
            JOIN api_keys k ON k.id = l.leaf_id
@@ -146,6 +147,10 @@ pub(in crate::quota) async fn left(
                     institution: InstitutionId(row.institution_id),
                     model: ModelId(row.model_id),
                     upstream: row.upstream,
+                    price: Price {
+                        prompt_per_million: row.prompt_price,
+                        completion_per_million: row.completion_price,
+                    },
                     is_streamed: row.is_streamed,
                     started_at: row.started_at,
                 },

@@ -113,6 +113,49 @@ pub(in crate::quota) async fn standing(
         .collect()
 }
 
+/// The limits of nodes themselves, with what is left of each now.
+pub(in crate::quota) async fn standings_of(
+    conn: &mut PgConnection,
+    nodes: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<Standing>, StoreError> {
+    let starts = |window: Window| window.start(now);
+    let rows = sqlx::query!(
+        r#"SELECT l.node_id, l.measure, l.period, l.cap,
+                  l.cap - coalesce(c.used, 0) - coalesce(c.leased, 0) + coalesce((
+                      SELECT sum(s.granted - s.open) FROM quota_leases s
+                      WHERE s.measure = l.measure AND l.node_id = ANY(s.path) AND s.orphaned_at IS NULL
+                        AND s.since >= p.starts_at), 0)::bigint AS "left!",
+                  p.starts_at AS "starts_at!"
+           FROM quota_limits l
+           JOIN unnest(ARRAY['minute', 'day', 'month', 'always'], $2::timestamptz[]) AS p (period, starts_at)
+               ON p.period = l.period
+           LEFT JOIN quota_counters c ON c.node_id = l.node_id AND c.measure = l.measure AND c.period = l.period
+               AND c.starts_at = p.starts_at
+           WHERE l.node_id = ANY($1)
+           ORDER BY l.node_id, l.measure, l.period"#,
+        nodes,
+        &[Window::Minute, Window::Day, Window::Month, Window::Always].map(starts),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let counter = Counter {
+                node: NodeId(row.node_id.as_u128()),
+                measure: measure_of(row.node_id, &row.measure)?,
+                window: window_of(row.node_id, &row.period)?,
+                starts_at: row.starts_at,
+            };
+            Ok(Standing {
+                counter,
+                cap: row.cap,
+                left: row.left,
+            })
+        })
+        .collect()
+}
+
 /// What keys used in the period that `now` lies in: of one key, or of all of an institution's, or of all.
 pub(in crate::quota) async fn used(
     conn: &mut PgConnection,

@@ -23,9 +23,9 @@ pub(super) use self::{
         Part, load_events, load_leases, load_limits, load_members, load_others, lock_counters,
         lock_replica, make_counters,
     },
-    look::{limits, set_limit, standing, used},
+    look::{limits, set_limit, standing, standings_of, used},
     save::{save, tell_recalls},
-    tree::{make_project, move_key, node},
+    tree::{Place, make_project, move_key, node, places},
 };
 use crate::db::CorruptRow;
 

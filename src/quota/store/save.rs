@@ -143,6 +143,7 @@ async fn save_holds(
     let (mut requests, mut amounts) = (Vec::new(), Vec::new());
     let (mut models, mut upstreams, mut streamed, mut started) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut prompt_prices, mut completion_prices) = (Vec::new(), Vec::new());
     for (key, lease) in &after.leases {
         let old = before.leases.get(key);
         for (request, amount) in lease
@@ -164,6 +165,8 @@ async fn save_holds(
             upstreams.push(context.upstream.clone());
             streamed.push(context.is_streamed);
             started.push(context.started_at);
+            prompt_prices.push(context.price.prompt_per_million);
+            completion_prices.push(context.price.completion_per_million);
         }
     }
     if requests.is_empty() {
@@ -171,9 +174,9 @@ async fn save_holds(
     }
     sqlx::query!(
         "INSERT INTO quota_holds (replica_id, leaf_id, measure, since, request_id, amount, model_id, upstream,
-             is_streamed, started_at)
+             is_streamed, started_at, prompt_price, completion_price)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::uuid[], $6::bigint[],
-             $7::uuid[], $8::text[], $9::boolean[], $10::timestamptz[])
+             $7::uuid[], $8::text[], $9::boolean[], $10::timestamptz[], $11::bigint[], $12::bigint[])
          ON CONFLICT (replica_id, leaf_id, measure, since, request_id) DO UPDATE SET amount = excluded.amount",
         &keys.replicas,
         &keys.leaves,
@@ -185,6 +188,8 @@ async fn save_holds(
         &upstreams,
         &streamed,
         &started,
+        &prompt_prices,
+        &completion_prices,
     )
     .execute(tx.conn())
     .await?;

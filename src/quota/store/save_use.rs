@@ -13,7 +13,7 @@ use crate::{
     quota::{
         end::unsettled,
         exchange::Message,
-        record::{Context, Record},
+        record::{Context, Price, Record},
     },
 };
 
@@ -56,7 +56,8 @@ async fn context_of(
     lease: LeaseKey,
 ) -> Result<Option<Context>, StoreError> {
     let row = sqlx::query!(
-        "SELECT k.institution_id, h.model_id, h.upstream, h.is_streamed, h.started_at
+        "SELECT k.institution_id, h.model_id, h.upstream, h.is_streamed, h.started_at, h.prompt_price,
+                h.completion_price
          FROM quota_holds h JOIN api_keys k ON k.id = h.leaf_id
          WHERE h.replica_id = $1 AND h.leaf_id = $2 AND h.measure = $3 AND h.since = $4 AND h.request_id = $5",
         Uuid::from_u128(lease.replica.0),
@@ -71,6 +72,10 @@ async fn context_of(
         institution: InstitutionId(row.institution_id),
         model: ModelId(row.model_id),
         upstream: row.upstream,
+        price: Price {
+            prompt_per_million: row.prompt_price,
+            completion_per_million: row.completion_price,
+        },
         is_streamed: row.is_streamed,
         started_at: row.started_at,
     }))
@@ -108,12 +113,13 @@ pub(super) async fn save_records(
         .map(|(_, r)| r.spent.outcome.name().to_owned())
         .collect();
     let streamed: Vec<_> = records.iter().map(|(_, r)| r.context.is_streamed).collect();
+    let costs: Vec<_> = records.iter().map(|(_, r)| r.cost_micros()).collect();
     let started: Vec<_> = records.iter().map(|(_, r)| r.context.started_at).collect();
     sqlx::query!(
         "INSERT INTO usage_records (request_id, api_key_id, institution_id, model_id, replica_id, day, prompt_tokens,
-             completion_tokens, outcome, is_streamed, started_at, ended_at)
-         SELECT k.*, $12 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::date[],
-             $7::bigint[], $8::bigint[], $9::text[], $10::boolean[], $11::timestamptz[]) AS k",
+             completion_tokens, outcome, is_streamed, started_at, cost_micros, ended_at)
+         SELECT k.*, $13 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::date[],
+             $7::bigint[], $8::bigint[], $9::text[], $10::boolean[], $11::timestamptz[], $12::bigint[]) AS k",
         &requests,
         &keys,
         &institutions,
@@ -125,6 +131,7 @@ pub(super) async fn save_records(
         &outcomes,
         &streamed,
         &started,
+        &costs,
         now,
     )
     .execute(tx.conn())
@@ -134,19 +141,20 @@ pub(super) async fn save_records(
 
 /// Adds to the days, in the order of their keys.
 pub(super) async fn save_days(tx: &mut MeterTx, records: &Records) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<(Uuid, NaiveDate, Uuid), (Uuid, [i64; 3])> = BTreeMap::new();
+    let mut sums: BTreeMap<(Uuid, NaiveDate, Uuid), (Uuid, [i64; 4])> = BTreeMap::new();
     for ((_, key), record) in records {
         let day = (
             Uuid::from_u128(key.leaf.0),
             day_of(key.since),
             record.context.model.0,
         );
-        let (_, [requests, prompt, completion]) = sums
+        let (_, [requests, prompt, completion, cost]) = sums
             .entry(day)
-            .or_insert((record.context.institution.0, [0; 3]));
+            .or_insert((record.context.institution.0, [0; 4]));
         *requests += 1;
         *prompt += record.spent.prompt_tokens;
         *completion += record.spent.completion_tokens;
+        *cost = cost.saturating_add(record.cost_micros());
     }
     if sums.is_empty() {
         return Ok(());
@@ -155,15 +163,17 @@ pub(super) async fn save_days(tx: &mut MeterTx, records: &Records) -> Result<(),
     let days: Vec<_> = sums.keys().map(|day| day.1).collect();
     let models: Vec<_> = sums.keys().map(|day| day.2).collect();
     let institutions: Vec<_> = sums.values().map(|sum| sum.0).collect();
-    let [requests, prompts, completions] =
-        [0, 1, 2].map(|n: usize| sums.values().map(|sum| sum.1[n]).collect::<Vec<_>>());
+    let [requests, prompts, completions, costs] =
+        [0, 1, 2, 3].map(|n: usize| sums.values().map(|sum| sum.1[n]).collect::<Vec<_>>());
     sqlx::query!(
         "INSERT INTO usage_days AS d (api_key_id, day, model_id, institution_id, requests, prompt_tokens,
-             completion_tokens)
-         SELECT * FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[])
+             completion_tokens, cost_micros)
+         SELECT * FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[],
+             $8::bigint[])
          ON CONFLICT (api_key_id, day, model_id) DO UPDATE
          SET requests = d.requests + excluded.requests, prompt_tokens = d.prompt_tokens + excluded.prompt_tokens,
-             completion_tokens = d.completion_tokens + excluded.completion_tokens",
+             completion_tokens = d.completion_tokens + excluded.completion_tokens,
+             cost_micros = d.cost_micros + excluded.cost_micros",
         &keys,
         &days,
         &models,
@@ -171,6 +181,7 @@ pub(super) async fn save_days(tx: &mut MeterTx, records: &Records) -> Result<(),
         &requests,
         &prompts,
         &completions,
+        &costs,
     )
     .execute(tx.conn())
     .await?;

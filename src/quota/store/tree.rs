@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::{
     db::{StoreError, WriteTx},
-    ids::InstitutionId,
+    ids::{InstitutionId, UserId},
+    policy::Scope,
 };
 
 /// One node of it.
@@ -14,6 +15,52 @@ pub(in crate::quota) struct Node {
     pub(in crate::quota) kind: String,
     /// Whose it is.
     pub(in crate::quota) institution: InstitutionId,
+    /// Who asked for it, where it is a key.
+    pub(in crate::quota) requested_by: Option<UserId>,
+}
+
+impl Node {
+    /// What the rules look at.
+    pub(in crate::quota) fn scope(&self) -> Scope {
+        Scope::of(self.institution).requested_by(self.requested_by)
+    }
+}
+
+/// A node on the page of limits.
+#[derive(Debug, Clone)]
+pub(in crate::quota) struct Place {
+    pub(in crate::quota) id: Uuid,
+    pub(in crate::quota) kind: String,
+    pub(in crate::quota) parent: Option<Uuid>,
+    pub(in crate::quota) name: String,
+}
+
+/// Most nodes of one page.
+const MOST_PLACES: i64 = 1000;
+
+/// An institution, its projects and its keys in use: the institution first, then by name.
+pub(in crate::quota) async fn places(
+    conn: &mut PgConnection,
+    institution: InstitutionId,
+) -> Result<Vec<Place>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT n.id, n.kind, n.parent_id, coalesce(n.name, k.name, i.name, '') AS "name!"
+           FROM quota_nodes n LEFT JOIN quota_nodes p ON p.id = n.parent_id
+           LEFT JOIN api_keys k ON k.id = n.id LEFT JOIN institutions i ON i.id = n.id
+           WHERE (n.id = $1 OR n.parent_id = $1 OR p.parent_id = $1) AND (n.kind <> 'key' OR k.status = 'active')
+           ORDER BY n.kind = 'key', n.parent_id IS NOT NULL, 4, n.id LIMIT $2"#,
+        institution.0,
+        MOST_PLACES,
+    )
+    .fetch_all(conn)
+    .await?;
+    let places = rows.into_iter().map(|row| Place {
+        id: row.id,
+        kind: row.kind,
+        parent: row.parent_id,
+        name: row.name,
+    });
+    Ok(places.collect())
 }
 
 /// A node with the institution above it.
@@ -26,8 +73,8 @@ pub(in crate::quota) async fn node(
                SELECT id, parent_id FROM quota_nodes WHERE id = $1
                UNION
                SELECT n.id, n.parent_id FROM quota_nodes n JOIN up ON n.id = up.parent_id)
-           SELECT n.kind, up.id AS "institution!"
-           FROM quota_nodes n CROSS JOIN up WHERE n.id = $1 AND up.parent_id IS NULL"#,
+           SELECT n.kind, up.id AS "institution!", k.requested_by AS "requested_by?"
+           FROM quota_nodes n CROSS JOIN up LEFT JOIN api_keys k ON k.id = n.id WHERE n.id = $1 AND up.parent_id IS NULL"#,
         id,
     )
     .fetch_optional(conn)
@@ -35,6 +82,7 @@ pub(in crate::quota) async fn node(
     Ok(row.map(|row| Node {
         kind: row.kind,
         institution: InstitutionId(row.institution),
+        requested_by: row.requested_by.map(UserId),
     }))
 }
 

@@ -45,6 +45,15 @@ impl Keyholder {
         Self::of(app, (model, MODEL), (tokens_per_day, requests_per_minute)).await
     }
 
+    /// As [`Keyholder::start`], with settings of the test's own.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let app = TestApp::without_worker(settings).await;
+        let file = app.folder.path().join("tiny.gguf");
+        Synthetic::default().write_gguf(&file).unwrap();
+        let model = app.base_model(MODEL, &file).await;
+        Self::of(app, (model, MODEL), (100_000, 1000)).await
+    }
+
     /// As [`Keyholder::start`], for a released model of a portal that is there already.
     pub(crate) async fn of(app: TestApp, model: (ModelId, &str), limits: (i64, i64)) -> Self {
         let holder = Self::unserved(app, model, limits).await;

@@ -25,5 +25,5 @@ pub(crate) use self::{
     sdk::Script,
     source::{Answer, Source},
     tuner::{Tuner, decide_data, form},
-    upstream::{Plan, Upstream},
+    upstream::{Plan, Upstream, scripted_event},
 };

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) bodies: Mutex<Vec<Value>>,
     /// By request id: tokens of the prompt, tokens made, whether it is done.
     pub(crate) counts: Mutex<HashMap<String, (u64, u64, bool)>>,
+    /// `choices` of the events of a stream, or of a whole answer with the first of them; each is one token.
+    pub(crate) script: Mutex<Vec<Value>>,
 }
 
 /// Tokens of an answer whose request says nothing of its length.
@@ -80,6 +82,7 @@ impl Upstream {
             gate: Semaphore::new(0),
             bodies: Mutex::default(),
             counts: Mutex::default(),
+            script: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,6 +91,7 @@ impl Upstream {
             App::new()
                 .app_data(data.clone())
                 .route("/v1/chat/completions", web::post().to(chat))
+                .route("/v1/embeddings", web::post().to(embeddings))
                 .route("/v1/requests/{id}/usage", web::get().to(usage))
         })
         .workers(1)
@@ -103,6 +107,11 @@ impl Upstream {
 
     pub(crate) fn plan(&self, plan: Plan) {
         *self.state.plan.lock().unwrap() = plan;
+    }
+
+    /// Answers with these `choices` from now on.
+    pub(crate) fn script(&self, choices: &[Value]) {
+        *self.state.script.lock().unwrap() = choices.to_vec();
     }
 
     /// What it made in all, over all requests.
@@ -152,6 +161,10 @@ async fn chat(
         state: Arc::clone(&state),
         id,
     };
+    let script = state.script.lock().unwrap().clone();
+    if !script.is_empty() {
+        return scripted(&running, &body, prompt, &script);
+    }
     if body["stream"] == json!(true) {
         return stream_answer(running, plan, prompt, most);
     }
@@ -173,6 +186,73 @@ async fn chat(
         }],
         "usage": {"prompt_tokens": prompt, "completion_tokens": most, "total_tokens": prompt + most},
     }))
+}
+
+/// Two numbers for each input, at a token a word; a server without embeddings where it is to refuse.
+async fn embeddings(
+    request: HttpRequest,
+    body: web::Json<Value>,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let (body, state) = (body.into_inner(), state.into_inner());
+    let plan = *state.plan.lock().unwrap();
+    state.bodies.lock().unwrap().push(body.clone());
+    match plan {
+        Plan::Refuse => return HttpResponse::NotFound().finish(),
+        Plan::Fail => return HttpResponse::InternalServerError().body("{}"),
+        _ => {}
+    }
+    let inputs = match &body["input"] {
+        Value::Array(list) => list.clone(),
+        one => vec![one.clone()],
+    };
+    let words = |text: &Value| text.as_str().unwrap().split_whitespace().count() as u64;
+    let prompt: u64 = inputs.iter().map(words).sum();
+    let counts = (prompt, 0, true);
+    state
+        .counts
+        .lock()
+        .unwrap()
+        .insert(request_id(&request), counts);
+    let data: Vec<_> = inputs
+        .iter()
+        .enumerate()
+        .map(|(at, _)| json!({"object": "embedding", "index": at, "embedding": [0.5, -0.25]}))
+        .collect();
+    HttpResponse::Ok().json(json!({
+        "object": "list", "data": data, "model": body["model"],
+        "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
+    }))
+}
+
+/// An event of a scripted stream.
+pub(crate) fn scripted_event(choices: &Value, prompt: u64, made: u64) -> String {
+    let chunk = json!({
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices,
+        "usage": {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made},
+    });
+    format!("data: {chunk}\n\n")
+}
+
+fn scripted(running: &Running, body: &Value, prompt: u64, script: &[Value]) -> HttpResponse {
+    let made = script.len() as u64;
+    running.made(made);
+    if body["stream"] != json!(true) {
+        return HttpResponse::Ok().json(json!({
+            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+            "choices": script[0],
+            "usage": {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made},
+        }));
+    }
+    let mut text = String::new();
+    for (at, choices) in script.iter().enumerate() {
+        text.push_str(&scripted_event(choices, prompt, at as u64 + 1));
+    }
+    text.push_str(&scripted_event(&json!([]), prompt, made));
+    text.push_str("data: [DONE]\n\n");
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .body(text)
 }
 
 fn stream_answer(running: Running, plan: Plan, prompt: u64, most: u64) -> HttpResponse {

@@ -17,7 +17,7 @@ use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::Server, middleware::from_fn, web,
 };
-use openai_api::ApiError;
+use openai_api::{ApiError, EmbeddingsRequest};
 
 use self::failure::Failure;
 use crate::{Engine, Registry, UsageLog};
@@ -100,6 +100,11 @@ fn routes(config: &mut web::ServiceConfig) {
                         .default_service(wrong_method()),
                 )
                 .service(
+                    web::resource("/embeddings")
+                        .route(web::post().to(embeddings))
+                        .default_service(wrong_method()),
+                )
+                .service(
                     web::resource("/load_lora_adapter")
                         .route(web::post().to(adapters::load))
                         .default_service(wrong_method()),
@@ -130,6 +135,17 @@ async fn metrics(service: web::Data<Service>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(service.engine.metrics())
+}
+
+/// None of our models has any; says so of the one that is asked.
+async fn embeddings(
+    request: HttpRequest,
+    payload: web::Payload,
+    service: web::Data<Service>,
+) -> Result<HttpResponse, Failure> {
+    let asked = EmbeddingsRequest::parse(&guard::body(&request, payload).await?)?;
+    generate::find_model(&service, &asked.generation)?;
+    Err(ApiError::no_embeddings(&asked.generation.model).into())
 }
 
 async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Failure> {

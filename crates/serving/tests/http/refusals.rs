@@ -180,3 +180,14 @@ async fn a_full_queue_is_answered_at_once() {
     drop(waiting);
     drop(running);
 }
+
+#[tokio::test]
+async fn no_model_has_embeddings_and_that_is_said() {
+    let server = server(Options::default());
+    let asked = json!({"model": "tiny", "input": "x"});
+    let (status, answer) = server.ask("/v1/embeddings", &asked).await;
+    assert_eq!((status, &answer["error"]["param"]), (400, &json!("model")));
+    assert_eq!(answer["error"]["code"], "model_has_no_embeddings");
+    let asked = json!({"model": "other", "input": "x"});
+    assert_eq!(server.ask("/v1/embeddings", &asked).await.0, 404);
+}

@@ -1,0 +1,11 @@
+price-title = Prices
+price-intro = What a million tokens cost. What a request costs is written down with it when it is booked, at the price that held when it began.
+price-unit = Unit
+price-empty = No model is released yet
+price-prompt = A million tokens of prompts
+price-completion = A million tokens of answers
+price-save = Set the price
+price-wrong = A price is a whole number from 0 to 1,000,000.
+price-cost = Cost
+flash-price-set = The price is set. It holds for requests that begin from now on.
+event-models-price-set = Price of a model set

@@ -1,0 +1,11 @@
+price-title = Prijzen
+price-intro = Wat een miljoen tokens kosten. Wat een vraag kost, wordt erbij geschreven als hij wordt geboekt, tegen de prijs die gold toen hij begon.
+price-unit = Eenheid
+price-empty = Er is nog geen model vrijgegeven
+price-prompt = Een miljoen tokens van vragen
+price-completion = Een miljoen tokens van antwoorden
+price-save = Prijs vaststellen
+price-wrong = Een prijs is een heel getal van 0 tot 1.000.000.
+price-cost = Kosten
+flash-price-set = De prijs staat vast. Hij geldt voor vragen die vanaf nu beginnen.
+event-models-price-set = Prijs van een model vastgesteld

@@ -1,0 +1,12 @@
+//! Limits and projects, for people and for programs.
+
+mod api;
+mod page;
+
+use actix_web::web::ServiceConfig;
+
+/// Registers the routes.
+pub fn routes(config: &mut ServiceConfig) {
+    api::routes(config);
+    page::routes(config);
+}
