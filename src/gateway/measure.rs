@@ -151,7 +151,7 @@ impl Measures {
         let [operation, provider, model] = of_request;
         Ok(Self {
             requests: Counters::new(
-                "gateway.requests",
+                "gateway_requests",
                 "Requests by model, institution and how they ended.",
                 ["model", "institution", "outcome"],
             ),
@@ -180,7 +180,7 @@ impl Measures {
                 PER_TOKEN,
             ),
             overhead: Histograms::new(
-                ("gateway.overhead", "s"),
+                ("gateway_overhead", "s"),
                 "From a request's beginning until it is sent on: keys, limits, safeguards.",
                 ["model"],
                 OVERHEAD,

@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn prometheus_can_read_it() {
-        let counters = Counters::new("gateway.requests", "Requests.", ["model", "a.b"]);
+        let counters = Counters::new("gateway_requests", "Requests.", ["model", "a.b"]);
         counters.add(["m\"x".into(), "1".into()], 2);
         let histograms = Histograms::new(("x.time", "s"), "Time.", ["model"], &[0.5, 1.0]);
         histograms.observe(["m".into()], 0.75);

@@ -123,7 +123,7 @@ async fn a_collector_gets_a_span_of_each_request_and_no_word_of_it() {
     let is_counted = |body: &Value| named(body) && body.to_string().contains("\"sum\":5.0");
     let figures = collector.sent("/v1/metrics", is_counted).await;
     let metrics = &figures["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
-    assert_eq!(metrics[0]["name"], "gateway.requests");
+    assert_eq!(metrics[0]["name"], "gateway_requests");
     holder.app.ports.gateway.settled().await;
     let all = format!("{:?}", collector.came.lock().unwrap());
     for word in SECRET_WORDS
@@ -136,7 +136,7 @@ async fn a_collector_gets_a_span_of_each_request_and_no_word_of_it() {
 
 #[actix_web::test]
 async fn prometheus_reads_figures_at_an_address_of_their_own() {
-    let holder = Keyholder::start(60, 100).await;
+    let holder = Keyholder::start(400, 100).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/metrics", listener.local_addr().unwrap());
     let server = app::serve_metrics(&holder.app.ports, listener).unwrap();
