@@ -23,7 +23,7 @@ impl TryFrom<Row> for Safeguards {
     type Error = CorruptRow;
 
     fn try_from(row: Row) -> Result<Self, CorruptRow> {
-        let on_failure = OnFailure::parse(&row.hook_failure).ok_or_else(|| CorruptRow {
+        let on_failure = OnFailure::parse(&row.hook_failure).ok_or(CorruptRow {
             table: "institution_safeguards",
             id: row.institution_id,
             problem: "hook_failure",

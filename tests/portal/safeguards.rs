@@ -152,7 +152,7 @@ async fn where_nothing_is_chosen_every_byte_passes() {
     let whole = json!([{
         "index": 0, "message": {"role": "assistant", "content": "mail a@b.nl"}, "finish_reason": "stop",
     }]);
-    holder.upstream.script(&[whole.clone()]);
+    holder.upstream.script(std::slice::from_ref(&whole));
     let answer = holder.ask("een", json!({})).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["choices"], whole);

@@ -5,7 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    super::list::{self, Deployment, Process},
+    super::{
+        list::{self, Deployment, Process},
+        placement::Why,
+    },
     Act, drain_process, may_view, perform, replicas, start,
 };
 use crate::{
@@ -47,7 +50,7 @@ fn deployment_json(one: &Deployment) -> Value {
     json!({
         "id": one.id, "model": one.model, "name": one.name, "state": one.state.name(),
         "replicas": one.replicas, "wanted": one.wanted, "ready": one.ready,
-        "waits_because": one.why.map(|why| why.name()), "places": places, "created_at": one.created_at,
+        "waits_because": one.why.map(Why::name), "places": places, "created_at": one.created_at,
     })
 }
 
