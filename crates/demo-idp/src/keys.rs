@@ -197,7 +197,8 @@ fn read(file: &Path) -> Result<Option<Vec<Arc<Key>>>, KeyError> {
 fn write(file: &Path, keys: &[Arc<Key>]) -> Result<(), KeyError> {
     let stored: Vec<&StoredKey> = keys.iter().map(|key| &key.stored).collect();
     let replace = || {
-        let unfinished = file.with_extension("unfinished");
+        // Several may begin in one folder at once; the last to finish leaves its keys for those who come later.
+        let unfinished = file.with_extension(format!("{}.unfinished", std::process::id()));
         match fs::remove_file(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
