@@ -3,6 +3,7 @@
 
 use std::{
     future::Future,
+    slice,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -35,6 +36,8 @@ use crate::{
 };
 
 const MOST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Vectors of a thousand numbers for each of the most inputs.
+const MOST_EMBEDDINGS_BYTES: usize = 48 * 1024 * 1024;
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 /// How often and how long an upstream is asked for the counts of a request that was cut.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -242,12 +245,21 @@ impl Relay {
                 visit: _visit,
                 ..
             } = self.send(body).await?;
-            collect(answer, MOST_ANSWER_BYTES)
-                .await
-                .ok_or_else(|| ApiError::bad_upstream("The model's server broke off."))
+            let most = match self.asked {
+                Asked::Embeddings(_) => MOST_EMBEDDINGS_BYTES,
+                _ => MOST_ANSWER_BYTES,
+            };
+            Ok::<_, ApiError>(collect(answer, most).await)
         };
         let answer = match self.unless_ended(exchange, begun.closed()).await {
-            Ok(Ok(body)) => {
+            Ok(Ok(None)) => {
+                // It was made, or some of it: where nobody counted, what was set aside.
+                self.settle(held, None, Outcome::Cut).await;
+                let error =
+                    ApiError::bad_upstream("The model's server broke off, or said too much.");
+                Begun::Refused(Failure::from(error).with(limits))
+            }
+            Ok(Ok(Some(body))) => {
                 let usage = serde_json::from_slice::<WithUsage>(&body)
                     .ok()
                     .and_then(|answer| answer.usage);
@@ -331,17 +343,30 @@ impl Relay {
     /// What the upstream counted for a request that it should be done with, where it keeps counts.
     pub(super) async fn counts_of_cut(&self) -> Option<Usage> {
         let client = &self.gateway.client;
-        let place = self.place.get().or_else(|| self.route.places.first())?;
+        // Until one has answered it may be any of them that works on it.
+        let places = self
+            .place
+            .get()
+            .map_or(&*self.route.places, slice::from_ref);
         let mut last = None;
         for _ in 0..ASKS {
-            match client.counted(place, self.request).await {
+            let (mut counted, mut runs) = (None, false);
+            for place in places {
+                let there = client.counted(place, self.request).await;
+                if let Counted::Running(usage) = there {
+                    (last, runs) = (Some(usage), true);
+                }
+                counted = Some(counted.map_or(there, |before: Counted| before.or(there)));
+            }
+            match counted? {
+                // Whoever tried before may have given up; one still works on it.
+                _ if runs => {}
                 Counted::Finished(usage) => return Some(usage),
-                Counted::Running(usage) => last = Some(usage),
-                Counted::Unknown if client.is_ours(place) => {
-                    // It never reached the engine.
+                Counted::Unknown if places.iter().all(|place| client.is_ours(place)) => {
+                    // It never reached an engine.
                     return Some(Usage::new(0, 0));
                 }
-                Counted::Unknown | Counted::Away => return last,
+                Counted::Unknown | Counted::Away | Counted::Running(_) => return last,
             }
             tokio::time::sleep(ASK_EVERY).await;
         }

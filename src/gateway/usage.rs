@@ -1,7 +1,7 @@
 //! `GET /v1/usage`: what is left for a key, and what it used, asked with the key itself.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, Utc};
 use openai_api::ApiError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,7 +45,12 @@ impl Query {
 fn day(name: &str, text: Option<&str>) -> Result<Option<NaiveDate>, ApiError> {
     let Some(text) = text else { return Ok(None) };
     let wrong = || ApiError::invalid_param(name, format!("'{name}' must be a day: 2026-11-27."));
-    text.parse().map(Some).map_err(|_| wrong())
+    let day: NaiveDate = text.parse().map_err(|_| wrong())?;
+    // Years that the database knows, and in which there may be something.
+    if !(2000..2200).contains(&day.year()) {
+        return Err(wrong());
+    }
+    Ok(Some(day))
 }
 
 pub(super) async fn show(

@@ -61,10 +61,11 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// What an upstream counted.
+    /// What an upstream counted. More than a thousand million tokens are nonsense, and sums of them would not fit.
     #[must_use]
     pub fn of(usage: openai_api::Usage, outcome: Outcome) -> Self {
-        let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        const MOST: u64 = 1_000_000_000;
+        let tokens = |count: u64| count.min(MOST).cast_signed();
         Self {
             prompt_tokens: tokens(usage.prompt_tokens),
             completion_tokens: tokens(usage.completion_tokens),

@@ -42,8 +42,6 @@ impl Change {
 pub enum SetError {
     #[error("there is no such institution, project or key")]
     NotFound,
-    #[error("the project is another institution's")]
-    NotTheirs,
     #[error("a limit is from nothing to {MOST}")]
     Limit,
     #[error("a project has a name of 1 to 100 characters")]
@@ -68,7 +66,6 @@ impl From<SetError> for AppError {
             SetError::NotFound => Self::NotFound,
             SetError::Limit => Self::invalid("quota-limit-wrong"),
             SetError::Name => Self::invalid("quota-project-name"),
-            SetError::NotTheirs => Self::conflict("quota-project-not-theirs"),
             SetError::Denied(why) => why.into(),
             SetError::Store(why) => why.into(),
             SetError::Commit(why) => why.into(),
@@ -215,12 +212,10 @@ pub(super) async fn move_key(
     let permit = policy::check(actor, Action::ShareBudget, &found.scope())?;
     if let Some(project) = project {
         let found = store::node(tx.conn(), project).await?;
-        let found = found
-            .filter(|node| node.kind == "project")
+        // Another institution's is not there.
+        found
+            .filter(|node| node.kind == "project" && node.institution == institution)
             .ok_or(SetError::NotFound)?;
-        if found.institution != institution {
-            return Err(SetError::NotTheirs);
-        }
     }
     let under = project.unwrap_or(institution.0);
     store::move_key(&mut tx, key.0, under).await?;

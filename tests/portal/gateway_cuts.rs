@@ -11,7 +11,7 @@ use virtual_faculty::{
     quota::{Context, Ledger, NewRequest},
 };
 
-use crate::support::{Keyholder, Plan};
+use crate::support::{Keyholder, Plan, Upstream};
 
 /// Waits until `count` requests are settled, half a minute at most.
 async fn settled(holder: &Keyholder, count: usize) -> Vec<(i64, i64, String)> {
@@ -53,6 +53,42 @@ async fn a_client_that_leaves_before_the_answer_is_settled() {
     assert!(request.send().await.unwrap_err().is_timeout());
     assert_eq!(settled(&holder, 1).await, [(2, 0, "cut".to_owned())]);
     assert_eq!(holder.counters().await, (2, 0));
+}
+
+#[actix_web::test]
+async fn a_client_that_leaves_before_the_answer_pays_wherever_it_was_made() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let other = Upstream::start();
+    let mut conn = holder.database().await;
+    for statement in [
+        "UPDATE deployments SET replicas = 2 WHERE status <> 'stopped'",
+        "INSERT INTO serving_processes
+         SELECT gen_random_uuid(), 'other', $1, takes, most_adapters, room_bytes, running, waiting, is_leaving, NULL, NULL,
+             started_at, seen_at, expires_at, gone_at FROM serving_processes WHERE $1 <> ''",
+        "INSERT INTO serving_places (deployment_id, process_id, state, is_in_use, placed_at)
+         SELECT p.deployment_id, o.id, p.state, false, now() FROM serving_places p, serving_processes o
+         WHERE o.address = $1",
+    ] {
+        let query = sqlx::query(statement);
+        let query = if statement.contains("$1") { query.bind(&other.url) } else { query };
+        query.execute(&mut conn).await.unwrap();
+    }
+    holder.app.ports.db.note_change();
+    for upstream in [&holder.upstream, &other] {
+        upstream.plan(Plan::Hold);
+    }
+    // What begins alike goes to one place: of so many beginnings some go to each.
+    for beginning in 0..12 {
+        let asked = format!("{beginning} twee drie");
+        let request = holder
+            .ask(&asked, json!({}))
+            .timeout(Duration::from_millis(300));
+        assert!(request.send().await.unwrap_err().is_timeout());
+    }
+    settled(&holder, 12).await;
+    assert!(holder.upstream.requests() > 0 && other.requests() > 0);
+    assert_eq!(holder.counters().await, (36, 0));
+    assert_eq!(holder.upstream.tokens() + other.tokens(), 36);
 }
 
 #[actix_web::test]

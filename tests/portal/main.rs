@@ -12,6 +12,7 @@ mod accounts;
 mod agreements;
 mod browser;
 mod browser_keys;
+mod browser_limits;
 mod browser_rights;
 mod browser_serving;
 mod browser_work;

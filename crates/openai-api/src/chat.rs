@@ -75,7 +75,8 @@ impl ChatRequest {
         u64::from(limit) * u64::from(self.generation.n)
     }
 
-    /// Shows every text of the prompt to `look`, which answers what it becomes where it changes.
+    /// Shows every text of the prompt to `look`, which answers what it becomes where it changes. The text parts of
+    /// a message become one text first, so that what is cut over two of them is seen whole.
     ///
     /// # Errors
     /// 400 where what it became is no request any more.
@@ -83,9 +84,22 @@ impl ChatRequest {
         &mut self,
         look: &mut dyn FnMut(TextKind, &str) -> Option<String>,
     ) -> Result<(), ApiError> {
+        self.join_parts();
         texts::look(&mut self.raw, look);
         self.messages = messages(&self.raw)?;
         Ok(())
+    }
+
+    /// What is sent on must be what was looked at: the parts do not stay next to their joined text.
+    fn join_parts(&mut self) {
+        let sent = self.raw.get_mut("messages").and_then(Value::as_array_mut);
+        for (sent, message) in sent.into_iter().flatten().zip(&self.messages) {
+            if let Some(content) = sent.get_mut("content")
+                && content.is_array()
+            {
+                *content = Value::String(message.content.clone());
+            }
+        }
     }
 
     /// The body to send on: as it came, unknown fields included, with `changes` made.

@@ -175,3 +175,32 @@ fn forwarding_keeps_unknown_fields_and_makes_the_changes() {
     });
     assert_eq!(sent, expected);
 }
+
+#[test]
+fn text_parts_are_looked_at_as_the_one_text_that_they_are() {
+    let parts = json!([
+        {"type": "text", "text": "mail j.jansen@exam"},
+        {"type": "text", "text": "ple.nl"},
+    ]);
+    let messages = json!([
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": null},
+        {"role": "user", "content": "en nu?"},
+    ]);
+    let body = chat(&json!({"messages": messages}));
+    let mut request = ChatRequest::parse(&body).unwrap();
+    let sent: Value = serde_json::from_slice(&request.forward(&Forward::default())).unwrap();
+    assert_eq!(sent["messages"], messages);
+    let mut seen = Vec::new();
+    request
+        .look_at_texts(&mut |_, text| {
+            seen.push(text.to_owned());
+            text.ends_with("@example.nl").then(|| "masked".to_owned())
+        })
+        .unwrap();
+    assert_eq!(seen, ["mail j.jansen@example.nl", "en nu?"]);
+    assert_eq!(request.messages[0].content, "masked");
+    let sent: Value = serde_json::from_slice(&request.forward(&Forward::default())).unwrap();
+    assert_eq!(sent["messages"][0]["content"], "masked");
+    assert_eq!(sent["messages"][1]["content"], Value::Null);
+}

@@ -1,10 +1,10 @@
 //! Marks in JSON that comes in pieces, so that it stays JSON.
 
-use crate::{find, redact::Redactor};
+use crate::{find, redact::Redactor, segment::LONGEST};
 
 /// As [`Redactor`], for a JSON text: what is found in a string is replaced there, read without its escapes; a number
-/// that is personal data becomes a string with the mark. What is not JSON passes with marks too, but may be written with
-/// other escapes.
+/// that is personal data becomes a string with the mark. From where it cannot be JSON any more, it is masked as the text
+/// that it is; what stands between quotes before that may be written with other escapes.
 ///
 /// ```
 /// let mut redactor = personal_data::JsonRedactor::default();
@@ -18,8 +18,10 @@ use crate::{find, redact::Redactor};
 pub struct JsonRedactor {
     place: Place,
     inner: Redactor,
-    /// The number that is being read, or the escape.
+    /// The bare value that is being read with the spaces after it, or the escape.
     held: String,
+    /// Lists and objects that are open.
+    depth: usize,
     /// The first half of a character that is written as two escapes.
     half: Option<u16>,
 }
@@ -29,19 +31,25 @@ pub struct JsonRedactor {
 enum Place {
     #[default]
     Outside,
-    Number,
+    /// In a number or a word, or in the spaces after it: what follows says whether it is one value of JSON, or the
+    /// beginning of something that is looked for in a text.
+    Bare,
     Text,
     Escape,
+    /// This is no JSON, and nothing that follows makes it so.
+    Plain,
 }
-
-/// No number that means anything is longer; the rest of it is looked at by itself.
-const LONGEST_NUMBER: usize = 64;
 
 impl JsonRedactor {
     /// Takes the next piece; answers what can be told already.
     pub fn push(&mut self, piece: &str) -> String {
         let mut out = String::with_capacity(piece.len());
-        for c in piece.chars() {
+        for (at, c) in piece.char_indices() {
+            if self.place == Place::Plain {
+                let rest = piece.get(at..).unwrap_or_default();
+                out.push_str(&self.inner.push(rest));
+                break;
+            }
             self.take(c, &mut out);
         }
         out
@@ -51,7 +59,11 @@ impl JsonRedactor {
     pub fn finish(&mut self) -> String {
         let mut out = String::new();
         match self.place {
-            Place::Number => self.end_number(&mut out),
+            Place::Bare => {
+                self.end_bare(&mut out);
+                out.push_str(&self.inner.finish());
+            }
+            Place::Plain => out.push_str(&self.inner.finish()),
             Place::Text | Place::Escape => {
                 self.end_half();
                 escape(&self.inner.finish(), &mut out);
@@ -64,24 +76,9 @@ impl JsonRedactor {
 
     fn take(&mut self, c: char, out: &mut String) {
         match self.place {
-            Place::Number if is_of_number(c) && self.held.len() < LONGEST_NUMBER => {
-                self.held.push(c);
-            }
-            Place::Number => {
-                self.end_number(out);
-                self.place = Place::Outside;
-                self.take(c, out);
-            }
-            Place::Outside if c == '-' || c.is_ascii_digit() => {
-                self.held.push(c);
-                self.place = Place::Number;
-            }
-            Place::Outside => {
-                if c == '"' {
-                    self.place = Place::Text;
-                }
-                out.push(c);
-            }
+            Place::Outside => self.take_outside(c, out),
+            Place::Bare => self.take_bare(c, out),
+            Place::Plain => out.push_str(&self.inner.push(c.encode_utf8(&mut [0; 4]))),
             Place::Text if c == '"' => {
                 self.end_half();
                 escape(&self.inner.finish(), out);
@@ -95,6 +92,47 @@ impl JsonRedactor {
             }
             Place::Escape => self.take_escape(c, out),
         }
+    }
+
+    fn take_outside(&mut self, c: char, out: &mut String) {
+        match c {
+            '"' => self.place = Place::Text,
+            '{' | '[' => self.depth += 1,
+            '}' | ']' if self.depth > 0 => self.depth -= 1,
+            ',' | ':' if self.depth > 0 => {}
+            c if is_space(c) => {}
+            // Numbers, `true`, `false` and `null`.
+            '-' | '0'..='9' | 't' | 'f' | 'n' => {
+                self.held.push(c);
+                self.place = Place::Bare;
+                return;
+            }
+            c => {
+                self.fall_back(c, out);
+                return;
+            }
+        }
+        out.push(c);
+    }
+
+    fn take_bare(&mut self, c: char, out: &mut String) {
+        let goes_on = is_space(c) || is_of_bare(c) && !self.held.ends_with(is_space);
+        if goes_on && self.held.len() < LONGEST {
+            self.held.push(c);
+        } else if goes_on || self.depth > 0 && matches!(c, ',' | '}' | ']') {
+            self.end_bare(out);
+            self.take(c, out);
+        } else {
+            self.fall_back(c, out);
+        }
+    }
+
+    /// From here on it is a text, and so is what was held back.
+    fn fall_back(&mut self, c: char, out: &mut String) {
+        self.place = Place::Plain;
+        self.held.push(c);
+        let text = std::mem::take(&mut self.held);
+        out.push_str(&self.inner.push(&text));
     }
 
     fn take_escape(&mut self, c: char, out: &mut String) {
@@ -155,21 +193,56 @@ impl JsonRedactor {
         self.half = None;
     }
 
-    fn end_number(&mut self, out: &mut String) {
-        let number = std::mem::take(&mut self.held);
-        match find(&number).first() {
+    fn end_bare(&mut self, out: &mut String) {
+        let held = std::mem::take(&mut self.held);
+        let value = held.trim_end_matches(is_space);
+        if !is_literal(value) && !is_number(value) {
+            self.place = Place::Plain;
+            out.push_str(&self.inner.push(&held));
+            return;
+        }
+        self.place = Place::Outside;
+        match find(value).first() {
             Some(found) => {
                 out.push('"');
                 out.push_str(found.kind.mark());
                 out.push('"');
+                out.push_str(held.get(value.len()..).unwrap_or_default());
             }
-            None => out.push_str(&number),
+            None => out.push_str(&held),
         }
     }
 }
 
-fn is_of_number(c: char) -> bool {
-    c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-')
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+fn is_of_bare(c: char) -> bool {
+    c.is_ascii_digit() || c.is_ascii_lowercase() || matches!(c, '.' | 'E' | '+' | '-')
+}
+
+fn is_literal(text: &str) -> bool {
+    matches!(text, "true" | "false" | "null")
+}
+
+/// As JSON writes numbers: without zeros before them, which telephone numbers have.
+fn is_number(text: &str) -> bool {
+    let are_digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (text, power) = match text.split_once(['e', 'E']) {
+        Some((text, power)) => (text, Some(power)),
+        None => (text, None),
+    };
+    let (whole, part) = match text.split_once('.') {
+        Some((whole, part)) => (whole, Some(part)),
+        None => (text, None),
+    };
+    are_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && part.is_none_or(are_digits)
+        && power.is_none_or(|power| are_digits(power.strip_prefix(['+', '-']).unwrap_or(power)))
 }
 
 /// Writes text as it stands in a JSON string.
@@ -222,5 +295,60 @@ mod tests {
         assert_eq!(all(&["{\"a\": \"j@example.nl"]), "{\"a\": \"[e-mail]");
         assert_eq!(all(&["{\"a\": 111222333"]), "{\"a\": \"[BSN]\"");
         assert_eq!(all(&["{\"a\": \"x\\u00"]), "{\"a\": \"x");
+    }
+
+    #[test]
+    fn what_is_no_json_is_masked_as_text_however_it_is_cut() {
+        let texts = [
+            "Mail j.jansen@example.nl, NL91 ABNA 0417 1643 00 of bel 06 1234 5678, dank",
+            "06 1234 5678",
+            "06-12345678",
+            "+31 6 1234 5678",
+            "1112 22 333 is het",
+            "111222333, dat is het",
+            "111222333\nis het",
+            "[06 1234 5678]",
+            "[1112 22 333]",
+            "- 06 1234 5678",
+            "(06) 1234 5678",
+            "null@example.nl",
+            "nul",
+            "true.fan@example.nl",
+            "12.false@example.nl",
+            "{\"a\": 1} en 06 1234 5678",
+            "\"Jan\" heeft NL91 ABNA 0417 1643 00",
+            "{}, 1 NL91 ABNA 0417 1643 00",
+            "```json\n[\"j@example.nl\"]\n```",
+            "é: j@example.nl",
+        ];
+        for text in texts {
+            let expected = crate::redact(text);
+            assert_eq!(all(&[text]), expected);
+            let characters: Vec<char> = text.chars().collect();
+            for size in 1..=3 {
+                let pieces: Vec<String> = characters.chunks(size).map(String::from_iter).collect();
+                let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+                assert_eq!(all(&pieces), expected, "in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn json_of_any_form_stays_as_it_is() {
+        let long = format!("[{}, 1{}]", "7".repeat(600), " ".repeat(600));
+        let texts = [
+            "",
+            " 0 ",
+            "-0.5E+10",
+            "null",
+            "[[], {}, [true , false\n, null]]",
+            "{\"a\" : {\"b\":-1e5}}\n{\"c\":0}\n",
+            &long,
+        ];
+        for text in texts {
+            assert_eq!(all(&[text]), text);
+        }
+        assert_eq!(all(&["[111222333 \n, 2]"]), "[\"[BSN]\" \n, 2]");
+        assert_eq!(all(&["111222333"]), "\"[BSN]\"");
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use personal_data::{JsonRedactor, Redactor, redact};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use super::{place::Place, prompt::redact_json};
 
 /// One answer's texts, each with what is held back of it.
 pub(super) struct Filter {
@@ -15,17 +17,6 @@ pub(super) struct Filter {
 struct Choice {
     is_chat: bool,
     texts: BTreeMap<Place, Masker>,
-}
-
-/// Where a text that comes in pieces stands within its choice.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// A field of the message, or `text` of a completion.
-    Field(String),
-    /// The arguments of a tool call.
-    Tool(u64),
-    /// Those of its predecessor.
-    Function,
 }
 
 enum Masker {
@@ -62,6 +53,47 @@ impl Choice {
         let masked = masker.push(piece);
         let is_changed = masked != *piece;
         *piece = masked;
+        is_changed
+    }
+
+    /// Masks a call of a tool, or the piece of one; `at` is its place in the list.
+    fn call(&mut self, at: usize, call: &mut Value) -> bool {
+        let at = call
+            .get("index")
+            .and_then(Value::as_u64)
+            .unwrap_or(at as u64);
+        let Value::Object(map) = call else {
+            return mask_json(call);
+        };
+        let mut is_changed = false;
+        for (name, value) in map {
+            is_changed |= match name.as_str() {
+                // What ties a call to its answer, and says what it is.
+                "id" | "type" | "index" => false,
+                "function" => self.called(&Place::Tool(at), value),
+                "custom" => self.called(&Place::Custom(at), value),
+                _ => mask_json(value),
+            };
+        }
+        is_changed
+    }
+
+    /// Masks what is called: what it is called with comes in pieces where it is a text, all else whole. A name must
+    /// not be held back, for clients take it from the first piece.
+    fn called(&mut self, place: &Place, called: &mut Value) -> bool {
+        let Value::Object(map) = called else {
+            return mask_json(called);
+        };
+        let is_json = !matches!(place, Place::Custom(_));
+        let mut is_changed = false;
+        for (name, value) in map {
+            is_changed |= match value {
+                Value::String(piece) if name == place.name() => {
+                    self.mask(place.clone(), is_json, piece)
+                }
+                value => mask_json(value),
+            };
+        }
         is_changed
     }
 }
@@ -117,23 +149,11 @@ impl Filter {
         for (name, value) in delta {
             is_changed |= match (name.as_str(), value) {
                 ("role", _) => false,
-                ("tool_calls", Value::Array(calls)) => {
-                    let mut is_any = false;
-                    for (at, call) in calls.iter_mut().enumerate() {
-                        let at = call
-                            .get("index")
-                            .and_then(Value::as_u64)
-                            .unwrap_or(at as u64);
-                        if let Some(arguments) = arguments(call.get_mut("function")) {
-                            is_any |= state.mask(Place::Tool(at), true, arguments);
-                        }
-                    }
-                    is_any
-                }
-                ("function_call", call) => match arguments(Some(call)) {
-                    Some(arguments) => state.mask(Place::Function, true, arguments),
-                    None => false,
-                },
+                ("tool_calls", Value::Array(calls)) => calls
+                    .iter_mut()
+                    .enumerate()
+                    .fold(false, |any, (at, call)| state.call(at, call) | any),
+                ("function_call", call) => state.called(&Place::Function, call),
                 (name, Value::String(text)) => {
                     let is_json = self.is_json && name == "content";
                     state.mask(Place::Field(name.to_owned()), is_json, text)
@@ -153,7 +173,7 @@ impl Filter {
         for (place, masker) in &mut state.texts {
             let rest = masker.finish();
             if !rest.is_empty() {
-                add(choice, state.is_chat, place, &rest);
+                place.add(choice, state.is_chat, &rest);
                 is_changed = true;
             }
         }
@@ -184,13 +204,6 @@ impl Filter {
 
 fn index(choice: &Value) -> u64 {
     choice.get("index").and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn arguments(function: Option<&mut Value>) -> Option<&mut String> {
-    match function?.get_mut("arguments")? {
-        Value::String(arguments) => Some(arguments),
-        _ => None,
-    }
 }
 
 /// Takes out what tells of the words of prompt or answer one by one.
@@ -228,67 +241,22 @@ fn mask_all(value: &mut Value) -> bool {
     }
 }
 
+/// Masks JSON that comes whole, as it is where it is sent as a text: its names and numbers too.
+fn mask_json(value: &mut Value) -> bool {
+    let text = value.to_string();
+    let masked = redact_json(&text);
+    let is_changed = masked != text;
+    if is_changed {
+        *value = serde_json::from_str(&masked).unwrap_or_default();
+    }
+    is_changed
+}
+
 fn rename(choice: &mut Value, from: &str, to: &str) {
     if let Some(map) = choice.as_object_mut()
         && let Some(value) = map.remove(from)
     {
         map.insert(to.to_owned(), value);
-    }
-}
-
-/// Appends to a text of a choice, which is made where it is not there.
-fn add(choice: &mut Value, is_chat: bool, place: &Place, rest: &str) {
-    let Some(map) = choice.as_object_mut() else {
-        return;
-    };
-    let target = if is_chat {
-        let delta = map.entry("delta").or_insert_with(|| json!({}));
-        if !delta.is_object() {
-            *delta = json!({});
-        }
-        let Some(delta) = delta.as_object_mut() else {
-            return;
-        };
-        delta
-    } else {
-        map
-    };
-    match place {
-        Place::Field(name) => append(target, name, rest),
-        Place::Function => append_arguments(target.entry("function_call"), rest),
-        Place::Tool(at) => {
-            let calls = target.entry("tool_calls").or_insert_with(|| json!([]));
-            let Some(calls) = calls.as_array_mut() else {
-                return;
-            };
-            let is_it = |(place, call): &(usize, &mut Value)| {
-                let own = call.get("index").and_then(Value::as_u64);
-                own.unwrap_or(*place as u64) == *at
-            };
-            if let Some((_, call)) = calls.iter_mut().enumerate().find(is_it) {
-                if let Some(call) = call.as_object_mut() {
-                    append_arguments(call.entry("function"), rest);
-                }
-            } else {
-                calls.push(json!({"index": at, "function": {"arguments": rest}}));
-            }
-        }
-    }
-}
-
-fn append_arguments(entry: serde_json::map::Entry<'_>, rest: &str) {
-    let function = entry.or_insert_with(|| json!({}));
-    if let Some(function) = function.as_object_mut() {
-        append(function, "arguments", rest);
-    }
-}
-
-fn append(map: &mut Map<String, Value>, name: &str, rest: &str) {
-    match map.get_mut(name) {
-        Some(Value::String(text)) => text.push_str(rest),
-        _ => {
-            map.insert(name.to_owned(), json!(rest));
-        }
     }
 }
 
@@ -342,6 +310,46 @@ mod tests {
         let text = joined(&out, "/choices/0/delta/tool_calls/0/function/arguments");
         let arguments: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(arguments, json!({"bsn": "[BSN]", "to": "[e-mail]"}));
+    }
+
+    #[test]
+    fn all_of_a_call_is_masked_but_what_ties_it_to_its_answer() {
+        let mut answer = json!({"choices": [{"index": 0, "finish_reason": "stop", "message": {
+            "tool_calls": [
+                {"id": "a@b.nl", "type": "function", "function": {
+                    "name": "j@example.nl", "arguments": {"id": "j@example.nl", "bsn": [111_222_333, 7]},
+                }},
+                {"id": "c", "type": "custom", "custom": {"name": "f", "input": "bel 06 1234 5678"}},
+            ],
+            "function_call": {"name": "j@example.nl", "arguments": ["j@example.nl"]},
+        }}]});
+        Filter::new(false).whole(&mut answer);
+        assert_eq!(
+            answer["choices"][0]["message"],
+            json!({
+                "tool_calls": [
+                    {"id": "a@b.nl", "type": "function", "function": {
+                        "name": "[e-mail]", "arguments": {"id": "[e-mail]", "bsn": ["[BSN]", 7]},
+                    }},
+                    {"id": "c", "type": "custom", "custom": {"name": "f", "input": "bel [tel]"}},
+                ],
+                "function_call": {"name": "[e-mail]", "arguments": ["[e-mail]"]},
+            })
+        );
+    }
+
+    #[test]
+    fn the_input_of_a_tool_may_come_in_pieces() {
+        let mut filter = Filter::new(false);
+        let mut out = Vec::new();
+        for (piece, finish) in [("bel 06 12", None), ("34 5678", None), ("", Some("stop"))] {
+            let call = json!({"index": 0, "custom": {"input": piece}});
+            let mut one = chunk(&json!({"tool_calls": [call]}), finish);
+            filter.chunk(&mut one);
+            out.push(one);
+        }
+        let text = joined(&out, "/choices/0/delta/tool_calls/0/custom/input");
+        assert_eq!(text, "bel [tel]");
     }
 
     #[test]

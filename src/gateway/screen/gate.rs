@@ -139,21 +139,27 @@ pub(super) fn texts_of(answer: &Value) -> Vec<String> {
     texts.filter(|text| !text.is_empty()).collect()
 }
 
-/// Leaves nothing of a whole answer but that it may not be seen.
+/// Leaves nothing of a whole answer but that it may not be seen. What may stay is named, for servers add fields of their
+/// own that tell of the words, such as `token_ids` and `prompt_logprobs`.
 pub(super) fn empty(answer: &mut Value) {
-    let choices = answer.get_mut("choices").and_then(Value::as_array_mut);
+    let Some(map) = answer.as_object_mut() else {
+        return;
+    };
+    map.retain(|name, _| {
+        matches!(
+            name.as_str(),
+            "id" | "object" | "created" | "model" | "choices" | "usage" | "system_fingerprint"
+        )
+    });
+    let choices = map.get_mut("choices").and_then(Value::as_array_mut);
     for choice in choices.into_iter().flatten() {
-        let Some(map) = choice.as_object_mut() else {
-            continue;
-        };
-        if map.contains_key("message") {
+        let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+        *choice = if choice.get("message").is_some() {
             let nothing = json!({"role": "assistant", "content": ""});
-            map.insert("message".to_owned(), nothing);
+            json!({"index": index, "message": nothing, "finish_reason": "content_filter"})
         } else {
-            map.insert("text".to_owned(), json!(""));
-        }
-        map.insert("logprobs".to_owned(), Value::Null);
-        map.insert("finish_reason".to_owned(), json!("content_filter"));
+            json!({"index": index, "text": "", "finish_reason": "content_filter"})
+        };
     }
 }
 
@@ -174,5 +180,39 @@ fn collect(value: &Value, show: &mut dyn FnMut(&str)) {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_flagged_answer() {
+        let usage = json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3});
+        let mut chat = json!({
+            "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+            "choices": [{
+                "index": 1, "finish_reason": "stop", "stop_reason": "verboden", "token_ids": [7, 8],
+                "message": {"role": "assistant", "content": "verboden", "reasoning_content": "verboden"},
+                "logprobs": {"content": [{"token": "verboden"}]},
+            }],
+            "prompt_logprobs": [{"7": {"decoded_token": "verboden"}}], "prompt_token_ids": [7],
+        });
+        empty(&mut chat);
+        let nothing = json!({"role": "assistant", "content": ""});
+        assert_eq!(
+            chat,
+            json!({
+                "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+                "choices": [{"index": 1, "message": nothing, "finish_reason": "content_filter"}],
+            })
+        );
+        let mut text = json!({"choices": [{
+            "index": 0, "text": "verboden", "finish_reason": "stop", "prompt_token_ids": [7],
+        }]});
+        empty(&mut text);
+        let choice = json!({"index": 0, "text": "", "finish_reason": "content_filter"});
+        assert_eq!(text, json!({"choices": [choice]}));
     }
 }

@@ -6,6 +6,7 @@
 mod filter;
 mod gate;
 mod judge;
+mod place;
 mod prompt;
 
 use std::sync::Arc;

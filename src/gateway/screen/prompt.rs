@@ -14,15 +14,18 @@ pub(super) fn mask(asked: &mut Asked) -> Result<(), ApiError> {
     asked.look_at_texts(&mut |kind, text| {
         let masked = match kind {
             TextKind::Text => redact(text),
-            TextKind::Json => {
-                let mut redactor = JsonRedactor::default();
-                let mut out = redactor.push(text);
-                out.push_str(&redactor.finish());
-                out
-            }
+            TextKind::Json => redact_json(text),
         };
         (masked != text).then_some(masked)
     })
+}
+
+/// A whole JSON text with marks.
+pub(super) fn redact_json(text: &str) -> String {
+    let mut redactor = JsonRedactor::default();
+    let mut out = redactor.push(text);
+    out.push_str(&redactor.finish());
+    out
 }
 
 /// Every text of a prompt.
@@ -50,14 +53,15 @@ pub(super) fn has_tokens(asked: &Asked) -> bool {
         .any(|prompt| matches!(prompt, Prompt::Tokens(_)))
 }
 
-/// Whether the answer is to be JSON.
+/// Whether the answer is to be JSON. Only what a chat asks for by `response_format` counts: an upstream may pass over
+/// other fields, and the answer is text then.
 pub(super) fn wants_json(asked: &Asked) -> bool {
-    let kind = asked
+    let Asked::Chat(request) = asked else {
+        return false;
+    };
+    let kind = request
         .field("response_format")
         .and_then(|format| format.get("type"))
         .and_then(Value::as_str);
     matches!(kind, Some("json_object" | "json_schema"))
-        || ["guided_json", "structured_outputs"]
-            .into_iter()
-            .any(|name| asked.field(name).is_some())
 }
