@@ -28,7 +28,7 @@ async fn a_manager_makes_a_project_and_switches_a_safeguard_on_by_clicking() {
     click(&client, "form[action$='/projects/new'] button").await;
     read(&client, "vertalen").await;
     see(&client, &holder.app, "/en/institution/safeguards").await;
-    click(&client, "input[type='checkbox']").await;
+    click(&client, "input[name='filters']").await;
     click(
         &client,
         "form[action$='/institution/safeguards'] .actions button",
@@ -36,7 +36,7 @@ async fn a_manager_makes_a_project_and_switches_a_safeguard_on_by_clicking() {
     .await;
     read(&client, "The steps are saved.").await;
     see(&client, &holder.app, "/en/institution/safeguards").await;
-    let kept = client.find_all(fantoccini::Locator::Css("input[type='checkbox']:checked"));
+    let kept = client.find_all(fantoccini::Locator::Css("input[name='filters']:checked"));
     assert_eq!(kept.await.unwrap().len(), 1, "what was chosen is kept");
     client.close().await.unwrap();
     for (who, name, path) in [
