@@ -281,7 +281,7 @@ fn slurm(work: &Work) -> Option<Value> {
     let job = told.native_id.as_ref()?;
     Some(json!({
         "job_id": job,
-        "partition": null,
+        "partition": told.partition,
         "queue_position": told.queue_position.filter(|_| told.is_pending),
         "reason": told.reason.as_ref().filter(|_| told.is_pending),
     }))

@@ -332,6 +332,7 @@ impl Site {
             before.state != report.state
                 || before.native_id != report.native_id
                 || before.reason != report.reason
+                || before.partition != report.partition
                 || before.queue_position != report.queue_position
                 || before.started_at != report.started_at
                 || (has_ended && before.used != report.used)

@@ -89,6 +89,7 @@ async fn from_request_to_end(transport: Transport) {
     let attempt = &state["attempts"][0];
     assert_eq!(attempt["backend"], "cluster", "{state:#}");
     assert!(attempt["told"]["native_id"].is_string(), "{state:#}");
+    assert_eq!(attempt["told"]["partition"], "normal", "{state:#}");
     assert!(state["used"]["seconds"].as_u64().unwrap() >= 1, "{state:#}");
     assert_eq!(state["estimate"]["place"], "cluster", "{state:#}");
     assert!(state["model"]["name"].is_string(), "{state:#}");

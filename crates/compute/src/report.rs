@@ -11,6 +11,8 @@ pub struct Report {
     pub native_id: Option<String>,
     /// Why it stands so, in the backend's own words: `Resources`, `ReqNodeNotAvail`.
     pub reason: Option<String>,
+    /// The queue that it stands in: a Slurm partition.
+    pub partition: Option<String>,
     /// Its place among those that wait for the same machines, from 1.
     pub queue_position: Option<u32>,
     /// When it was started.
@@ -85,6 +87,7 @@ impl Report {
             state,
             native_id: None,
             reason: None,
+            partition: None,
             queue_position: None,
             started_at: None,
             ended_at: None,

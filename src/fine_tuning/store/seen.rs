@@ -74,6 +74,7 @@ pub(in super::super) struct Told {
     pub(in super::super) native_id: Option<String>,
     /// Why it stands so, in the place's own words.
     pub(in super::super) reason: Option<String>,
+    pub(in super::super) partition: Option<String>,
     pub(in super::super) queue_position: Option<i32>,
 }
 
@@ -98,7 +99,7 @@ pub(in super::super) async fn work(
         r#"SELECT (SELECT sum(t.tokens)::bigint FROM tokens_read t JOIN attempts s ON s.id = t.attempt_id
                    WHERE s.job_id = $1 AND s.status = 'succeeded') AS tokens,
                   l.phase AS "phase?", l.is_live AS "is_live?", r.state AS "state?", r.native_id AS "native_id?",
-                  r.reason AS "reason?", r.queue_position AS "queue_position?", p.kind AS "kind?",
+                  r.reason AS "reason?", r.partition AS "partition?", r.queue_position AS "queue_position?", p.kind AS "kind?",
                   e.occurred_at AS "last_step_at?", (e.event ->> 'seconds_left')::bigint AS seconds_left,
                   u.policy_sha256 AS "policy_sha256?", u.verdict AS "rules?"
            FROM (SELECT 1) one
@@ -125,6 +126,7 @@ pub(in super::super) async fn work(
             is_pending: state == "pending" && row.is_live == Some(true),
             native_id: row.native_id,
             reason: row.reason,
+            partition: row.partition,
             queue_position: row.queue_position,
         }),
         policy_sha256: row.policy_sha256,

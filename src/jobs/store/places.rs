@@ -116,12 +116,12 @@ pub(in super::super) async fn put_report(
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
-        "INSERT INTO attempt_reports (attempt_id, state, native_id, reason, queue_position, started_at, ended_at,
-             used_seconds, used_gpus, used_cores, told_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        "INSERT INTO attempt_reports (attempt_id, state, native_id, reason, partition, queue_position, started_at,
+             ended_at, used_seconds, used_gpus, used_cores, told_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (attempt_id) DO UPDATE SET state = excluded.state,
              native_id = coalesce(excluded.native_id, attempt_reports.native_id), reason = excluded.reason,
-             queue_position = excluded.queue_position,
+             partition = coalesce(excluded.partition, attempt_reports.partition), queue_position = excluded.queue_position,
              started_at = coalesce(excluded.started_at, attempt_reports.started_at), ended_at = excluded.ended_at,
              used_seconds = greatest(excluded.used_seconds, attempt_reports.used_seconds),
              used_gpus = coalesce(excluded.used_gpus, attempt_reports.used_gpus),
@@ -130,6 +130,7 @@ pub(in super::super) async fn put_report(
         state_name(report.state),
         report.native_id,
         report.reason,
+        report.partition,
         count(report.queue_position),
         report.started_at,
         report.ended_at,
@@ -151,6 +152,7 @@ pub(in super::super) struct Told {
     pub(in super::super) state: String,
     pub(in super::super) native_id: Option<String>,
     pub(in super::super) reason: Option<String>,
+    pub(in super::super) partition: Option<String>,
     pub(in super::super) queue_position: Option<i32>,
     pub(in super::super) started_at: Option<DateTime<Utc>>,
     pub(in super::super) ended_at: Option<DateTime<Utc>>,
@@ -164,8 +166,8 @@ pub(in super::super) async fn reports(
 ) -> Result<Vec<Told>, StoreError> {
     let ids: Vec<Uuid> = attempts.iter().map(|attempt| attempt.0).collect();
     let rows = sqlx::query!(
-        "SELECT attempt_id, state, native_id, reason, queue_position, started_at, ended_at, used_seconds, used_gpus,
-                used_cores
+        "SELECT attempt_id, state, native_id, reason, partition, queue_position, started_at, ended_at, used_seconds,
+                used_gpus, used_cores
          FROM attempt_reports WHERE attempt_id = ANY($1)",
         &ids,
     )
@@ -178,6 +180,7 @@ pub(in super::super) async fn reports(
             state: row.state,
             native_id: row.native_id,
             reason: row.reason,
+            partition: row.partition,
             queue_position: row.queue_position,
             started_at: row.started_at,
             ended_at: row.ended_at,

@@ -302,6 +302,7 @@ pub(super) async fn add_json(
                     "state": told.state,
                     "native_id": told.native_id,
                     "reason": told.reason,
+                    "partition": told.partition,
                     "queue_position": told.queue_position,
                     "started_at": told.started_at,
                     "ended_at": told.ended_at,

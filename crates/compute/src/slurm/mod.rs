@@ -229,6 +229,7 @@ fn report(record: Option<&Record>, trace: Option<&Trace>, position: Option<u32>)
         state,
         native_id: Some(record.id.to_string()),
         reason: (!matches!(reason, "" | "None")).then(|| reason.to_owned()),
+        partition: (!record.partition.is_empty()).then(|| record.partition.clone()),
         queue_position: position.filter(|_| state == State::Pending),
         started_at,
         ended_at,

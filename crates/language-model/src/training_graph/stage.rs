@@ -12,8 +12,8 @@ use super::{
 };
 use crate::matrix::{Matrix, Write};
 
-/// Words of a panel that are worked on at once: they stay in the first-level cache while the rows go past.
-const WORDS: usize = 10 << 10;
+/// Tiles of a share at the most: their rows stay in the second-level cache while the panels go past.
+const TILES: usize = 16;
 
 /// Where a product goes: `out (=|+=) scale · product`, rows `stride` numbers apart.
 pub(super) struct Place<'a> {
@@ -39,8 +39,10 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     pub(super) fn run(&self, place: Place<'_>) {
         let tiles = self.left.tiles();
-        // Twice as many shares as threads, so that one that is held up does not hold up all.
-        let share = tiles.div_ceil(2 * threads()).clamp(1, 16);
+        // Twice as many shares as threads or a multiple of that, so that one that is held up does not hold up all and
+        // yet all have done as much in the end.
+        let shares = tiles.div_ceil(TILES).next_multiple_of(2 * threads());
+        let share = tiles.div_ceil(shares);
         let shares = place
             .out
             .chunks_mut(share * self.left.tile.rows * place.stride)
@@ -63,7 +65,7 @@ impl Stage<'_> {
         let tile_of = self.left.tile;
         let mut sums = Sums::zeros();
         // Stretches of about the same length, whole blocks each.
-        let stretches = (self.steps.len() * COLUMNS).div_ceil(WORDS).max(1);
+        let stretches = (self.steps.len() * COLUMNS).div_ceil(tile_of.words).max(1);
         let most = self
             .steps
             .len()

@@ -41,6 +41,9 @@ impl Sums {
     }
 }
 
+/// Words that stay in the first-level cache while the rows go past.
+const NEAREST: usize = 10 << 10;
+
 /// How tiles are multiplied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tile {
@@ -48,6 +51,8 @@ pub(super) struct Tile {
     pub(super) rows: usize,
     /// Steps of a block of the left factor, in which come first the rows, then for each row these steps.
     pub(super) block: usize,
+    /// Words of a panel of the right factor that are worked on at once.
+    pub(super) words: usize,
     multiply: Multiply,
     /// The same for a whole tile that lies where the product goes, if the instructions can write it there.
     into: Option<Into>,
@@ -65,8 +70,19 @@ impl Tile {
         Self {
             rows: ROWS,
             block: 1,
+            words: NEAREST,
             multiply,
             into,
+        }
+    }
+
+    /// For tiles that read half a row of the panel at a step: slow enough for the second-level cache to keep up, and
+    /// the longer the stretch, the fewer times are sums fetched and written.
+    #[cfg(target_arch = "x86_64")]
+    fn with_long_stretches(self) -> Self {
+        Self {
+            words: 2 * NEAREST,
+            ..self
         }
     }
 
@@ -141,7 +157,9 @@ impl Tier {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 | Self::Amx => Tile::of_lanes(avx512::single, Some(avx512::single_into)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Tile::of_lanes(avx2::single, None),
+            Self::Avx2 => {
+                Tile::of_lanes(avx2::single, Some(avx2::single_into)).with_long_stretches()
+            }
             _ => Tile::of_lanes(scalar::single, None),
         }
     }
@@ -153,6 +171,7 @@ impl Tier {
             Self::Amx => Tile {
                 rows: amx::ROWS,
                 block: amx::STEPS,
+                words: NEAREST,
                 multiply: amx::pairs,
                 into: Some(amx::pairs_into),
             },
@@ -171,6 +190,7 @@ impl Tier {
             Self::Amx => Some(Tile {
                 rows: amx::ROWS,
                 block: 2 * amx::STEPS,
+                words: NEAREST,
                 multiply: amx::halves,
                 into: Some(amx::halves_into),
             }),
@@ -239,9 +259,10 @@ pub(super) const SIDE: usize = 16;
 /// Writes the columns of a square of 16 by 16 words as rows. In `source` and `out` a row comes every so many words.
 pub(super) fn turn(source: &[f32], stride: usize, out: &mut [f32], out_stride: usize) {
     #[cfg(target_arch = "x86_64")]
-    if Tier::current() >= Tier::Avx512 {
-        packing::turn(source, stride, out, out_stride);
-        return;
+    match Tier::current() {
+        Tier::Avx512 | Tier::Amx => return packing::turn(source, stride, out, out_stride),
+        Tier::Avx2 => return avx2::turn(source, stride, out, out_stride),
+        Tier::Scalar => (),
     }
     turn_plainly(source, stride, out, out_stride);
 }
