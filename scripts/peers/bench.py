@@ -25,7 +25,8 @@ GOALS = {"f32": 1.5, "bf16": 2.0}
 
 def multiplies_bf16():
     with open("/proc/cpuinfo") as told:
-        return any(flag in told.read() for flag in ("avx512_bf16", "amx_bf16"))
+        flags = told.read()
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def run(command, precision, steps):

@@ -154,6 +154,7 @@ pub struct Training {
     pub slots: usize,
     pub max_attempts: i32,
     pub lost_after_seconds: i64,
+    pub silent_after_seconds: i64,
     pub checkpoint_seconds: u32,
     pub retry_seconds: u32,
     /// So long a job may be paused.

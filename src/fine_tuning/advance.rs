@@ -5,11 +5,11 @@ use chrono::TimeDelta;
 
 use super::{
     change::{self, end, failed, wait, withdrawn},
-    create::{Written, wanted},
+    create::Written,
     examine::{self, ExamineError},
     file::{problems, said},
     job::{Failed, Phase, TuningJob, WaitsFor},
-    resolve,
+    judge, resolve,
     store::{self, seen::NamedVersion},
     tell,
 };
@@ -18,10 +18,9 @@ use crate::{
     config::Config,
     datasets::{self, FileState, SubmitError},
     db::{Db, StoreError},
-    ids::{DatasetVersionId, JobId},
+    ids::JobId,
     jobs::{self, Compute, Given, JobError},
     objects::ObjectStore,
-    permissions::Rule,
     policy::{self, Action, Actor, Scope},
 };
 
@@ -83,7 +82,7 @@ pub async fn sweep(ports: Ports<'_>) -> Result<(), AdvanceError> {
 }
 
 async fn one(ports: Ports<'_>, id: JobId) -> Result<(), AdvanceError> {
-    let (db, config) = (ports.db, ports.config);
+    let db = ports.db;
     let mut conn = db.read().await?;
     let Some(job) = store::jobs::find(&mut conn, id).await? else {
         return Ok(());
@@ -91,7 +90,7 @@ async fn one(ports: Ports<'_>, id: JobId) -> Result<(), AdvanceError> {
     drop(conn);
     match job.phase {
         Phase::Validating | Phase::Waiting => forward(ports, &job).await,
-        Phase::Requested => tell::tell(db, config, &job).await,
+        Phase::Requested => tell::tell(db, ports.config, &job).await,
         Phase::Cancelled => settle(db, &job).await,
         Phase::Failed => Ok(()),
     }
@@ -120,7 +119,7 @@ async fn settle(db: &Db, job: &TuningJob) -> Result<(), AdvanceError> {
 }
 
 async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> {
-    let (db, config) = (ports.db, ports.config);
+    let db = ports.db;
     let mut conn = db.read().await?;
     let actor = accounts::actor_in(&mut conn, job.created_by, job.institution, db.now()).await?;
     let own = Scope::of(job.institution).requested_by(Some(job.created_by));
@@ -177,7 +176,7 @@ async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> 
         if param == "training_file" {
             documents = found.documents;
         }
-        match standing(db, config, (job, &actor), (param, &found)).await? {
+        match standing(ports, (job, &actor), (param, &found)).await? {
             Standing::Waits(waits) => waits_for.extend(waits),
             Standing::Later => return Ok(()),
             Standing::Never(failed) => return end(db, job, failed).await,
@@ -204,12 +203,12 @@ enum Standing {
 }
 
 async fn standing(
-    db: &Db,
-    config: &Config,
+    ports: Ports<'_>,
     (job, actor): (&TuningJob, &Actor),
     (param, version): (&str, &NamedVersion),
 ) -> Result<Standing, AdvanceError> {
-    let url = format!("{}/en/datasets/{}", config.origin(), version.dataset);
+    let db = ports.db;
+    let url = format!("{}/en/datasets/{}", ports.config.origin(), version.dataset);
     let waits = |role: &str, by: String| WaitsFor {
         role: role.into(),
         by,
@@ -261,7 +260,9 @@ async fn standing(
         "withdrawn" => return Ok(Standing::Withdrawn),
         _ => {}
     }
-    let rules = missing_rules(db, config, job, version.id).await?;
+    let of = (&job.wish, job.base_family.as_str());
+    let decision = judge::decide(db, ports.compute, of, version.id).await?;
+    let rules = decision.map_or_else(Vec::new, |decision| judge::missing(&decision, true));
     if !rules.is_empty() {
         let by = format!("data owner ({})", version.institution_name);
         list.push(WaitsFor {
@@ -270,30 +271,6 @@ async fn standing(
         });
     }
     Ok(Standing::Waits(list))
-}
-
-/// The rules that say no, beside the review that is not done.
-async fn missing_rules(
-    db: &Db,
-    config: &Config,
-    job: &TuningJob,
-    version: DatasetVersionId,
-) -> Result<Vec<String>, AdvanceError> {
-    let mut conn = db.read().await?;
-    let wanted = wanted(&job.wish, &job.base_family, config);
-    let decision = datasets::decide_use(&mut conn, version, &wanted, db.now()).await?;
-    let Some(decision) = decision.filter(|decision| !decision.verdict.is_allowed) else {
-        return Ok(Vec::new());
-    };
-    let mut rules: Vec<String> = decision
-        .verdict
-        .reasons
-        .iter()
-        .filter(|reason| !matches!(reason.rule, Rule::Covered | Rule::NotApproved))
-        .map(|reason| reason.rule.name().to_owned())
-        .collect();
-    rules.dedup();
-    Ok(rules)
 }
 
 /// Asks the portal for the job, in the name of who asked for it here.

@@ -11,19 +11,18 @@ use super::{
     happened::Happened,
     ids::Of,
     job::{Phase, TuningJob},
+    judge,
     store::{self, events::NewEvent, jobs::Request, seen::NamedVersion},
     tell,
 };
 use crate::{
     config::Config,
-    datasets,
     db::{CommitError, Db, StoreError},
     error::AppError,
     ids::{DatasetId, FileId, JobId},
     jobs::{self, Compute, JobError},
     keys::Holder,
     models::{self, Kind, Model},
-    permissions::{Rule, Use},
     policy::{self, Action, Actor, Scope},
     webhooks,
 };
@@ -65,12 +64,24 @@ pub(super) async fn create(
     })?;
     let base = base(db, &asked.model).await?;
     let training = named(db, actor, ("training_file", &asked.training_file)).await?;
-    may_be_used(db, config, (&wish, &base), ("training_file", &training)).await?;
+    may_be_used(
+        db,
+        (config, compute),
+        (&wish, &base),
+        ("training_file", &training),
+    )
+    .await?;
     let validation = match &asked.validation_file {
         None => None,
         Some(file) => {
             let found = named(db, actor, ("validation_file", file)).await?;
-            may_be_used(db, config, (&wish, &base), ("validation_file", &found)).await?;
+            may_be_used(
+                db,
+                (config, compute),
+                (&wish, &base),
+                ("validation_file", &found),
+            )
+            .await?;
             Some(found)
         }
     };
@@ -264,22 +275,10 @@ async fn named(
         .ok_or_else(missing)
 }
 
-/// What is asked of the permissions.
-pub(super) fn wanted(wish: &Wish, family: &str, config: &Config) -> Use {
-    Use {
-        purpose: wish.purpose,
-        recipients: wish.recipients,
-        is_commercial: wish.is_commercial,
-        model_family: family.to_owned(),
-        processing_location: config.training.location,
-        territory: wish.territory,
-    }
-}
-
 /// 403 where the rules say no to data that others already decided on. Data that people still decide on may wait.
 async fn may_be_used(
     db: &Db,
-    config: &Config,
+    (config, compute): (&Config, &Compute),
     (wish, base): (&Wish, &Model),
     (param, version): (&str, &NamedVersion),
 ) -> Result<(), ApiError> {
@@ -291,23 +290,14 @@ async fn may_be_used(
     if is_own {
         return Ok(());
     }
-    let wanted = wanted(wish, &base.family, config);
-    let decision = datasets::decide_use(&mut conn, version.id, &wanted, db.now())
+    let decision = judge::decide(db, compute, (wish, &base.family), version.id)
         .await
-        .map_err(refused)?;
-    let Some(decision) = decision else {
-        return Err(Of::File.missing(param));
-    };
+        .map_err(refused)?
+        .ok_or_else(|| Of::File.missing(param))?;
     if decision.verdict.is_allowed {
         return Ok(());
     }
-    let rules: Vec<String> = decision
-        .verdict
-        .reasons
-        .iter()
-        .filter(|reason| reason.rule != Rule::Covered)
-        .map(|reason| reason.rule.name().to_owned())
-        .collect();
+    let rules = judge::missing(&decision, false);
     let message = format!(
         "The data may not be used for this: {}. See {}/en/datasets/{}.",
         rules.join(", "),

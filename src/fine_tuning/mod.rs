@@ -15,6 +15,7 @@ mod file;
 mod happened;
 mod ids;
 mod job;
+mod judge;
 mod pause;
 mod permit;
 mod put_together;

@@ -16,7 +16,7 @@ use job_contract::{ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR}
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
-use super::{places::Said, token::token};
+use super::{job::Attempt, places::Said, token::token};
 use crate::{config::Config, ids::AttemptId, permissions::Territory};
 
 /// All places with what the portal needs to use them.
@@ -28,6 +28,8 @@ pub struct Compute {
     ended: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
     /// Since when places say that they know nothing of an attempt.
     unknown: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
+    /// The last heartbeat of those that run, and since when nothing has come after it.
+    silent: Mutex<HashMap<AttemptId, (Option<DateTime<Utc>>, DateTime<Utc>)>>,
 }
 
 /// One place.
@@ -97,6 +99,7 @@ impl Compute {
             worker: Uuid::now_v7(),
             ended: Mutex::default(),
             unknown: Mutex::default(),
+            silent: Mutex::default(),
         })
     }
 
@@ -199,12 +202,37 @@ impl Compute {
         None
     }
 
+    /// Since when this worker has watched `attempt` run without a heartbeat; none, where it does not run. What came while
+    /// no worker watched does not count: nobody could hear it.
+    pub(super) fn silent_since(
+        &self,
+        attempt: &Attempt,
+        seen: State,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen != State::Running {
+            silent.remove(&attempt.id);
+            return None;
+        }
+        let (heartbeat, since) = silent
+            .entry(attempt.id)
+            .or_insert((attempt.heartbeat_at, now));
+        if *heartbeat != attempt.heartbeat_at {
+            (*heartbeat, *since) = (attempt.heartbeat_at, now);
+        }
+        Some(*since)
+    }
+
     /// Forgets what is over.
     pub(super) fn forget(&self, is_live: impl Fn(AttemptId) -> bool) {
         for since in [&self.ended, &self.unknown] {
             let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
             since.retain(|attempt, _| is_live(*attempt));
         }
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.retain(|attempt, _| is_live(*attempt));
+        drop(silent);
         for site in &self.sites {
             let mut told = site.told.lock().unwrap_or_else(PoisonError::into_inner);
             told.retain(|attempt, _| is_live(*attempt));

@@ -126,6 +126,8 @@ pub(super) struct Life {
     pub(super) last_sign: DateTime<Utc>,
     /// Since when its place knows nothing of it, if it does not.
     pub(super) unknown_since: Option<DateTime<Utc>>,
+    /// Since when it runs without a sign, as far as this worker has watched.
+    pub(super) silent_since: Option<DateTime<Utc>>,
     /// Since when the job is asked to stop, if it is.
     pub(super) cancel_since: Option<DateTime<Utc>>,
     /// Since when it is asked to rest, if it is.
@@ -134,12 +136,21 @@ pub(super) struct Life {
     pub(super) ended_since: Option<DateTime<Utc>>,
 }
 
+/// How long silence is borne.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Of one that its place knows nothing of.
+    pub(super) lost_after: TimeDelta,
+    /// Of one that its place sees running: a program that is held up, or a machine that reaches the portal no more.
+    pub(super) silent_after: TimeDelta,
+}
+
 /// What is to be done about a live attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     /// All is well, or too early to tell.
     Wait,
-    /// It was asked to stop and still runs: the backend stops it.
+    /// It was asked to stop and still runs, or runs and says nothing any more: the backend stops it.
     Stop,
     /// It ended without a word.
     End(Option<(i32, Cause)>),
@@ -153,7 +164,7 @@ pub(super) const STOP_GRACE: TimeDelta = TimeDelta::seconds(4);
 pub(super) const PAUSE_GRACE: TimeDelta = TimeDelta::seconds(900);
 
 /// Joins what the backend sees with what the program told.
-pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: TimeDelta) -> Move {
+pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, patience: &Patience) -> Move {
     match seen {
         Seen::Ended { exit_code, cause } => {
             let is_settled = life.cancel_since.is_some()
@@ -176,7 +187,10 @@ pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: Time
             } else {
                 PAUSE_GRACE
             };
-            if is_due(life.cancel_since, STOP_GRACE) || is_due(life.pause_since, grace) {
+            let is_stuck =
+                seen == Seen::Running && is_due(life.silent_since, patience.silent_after);
+            if is_stuck || is_due(life.cancel_since, STOP_GRACE) || is_due(life.pause_since, grace)
+            {
                 Move::Stop
             } else {
                 Move::Wait
@@ -188,7 +202,7 @@ pub(super) fn look(seen: Seen, life: &Life, now: DateTime<Utc>, lost_after: Time
             let last_sign = life
                 .unknown_since
                 .map_or(life.last_sign, |since| since.max(life.last_sign));
-            if now - last_sign >= lost_after {
+            if now - last_sign >= patience.lost_after {
                 Move::End(None)
             } else {
                 Move::Wait
@@ -299,6 +313,7 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
         Life {
             last_sign: at(0),
             unknown_since: None,
+            silent_since: None,
             cancel_since: None,
             pause_since: None,
             ended_since: None,
@@ -311,15 +326,15 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
             exit_code: 137,
             cause: compute::Cause::Exited,
         };
-        let lost_after = TimeDelta::seconds(60);
-        assert_eq!(look(seen, &life(), at(100), lost_after), Move::Wait);
+        let patience = patience();
+        assert_eq!(look(seen, &life(), at(100), &patience), Move::Wait);
         let ended = Life {
             ended_since: Some(at(100)),
             ..life()
         };
-        assert_eq!(look(seen, &ended, at(101), lost_after), Move::Wait);
+        assert_eq!(look(seen, &ended, at(101), &patience), Move::Wait);
         assert_eq!(
-            look(seen, &ended, at(103), lost_after),
+            look(seen, &ended, at(103), &patience),
             Move::End(Some((137, Cause::Exited)))
         );
         let stopped = Life {
@@ -327,7 +342,7 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
             ..life()
         };
         assert_eq!(
-            look(seen, &stopped, at(100), lost_after),
+            look(seen, &stopped, at(100), &patience),
             Move::End(Some((137, Cause::Exited)))
         );
     }
@@ -338,28 +353,53 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
             cancel_since: Some(at(10)),
             ..life()
         };
-        let lost_after = TimeDelta::seconds(60);
-        assert_eq!(look(Seen::Running, &asked, at(12), lost_after), Move::Wait);
-        assert_eq!(look(Seen::Running, &asked, at(14), lost_after), Move::Stop);
+        let patience = patience();
+        assert_eq!(look(Seen::Running, &asked, at(12), &patience), Move::Wait);
+        assert_eq!(look(Seen::Running, &asked, at(14), &patience), Move::Stop);
         let rests = Life {
             pause_since: Some(at(10)),
             ..life()
         };
-        assert_eq!(look(Seen::Pending, &rests, at(14), lost_after), Move::Stop);
-        assert_eq!(look(Seen::Running, &rests, at(900), lost_after), Move::Wait);
-        assert_eq!(look(Seen::Running, &rests, at(910), lost_after), Move::Stop);
+        assert_eq!(look(Seen::Pending, &rests, at(14), &patience), Move::Stop);
+        assert_eq!(look(Seen::Running, &rests, at(900), &patience), Move::Wait);
+        assert_eq!(look(Seen::Running, &rests, at(910), &patience), Move::Stop);
+    }
+
+    fn patience() -> Patience {
+        Patience {
+            lost_after: TimeDelta::seconds(60),
+            silent_after: TimeDelta::seconds(1800),
+        }
     }
 
     #[test]
-    fn silence_counts_only_where_the_backend_knows_nothing() {
-        let lost_after = TimeDelta::seconds(60);
+    fn one_that_runs_and_says_nothing_for_long_is_stopped() {
+        let silent = Life {
+            silent_since: Some(at(100)),
+            ..life()
+        };
+        let patience = patience();
         assert_eq!(
-            look(Seen::Running, &life(), at(900), lost_after),
+            look(Seen::Running, &silent, at(1899), &patience),
             Move::Wait
         );
-        assert_eq!(look(Seen::Unknown, &life(), at(59), lost_after), Move::Wait);
         assert_eq!(
-            look(Seen::Unknown, &life(), at(60), lost_after),
+            look(Seen::Running, &silent, at(1900), &patience),
+            Move::Stop
+        );
+        assert_eq!(
+            look(Seen::Pending, &silent, at(9999), &patience),
+            Move::Wait
+        );
+    }
+
+    #[test]
+    fn silence_counts_soon_where_the_backend_knows_nothing() {
+        let patience = patience();
+        assert_eq!(look(Seen::Running, &life(), at(900), &patience), Move::Wait);
+        assert_eq!(look(Seen::Unknown, &life(), at(59), &patience), Move::Wait);
+        assert_eq!(
+            look(Seen::Unknown, &life(), at(60), &patience),
             Move::End(None)
         );
         // It waited for an hour, and now its place has forgotten it.
@@ -368,11 +408,11 @@ NotStarted: failed/Failed | failed/Failed | failed/Failed | failed/Failed | fail
             ..life()
         };
         assert_eq!(
-            look(Seen::Unknown, &forgotten, at(3659), lost_after),
+            look(Seen::Unknown, &forgotten, at(3659), &patience),
             Move::Wait
         );
         assert_eq!(
-            look(Seen::Unknown, &forgotten, at(3660), lost_after),
+            look(Seen::Unknown, &forgotten, at(3660), &patience),
             Move::End(None)
         );
     }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::{
     compute::Site,
-    conclude::{Ending, Life, Move, code_of, look},
+    conclude::{Ending, Life, Move, Patience, code_of, look},
     end::{self, Told},
     error::JobError,
     job::{Attempt, Job, PAUSED},
@@ -142,12 +142,17 @@ async fn follow(
     let life = Life {
         last_sign: attempt.heartbeat_at.unwrap_or(attempt.created_at),
         unknown_since,
+        silent_since: ports.compute.silent_since(attempt, seen, now),
         cancel_since: job.cancel_requested_at,
         pause_since: job.pause_requested_at,
         ended_since: has_ended.then(|| ports.compute.ended_since(attempt.id, now)),
     };
-    let lost_after = TimeDelta::seconds(ports.config.training.lost_after_seconds);
-    match look(seen, &life, now, lost_after) {
+    let training = &ports.config.training;
+    let patience = Patience {
+        lost_after: TimeDelta::seconds(training.lost_after_seconds),
+        silent_after: TimeDelta::seconds(training.silent_after_seconds),
+    };
+    match look(seen, &life, now, &patience) {
         Move::Wait => {}
         Move::Stop => {
             if let (Some(handle), Some(site)) =

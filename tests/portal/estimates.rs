@@ -96,6 +96,8 @@ async fn a_new_base_is_told_from_what_other_jobs_at_the_place_took() {
     }
     let short = estimate(&app, &wanted).await;
     assert_eq!(short["basis"], "default", "of short ones nothing follows");
+    let alike = estimate(&app, &given::job(base, data.version, 3)).await;
+    assert_eq!(alike["basis"], "default", "also where they are just alike");
     // As if they had been longer, one of them by far.
     sqlx::query(
         "UPDATE attempts SET outcome = jsonb_set(outcome, '{wall_seconds}',

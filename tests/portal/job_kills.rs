@@ -15,7 +15,7 @@ use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use crate::{
     job_resume::{curve, job},
     kills::pids,
-    support::{Line, Program, TestApp, given, portal_is_up},
+    support::{Line, OwnPostgres, Program, TestApp, given, portal_is_up},
 };
 
 const VICTIMS: [&str; 5] = ["trainer", "database", "store", "worker", "portal"];
@@ -113,14 +113,18 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
     .await
     .unwrap();
     let line = Line::to(store.endpoint().trim_start_matches("http://").to_owned()).await;
-    let app = TestApp::without_worker(&[
-        ("FACULTY_S3__ENDPOINT", &format!("http://{}", line.address)),
-        ("FACULTY_TRAINING__CHECKPOINT_SECONDS", "1"),
-        ("FACULTY_TRAINING__RETRY_SECONDS", "1"),
-        ("FACULTY_TRAINING__LOST_AFTER_SECONDS", "5"),
-        // Two in a row may hit before it gets any further.
-        ("FACULTY_TRAINING__MAX_ATTEMPTS", "10"),
-    ])
+    let postgres = OwnPostgres::start();
+    let app = TestApp::on_server(
+        postgres.url(),
+        &[
+            ("FACULTY_S3__ENDPOINT", &format!("http://{}", line.address)),
+            ("FACULTY_TRAINING__CHECKPOINT_SECONDS", "1"),
+            ("FACULTY_TRAINING__RETRY_SECONDS", "1"),
+            ("FACULTY_TRAINING__LOST_AFTER_SECONDS", "5"),
+            // Two in a row may hit before it gets any further.
+            ("FACULTY_TRAINING__MAX_ATTEMPTS", "10"),
+        ],
+    )
     .await;
     app.stop_serving().await;
     let mut portal = Program::start(&app, "faculty", &["serve"]);
@@ -153,7 +157,11 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
                 worker.kill();
                 worker = Program::start(&app, "faculty", &["worker"]);
             }
-            "database" => without_database(&app, size.away).await,
+            "database" => {
+                postgres.kill();
+                tokio::time::sleep(size.away).await;
+                postgres.start_again();
+            }
             "store" => {
                 line.cut();
                 tokio::time::sleep(size.away).await;

@@ -153,6 +153,28 @@ async fn a_job_whose_program_is_killed_goes_on_from_its_last_checkpoint() {
     assert_eq!(curve(&app, hit).await, curve(&app, id).await);
 }
 
+#[actix_web::test]
+async fn a_job_whose_program_is_held_up_for_long_is_stopped_and_goes_on_elsewhere() {
+    let app = TestApp::start_with(&[
+        SETTINGS[0],
+        SETTINGS[1],
+        ("FACULTY_TRAINING__SILENT_AFTER_SECONDS", "8"),
+    ])
+    .await;
+    let base = given::tiny_base(&app).await;
+    let data = given::approved_dataset(&app).await;
+    let held_up = job(&app, base, data.version, EPOCHS).await;
+    given::job_until(&app, held_up, is_some_steps_on).await;
+    // It neither ends nor says anything, as where a disk or a machine hangs.
+    for pid in pids(&app, "faculty-training") {
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    }
+    let state = ended(&app, held_up).await;
+    assert_eq!(state["attempts"][0]["status"], "lost", "{state:#}");
+    assert_eq!(state["attempts"].as_array().unwrap().len(), 2, "{state:#}");
+    assert!(pids(&app, "faculty-training").is_empty(), "nothing is left");
+}
+
 /// The stored checkpoints of a job, newest first: key, version and hash of each part.
 async fn stored(app: &TestApp, job: Uuid) -> Vec<(String, String, String)> {
     sqlx::query_as(

@@ -52,6 +52,7 @@ mod lineage;
 mod methods;
 mod names_of_others;
 mod notices;
+mod offline;
 mod permission_ends;
 mod permissions;
 mod prices;

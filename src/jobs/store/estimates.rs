@@ -72,13 +72,19 @@ pub(in super::super) async fn estimate(
     }))
 }
 
+/// Jobs at a place from which its speed is taken.
+const FEWEST: i64 = 3;
+/// Of a shorter one the start and the end say more than the work.
+const SHORTEST_SECONDS: f64 = 30.0;
+
 /// How fast jobs were.
 pub(in super::super) struct Speed {
     pub(in super::super) flop_per_token: f64,
     pub(in super::super) flop_per_second: f64,
 }
 
-/// How fast the last twenty jobs of this kind on this base were at a place; none where there were none.
+/// How fast the last twenty jobs of this kind on this base were at a place, models from nothing of the same shape; of those
+/// that took half a minute and longer. None where there were none.
 pub(in super::super) async fn speed(
     conn: &mut PgConnection,
     place: &str,
@@ -96,11 +102,14 @@ pub(in super::super) async fn speed(
                         (a.outcome ->> 'wall_seconds')::float8 AS seconds
                  FROM attempts a JOIN jobs j ON j.id = a.job_id
                  WHERE a.status = 'succeeded' AND a.backend = $1 AND j.base_model_id IS NOT DISTINCT FROM $2 AND j.task ->> 'kind' = $3
+                   AND j.task -> 'shape' IS NOT DISTINCT FROM $4 AND (a.outcome ->> 'wall_seconds')::float8 >= $5
                    AND a.outcome ->> 'resumed_from_step' IS NULL
                  ORDER BY a.ended_at DESC LIMIT 20) latest"#,
         place,
         base.map(|base| base.0) as Option<uuid::Uuid>,
         kind,
+        task.get("shape"),
+        SHORTEST_SECONDS,
     )
     .fetch_one(conn)
     .await?;
@@ -116,11 +125,6 @@ pub(in super::super) async fn speed(
         _ => None,
     })
 }
-
-/// Jobs at a place from which its speed is taken.
-const FEWEST: i64 = 3;
-/// Of a shorter one the start and the end say more than the work.
-const SHORTEST_SECONDS: f64 = 30.0;
 
 /// The median speed of the last twenty jobs at a place that were not estimated from jobs like them, in operations a second
 /// as estimates count those: trainings or evaluations, with a base or without. None where there were fewer than three.

@@ -10,7 +10,6 @@ use super::{
     new_page::draw,
 };
 use crate::{
-    config::Config,
     db::Db,
     error::{AppError, Say},
     ids::JobId,
@@ -27,12 +26,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn blank(
     page: Page,
     db: web::Data<Db>,
-    config: web::Data<Config>,
     compute: web::Data<Compute>,
     request: actix_web::HttpRequest,
 ) -> PageResult {
     may_request(&page)?;
-    let location = config.training.location;
     let query = request.query_string();
     let given: Fields =
         serde_html_form::from_str(query).map_err(|_| AppError::invalid("form-unreadable"))?;
@@ -41,14 +38,7 @@ async fn blank(
         Some((_, job)) => alike(&db, &page, job).await?,
         None => or_fresh(draft_of(&given)),
     };
-    let shown = draw(
-        &db,
-        &page,
-        raw,
-        &FieldErrors::default(),
-        (location, &compute),
-    )
-    .await?;
+    let shown = draw(&db, &page, raw, &FieldErrors::default(), &compute).await?;
     page.show(&shown)
 }
 
@@ -131,12 +121,10 @@ pub(super) fn or_fresh(given: RawDraft) -> RawDraft {
 async fn send(
     page: Page,
     db: web::Data<Db>,
-    config: web::Data<Config>,
     compute: web::Data<Compute>,
     ProtectedForm(fields): ProtectedForm<Fields>,
 ) -> PageResult {
     may_request(&page)?;
-    let location = config.training.location;
     let mut raw = draft_of(&fields);
     if method(&raw).is_some_and(|method| !method.has_base()) {
         // The form always names one; a model from nothing has none.
@@ -146,20 +134,13 @@ async fn send(
         .iter()
         .any(|(name, value)| name == "action" && value == "check")
     {
-        let shown = draw(
-            &db,
-            &page,
-            raw,
-            &FieldErrors::default(),
-            (location, &compute),
-        )
-        .await?;
+        let shown = draw(&db, &page, raw, &FieldErrors::default(), &compute).await?;
         return page.show(&shown);
     }
     let draft = match Draft::parse(&raw) {
         Ok(draft) => draft,
         Err(errors) => {
-            let shown = draw(&db, &page, raw, &errors, (location, &compute)).await?;
+            let shown = draw(&db, &page, raw, &errors, &compute).await?;
             return page.show_invalid(&shown);
         }
     };
@@ -177,7 +158,7 @@ async fn send(
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),
             }
-            let shown = draw(&db, &page, raw, &errors, (location, &compute)).await?;
+            let shown = draw(&db, &page, raw, &errors, &compute).await?;
             page.show_invalid(&shown)
         }
         Err(error) => Err(AppError::from(error).into()),

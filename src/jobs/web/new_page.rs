@@ -70,7 +70,7 @@ pub(super) async fn draw(
     page: &Page,
     mut raw: RawDraft,
     errors: &FieldErrors,
-    (location, compute): (Territory, &Compute),
+    compute: &Compute,
 ) -> Result<NewPage, AppError> {
     let lang = page.lang();
     let bases = models::base_models(db).await?;
@@ -81,8 +81,12 @@ pub(super) async fn draw(
     }
     let published = datasets::published(db).await?;
     let chosen = method(&raw);
-    let wanted = wanted(&raw, &bases, location);
-    let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
+    let judged = judge_where_it_may_run(db, lang, (&raw, &bases), &published, compute).await?;
+    let Judged {
+        versions,
+        verdicts,
+        location,
+    } = judged;
     let estimate = expected(db, lang, compute, (&raw, &published)).await?;
     Ok(NewPage {
         chrome: page.chrome(),
@@ -107,10 +111,10 @@ pub(super) async fn draw(
             })
             .collect(),
         territories: territories(lang, &raw.territory),
-        runs_in: lang.t_with(
-            "jobs-runs-in",
-            &[("place", permissions::place(lang, location))],
-        ),
+        runs_in: location.map_or_else(String::new, |location| {
+            let place = permissions::place(lang, location);
+            lang.t_with("jobs-runs-in", &[("place", place)])
+        }),
         statement: statement(page, &raw, &bases),
         bases: bases
             .iter()
@@ -168,6 +172,54 @@ fn wanted(raw: &RawDraft, bases: &[Model], location: Territory) -> Option<Use> {
         model_family: family.to_owned(),
         processing_location: location,
         territory: territory(&raw.territory)?,
+    })
+}
+
+/// What the rules say of a form, where the job would run.
+struct Judged {
+    versions: Vec<Choice>,
+    verdicts: Vec<VerdictLine>,
+    /// None, where no place of this portal is known.
+    location: Option<Territory>,
+}
+
+/// As a request is judged: for the first place that fits where the rules say yes to all that is chosen; where they do
+/// nowhere, for the first that fits.
+async fn judge_where_it_may_run(
+    db: &Db,
+    lang: Lang,
+    (raw, bases): (&RawDraft, &[Model]),
+    published: &[PublishedVersion],
+    compute: &Compute,
+) -> Result<Judged, AppError> {
+    let place = Some(raw.place.as_str()).filter(|place| !place.is_empty());
+    let mut locations = compute.locations(place, raw.time_limit_seconds.parse().ok());
+    if locations.is_empty() {
+        locations = compute.locations(None, None);
+    }
+    let mut first = None;
+    for location in locations {
+        let wanted = wanted(raw, bases, location);
+        let (versions, verdicts) = judge(db, lang, raw, published, wanted.as_ref()).await?;
+        let is_allowed = verdicts.iter().all(|verdict| verdict.allowed);
+        let judged = Judged {
+            versions,
+            verdicts,
+            location: Some(location),
+        };
+        if is_allowed {
+            return Ok(judged);
+        }
+        first.get_or_insert(judged);
+    }
+    if let Some(first) = first {
+        return Ok(first);
+    }
+    let (versions, verdicts) = judge(db, lang, raw, published, None).await?;
+    Ok(Judged {
+        versions,
+        verdicts,
+        location: None,
     })
 }
 

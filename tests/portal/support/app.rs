@@ -55,6 +55,11 @@ impl TestApp {
 
     /// Starts one in which nothing works in the background.
     pub(crate) async fn without_worker(settings: &[(&str, &str)]) -> Self {
+        Self::on_server(database::shared(), settings).await
+    }
+
+    /// As [`TestApp::without_worker`], on a Postgres server of the test's own.
+    pub(crate) async fn on_server(postgres: String, settings: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         virtual_faculty::process::start_logging("text");
         let folder = tempfile::tempdir().unwrap();
@@ -81,7 +86,7 @@ impl TestApp {
         })
         .await
         .unwrap();
-        let database = database::fresh().await;
+        let database = database::fresh_on(postgres).await;
         let environment = environment(folder.path(), &url, (&s3, &database), &provider, settings);
         let config = Config::read(environment.iter().cloned()).unwrap();
         assert_eq!(config.problems(), Vec::<String>::new());

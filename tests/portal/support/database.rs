@@ -49,10 +49,14 @@ impl Drop for Fresh {
     }
 }
 
-/// Makes an empty database with the schema. The server is `DATABASE_URL`'s.
-pub(crate) async fn fresh() -> Fresh {
-    let server = std::env::var("DATABASE_URL")
-        .expect("DATABASE_URL names a Postgres server: run tests through scripts/test or scripts/with-postgres");
+/// The server that all tests share, for its owner.
+pub(crate) fn shared() -> String {
+    std::env::var("DATABASE_URL")
+        .expect("DATABASE_URL names a Postgres server: run tests through scripts/test or scripts/with-postgres")
+}
+
+/// Makes an empty database with the schema.
+pub(crate) async fn fresh_on(server: String) -> Fresh {
     let mut admin = PgConnection::connect(&server).await.unwrap();
     let mut migrations = Sha256::new();
     for migration in MIGRATIONS.iter() {

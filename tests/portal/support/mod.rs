@@ -8,6 +8,7 @@ pub(crate) mod given;
 mod keyholder;
 mod line;
 pub(crate) mod pdf;
+mod postgres;
 mod programs;
 mod sdk;
 mod source;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     gate::{Gate, Stop},
     keyholder::{Keyholder, MODEL, chat_body, new_key},
     line::Line,
+    postgres::OwnPostgres,
     programs::{Program, base_model, is_up, portal_is_up, sdk_pythons},
     sdk::Script,
     source::{Answer, Source},

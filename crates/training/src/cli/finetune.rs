@@ -38,9 +38,10 @@ pub(super) struct TaskArguments {
     /// GGUF file, or folder with config.json, tokenizer.json and safetensors.
     #[arg(long)]
     pub(super) base: PathBuf,
-    /// Name of the base model in adapter_config.json.
-    #[arg(long, default_value = "HuggingFaceTB/SmolLM2-135M-Instruct")]
-    base_name: String,
+    /// Name of the base model in adapter_config.json, where PEFT looks for it. Without it the folder of --base, or the
+    /// name of its file.
+    #[arg(long)]
+    base_name: Option<String>,
     #[arg(long, default_value = "lora")]
     method: Method,
     /// With --method dpo: how far the model may move from the base.
@@ -63,6 +64,19 @@ enum Method {
 }
 
 impl TaskArguments {
+    /// What an adapter says that it lies over.
+    pub(super) fn base_name(&self) -> String {
+        if let Some(name) = &self.base_name {
+            return name.clone();
+        }
+        let name = if self.base.is_dir() {
+            Some(self.base.as_os_str())
+        } else {
+            self.base.file_stem()
+        };
+        name.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     pub(super) fn task(&self) -> Task {
         let training = self.training.settings();
         match self.method {
@@ -83,10 +97,11 @@ impl TaskArguments {
 impl FinetuneArguments {
     pub(crate) fn run(self, machine: Machine, sign: StopSign) -> ExitCode {
         let task = self.task.task();
+        let base_name = self.task.base_name();
         let request = Request {
             task,
             base: Some(self.task.base),
-            base_name: self.task.base_name,
+            base_name,
             data: self.task.training.data,
             validation: self.task.training.validation,
             out: self.out,
