@@ -11,7 +11,7 @@ use uuid::Uuid;
 use virtual_faculty::{demo::Browser, ids::ModelId};
 
 use crate::kills::pids;
-use crate::support::{Program, TestApp, given, portal_is_up};
+use crate::support::{Program, TestApp, Tuner, given, portal_is_up};
 
 /// Somebody who asks for jobs, and somebody who lets them run; signed in once.
 pub(crate) struct People {
@@ -435,6 +435,34 @@ async fn a_job_goes_to_the_place_that_has_room_and_may_have_the_data() {
         .await
         .unwrap();
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Form and fine-tuning API say so beforehand, for the places where it would run.
+    let form = format!(
+        "/en/jobs/new?base_model={base}&recipients=consortium&is_commercial=no&territory=NL&dataset_versions={}",
+        restricted.version
+    );
+    for (place, says) in [("abroad", "✗"), ("", "✓")] {
+        let page = people
+            .harderwijk
+            .get(&format!("{form}&place={place}"))
+            .await
+            .unwrap();
+        assert!(page.text.contains(says), "{place}: {}", page.text);
+    }
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let mut asked = json!({
+        "model": "tiny", "training_file": format!("dataset:{}@1", restricted.dataset), "gptnl": { "place": "abroad" },
+    });
+    let (status, said) = tuner.post("fine_tuning/jobs", &asked).await;
+    assert_eq!(
+        (status, &said["error"]["code"]),
+        (403, &json!("purpose_not_permitted")),
+        "{said:#}"
+    );
+    asked["gptnl"] = json!({ "time_limit_seconds": 600 });
+    let (status, said) = tuner.post("fine_tuning/jobs", &asked).await;
+    assert_eq!(status, 200, "{said:#}");
+    let asked = format!("fine_tuning/jobs/{}", said["id"].as_str().unwrap());
+    tuner.post(&format!("{asked}/cancel"), &json!(null)).await;
     let mut nowhere = short(base, restricted.version);
     nowhere["place"] = json!("nowhere");
     let unknown = people
