@@ -141,6 +141,7 @@ impl Config {
             watts_per_gpu: 0,
             watts_per_core: 0,
             slurm: None,
+            recipe: None,
         }]
     }
 

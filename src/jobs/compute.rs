@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use compute::{
     ComputeError, Handle, Launch, Place, PlaceError, PlaceKind, Places, Report, State, Surroundings,
 };
-use job_contract::{ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR};
+use job_contract::{ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR, Recipe};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
@@ -127,6 +127,17 @@ impl Compute {
     /// The place that an attempt names, where it is one of these.
     pub(super) fn site(&self, id: &str) -> Option<&Site> {
         self.sites.iter().find(|site| site.id() == id)
+    }
+
+    /// What computes at the place that an attempt names. One that is another machine is known by its name alone: the
+    /// settings of a place are the same for the portal and its workers.
+    pub(super) fn recipe(&self, id: &str) -> Recipe {
+        let name = id.split_once('@').map_or(id, |(name, _)| name);
+        let by_name = || self.sites.iter().find(|site| site.name() == name);
+        self.site(id)
+            .or_else(by_name)
+            .and_then(|site| site.place.settings.recipe.as_ref())
+            .map_or(Recipe::Own, compute::PlaceRecipe::recipe)
     }
 
     /// Where a job may be processed that asks for this place or for any, and for this time, in the order of the settings.
@@ -289,7 +300,7 @@ impl Site {
     ) -> Launch {
         let secret = token(&config.secret, attempt);
         let shown = |path: PathBuf| path.display().to_string();
-        let env = [
+        let mut env = vec![
             (ENV_PORTAL_URL, self.place.portal_url().to_owned()),
             (ENV_ATTEMPT, attempt.to_string()),
             (ENV_ATTEMPT_TOKEN, secret.expose_secret().to_owned()),
@@ -297,11 +308,17 @@ impl Site {
             ("FACULTY_CACHE", shown(self.place.cache_dir())),
             ("FACULTY_LOG_FORMAT", "json".to_owned()),
         ];
+        if let Some(recipe) = &self.place.settings.recipe {
+            env.push(("FACULTY_TRAINING_PYTHON", shown(recipe.python.clone())));
+        }
         Launch {
             attempt: attempt.0,
             program: self.place.program().clone(),
             args: vec!["run".to_owned()],
-            env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+            env: env
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             time_limit: Some(time_limit),
             resources: self.place.settings.resources,
         }

@@ -1,6 +1,6 @@
 //! The work that an attempt is asked to do.
 
-use job_contract::{BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec, Recipe};
+use job_contract::{BaseModel, CONTRACT_VERSION, FileFormat, InputFile, JobSpec};
 use sqlx::PgConnection;
 
 use super::{
@@ -55,6 +55,7 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
         });
     }
     let resume = checkpoints::resume_of(&mut conn, &job).await?;
+    let recipe = ports.compute.recipe(&attempt.backend).for_task(&job.task);
     Ok(JobSpec {
         contract_version: CONTRACT_VERSION,
         job: job.id.0,
@@ -71,7 +72,7 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
         heartbeat_seconds: HEARTBEAT_SECONDS,
         checkpoint_every_seconds: ports.config.training.checkpoint_seconds,
         time_limit_seconds: time_limit,
-        recipe: Recipe::Own,
+        recipe,
     })
 }
 

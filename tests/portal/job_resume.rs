@@ -337,19 +337,19 @@ async fn a_log_is_read_searched_and_downloaded_by_those_who_may_see_the_job() {
     ended(&app, done).await;
     let mut researcher = app.browser("researcher.harderwijk").await;
     let address = format!("/en/jobs/{done}/log");
-    // Its end is read shortly after the job's.
+    // Its end is read shortly after the job's; what is asked for after that is whole.
     let mut text = String::new();
     for _ in 0..100 {
+        let is_closed: Option<bool> = sqlx::query_scalar("SELECT is_closed FROM attempt_logs")
+            .fetch_optional(&app.pool().await)
+            .await
+            .unwrap();
         let whole = researcher
             .get(&format!("/en/jobs/{done}/log.txt"))
             .await
             .unwrap();
         assert_eq!(whole.status, StatusCode::OK, "{}", whole.text);
         text = whole.text;
-        let is_closed: Option<bool> = sqlx::query_scalar("SELECT is_closed FROM attempt_logs")
-            .fetch_optional(&app.pool().await)
-            .await
-            .unwrap();
         if is_closed == Some(true) {
             break;
         }

@@ -72,6 +72,7 @@ mod silent_places;
 mod slurm_jobs;
 mod support;
 mod telemetry;
+mod torchrun_jobs;
 mod transparency;
 mod uploads;
 mod usage_of_key;

@@ -25,7 +25,7 @@ async fn done(app: &TestApp, wanted: Value) -> (Uuid, Value) {
 }
 
 /// Releases and deploys a model.
-async fn deploy(app: &TestApp, model: &str) {
+pub(crate) async fn deploy(app: &TestApp, model: &str) {
     let mut operator = app.browser("operator").await;
     for act in ["release", "deploy"] {
         operator
@@ -36,7 +36,7 @@ async fn deploy(app: &TestApp, model: &str) {
 }
 
 /// A key for these models, asked for, approved and shown.
-async fn key(app: &TestApp, models: &[&str]) -> String {
+pub(crate) async fn key(app: &TestApp, models: &[&str]) -> String {
     let mut developer = app.browser("developer.harderwijk").await;
     let asked = json!({
         "name": "proef", "purpose": "een proef", "is_commercial": false, "models": models,
@@ -64,7 +64,7 @@ async fn key(app: &TestApp, models: &[&str]) -> String {
 }
 
 /// What a served model says, once it is ready.
-async fn answer(app: &TestApp, key: &str, model: &str) -> String {
+pub(crate) async fn answer(app: &TestApp, key: &str, model: &str) -> String {
     let client = reqwest::Client::new();
     let mut last = String::new();
     for _ in 0..300 {

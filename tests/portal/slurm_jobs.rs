@@ -21,7 +21,8 @@ use crate::{
 #[path = "../../crates/compute/tests/slurm/cluster.rs"]
 mod cluster;
 
-use cluster::{Cluster, is_deep};
+pub(crate) use cluster::Cluster;
+use cluster::is_deep;
 
 /// A value as TOML has it within a line.
 fn toml(value: &Value) -> String {
@@ -38,7 +39,7 @@ fn toml(value: &Value) -> String {
 }
 
 /// Settings with this cluster as the only place, in `partition`, reached by `transport`.
-fn settings(
+pub(crate) fn settings(
     cluster: &mut Cluster,
     transport: Transport,
     (partition, slots): (&str, usize),

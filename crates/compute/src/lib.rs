@@ -20,6 +20,7 @@ mod launch;
 mod local;
 mod log;
 mod places;
+mod recipe;
 mod reconcile;
 mod redact;
 mod report;
@@ -31,6 +32,7 @@ pub use self::{
     local::Local,
     log::{LOG_PART_BYTES, LogPart},
     places::{ComputePlace, Place, PlaceError, PlaceKind, Places, Surroundings},
+    recipe::{PlaceRecipe, RecipeKind},
     reconcile::cancel_strays,
     redact::redact,
     report::{Cause, Report, State, Usage},

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    ComputeBackend, Local, Resources,
+    ComputeBackend, Local, PlaceRecipe, Resources,
     slurm::{Slurm, SlurmSettings},
 };
 
@@ -53,6 +53,9 @@ pub struct ComputePlace {
     /// With `kind = "slurm"`.
     #[serde(default)]
     pub slurm: Option<SlurmSettings>,
+    /// What computes there; without it the training program itself.
+    #[serde(default)]
+    pub recipe: Option<PlaceRecipe>,
 }
 
 fn one() -> usize {
@@ -120,6 +123,11 @@ impl Place {
         // A program runs once. On several machines each would take itself for the attempt.
         if settings.resources.nodes != 1 || settings.resources.cores == 0 {
             return Err(vec!["resources: one node and at least one core".to_owned()]);
+        }
+        let of_recipe = settings.recipe.as_ref();
+        let problems = of_recipe.map_or(Vec::new(), |it| it.problems(&settings.resources));
+        if !problems.is_empty() {
+            return Err(problems);
         }
         let mut settings = settings.clone();
         let local_program = settings
@@ -348,5 +356,66 @@ mod tests {
             ]
         );
         assert!(Places::open(&[], &surroundings()).is_err());
+    }
+
+    fn with_recipe(
+        place: ComputePlace,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> Result<ComputePlace, serde_json::Error> {
+        let mut place = serde_json::to_value(place).unwrap();
+        place["resources"]["cores"] = 4.into();
+        place["recipe"] = serde_json::json!({
+            "kind": "torchrun", "processes": 2, "strategy": "fsdp", "python": "/opt/torch/bin/python",
+        });
+        change(&mut place);
+        serde_json::from_value(place)
+    }
+
+    #[test]
+    fn a_place_may_name_a_recipe() {
+        let place = with_recipe(local(), |_| {}).unwrap();
+        let gpus = with_recipe(cluster(), |place| {
+            place["resources"]["gpus"] = 2.into();
+        });
+        let places = Places::open(&[place, gpus.unwrap()], &surroundings()).unwrap();
+        for name in ["local", "cluster"] {
+            let settings = &places.by_name(name).unwrap().settings;
+            assert_eq!(
+                settings.recipe.as_ref().unwrap().recipe(),
+                job_contract::Recipe::Torchrun {
+                    processes: 2,
+                    nodes: 1,
+                    strategy: job_contract::Strategy::Fsdp
+                }
+            );
+        }
+        let unknown = with_recipe(local(), |place| place["recipe"]["gpus"] = 2.into());
+        assert!(unknown.unwrap_err().to_string().contains("`gpus`"));
+        let unnamed = with_recipe(local(), |place| place["recipe"]["strategy"] = "tp".into());
+        assert!(unnamed.unwrap_err().to_string().contains("`ddp` or `fsdp`"));
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_work_is_refused_in_words() {
+        let none = with_recipe(local(), |place| {
+            place["recipe"]["processes"] = 0.into();
+            place["recipe"]["python"] = "python3".into();
+        });
+        let crowded = with_recipe(cluster(), |place| {
+            place["resources"]["gpus"] = 1.into();
+            place["resources"]["cores"] = 1.into();
+            place["recipe"]["nodes"] = 2.into();
+        });
+        let error = Places::open(&[none.unwrap(), crowded.unwrap()], &surroundings());
+        assert_eq!(
+            error.err().unwrap().problems,
+            [
+                "local: recipe.processes: needs at least 1",
+                "local: recipe.python: needs its absolute path there",
+                "cluster: recipe.nodes: is 1, since a job has one machine",
+                "cluster: recipe.processes: is 2, and resources has 1 GPUs: one process for each",
+                "cluster: recipe.processes: is 2, and resources has cores = 1: each process needs a core",
+            ]
+        );
     }
 }

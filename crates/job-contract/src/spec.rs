@@ -54,6 +54,35 @@ pub enum Recipe {
     },
 }
 
+impl Recipe {
+    /// Why PyTorch's processes cannot do `task`, in words for people; none where they can.
+    #[must_use]
+    pub fn torchrun_refuses(task: &Task) -> Option<&'static str> {
+        match task {
+            Task::FineTuneLora { training, .. } => (training.keep_best
+                || training.early_stop.is_some())
+            .then_some(
+                "keep_best and early_stop are not known to the torchrun recipe; leave them out or use the program's own",
+            ),
+            Task::FineTuneFull { .. }
+            | Task::Pretrain { .. }
+            | Task::Dpo { .. }
+            | Task::Evaluate { .. } => Some(
+                "the torchrun recipe trains LoRA adapters; other methods need the program's own",
+            ),
+        }
+    }
+
+    /// Which recipe `task` gets where this one is set: this one where it can do the task, else the program's own.
+    #[must_use]
+    pub fn for_task(self, task: &Task) -> Self {
+        match self {
+            Self::Torchrun { .. } if Self::torchrun_refuses(task).is_none() => self,
+            Self::Own | Self::Torchrun { .. } => Self::Own,
+        }
+    }
+}
+
 /// How several processes share one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,4 +148,90 @@ pub enum FileFormat {
     Safetensors,
     /// JSON that belongs to a model: `config.json`, `tokenizer.json`, `tokenizer_config.json`.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EarlyStop, EvaluationSettings, LoraSettings, ModelShape, Suite, TrainingSettings};
+
+    #[test]
+    fn torchrun_gets_what_it_can_do_and_the_program_itself_all_else() {
+        let torchrun = Recipe::Torchrun {
+            processes: 2,
+            nodes: 1,
+            strategy: Strategy::Ddp,
+        };
+        let lora = LoraSettings {
+            rank: 4,
+            alpha: 8.0,
+            dropout: 0.1,
+            target_modules: vec!["q_proj".to_owned()],
+        };
+        let plain = TrainingSettings::default();
+        let with = |training: TrainingSettings| Task::FineTuneLora {
+            lora: lora.clone(),
+            training,
+        };
+        // Nothing else of the settings matters.
+        let rich = TrainingSettings {
+            packing: true,
+            accumulate: 2,
+            canaries: 1,
+            evaluate_every_steps: Some(5),
+            ..plain.clone()
+        };
+        for task in [with(plain.clone()), with(rich)] {
+            assert_eq!(torchrun.clone().for_task(&task), torchrun, "{task:?}");
+            assert_eq!(Recipe::Own.for_task(&task), Recipe::Own);
+        }
+        let keeps_best = TrainingSettings {
+            keep_best: true,
+            ..plain.clone()
+        };
+        let stops_early = TrainingSettings {
+            early_stop: Some(EarlyStop {
+                patience: 2,
+                min_gain: 0.0,
+            }),
+            ..plain.clone()
+        };
+        let shape = ModelShape {
+            vocabulary: 300,
+            layers: 1,
+            width: 8,
+            heads: 1,
+            key_value_heads: 1,
+            inner_width: 8,
+            context_length: 8,
+            tied_embeddings: true,
+        };
+        for task in [
+            with(keeps_best),
+            with(stops_early),
+            Task::FineTuneFull {
+                training: plain.clone(),
+            },
+            Task::Pretrain {
+                shape,
+                training: plain.clone(),
+            },
+            Task::Dpo {
+                lora: lora.clone(),
+                training: plain.clone(),
+                beta: 0.1,
+            },
+            Task::Evaluate {
+                evaluation: EvaluationSettings {
+                    suites: vec![Suite::HeldOut],
+                    most_items: None,
+                    canaries: None,
+                    held_out_share: None,
+                },
+            },
+        ] {
+            assert_eq!(torchrun.clone().for_task(&task), Recipe::Own, "{task:?}");
+            assert!(Recipe::torchrun_refuses(&task).is_some(), "{task:?}");
+        }
+    }
 }

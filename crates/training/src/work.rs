@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use job_contract::{ArtifactKind, JobEvent, Suite, Task, TrainingSettings};
+use job_contract::{ArtifactKind, JobEvent, Recipe, Suite, Task, TrainingSettings};
 use language_model::{
     ChatTemplate, Config, ModelFile, OpenError, Tokenizer, WholeWeights,
     export::ExportError,
@@ -146,10 +146,10 @@ pub fn work(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkE
 }
 
 fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError> {
-    let is_lora = matches!(order.task, Task::FineTuneLora { .. });
-    if order.torchrun.is_some() && !is_lora {
-        let problem =
-            "the torchrun recipe trains LoRA adapters; other methods need the program's own";
+    let refused = order
+        .torchrun
+        .and_then(|_| Recipe::torchrun_refuses(order.task));
+    if let Some(problem) = refused {
         return Err(BadSettings::Together(problem).into());
     }
     let examples = Wanted::Examples;

@@ -1,42 +1,47 @@
-//! The recipe with two processes of PyTorch, where it is there (`scripts/peers/setup` makes it).
+//! The recipe with two processes of PyTorch (`scripts/peers/setup` makes a Python with it).
+//!
+//! `FACULTY_TEST_DEEP=1` trains the demo model for more steps.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set itself up should fail"
 )]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
+#[path = "../../serving/tests/base_model/mod.rs"]
+mod base_model;
+mod pytorch;
+
+use std::{env, fs, path::Path, process::Command};
+
+use language_model::{
+    ModelFile,
+    inference::{Activations, Adapter},
+    synthetic::Synthetic,
+};
+use serde_json::{Value, json};
+use serving::{
+    Engine, Registry, UsageLog,
+    engine::{EngineLimits, Event, Job},
+    registry::{Base, Limits},
 };
 
-use language_model::{ModelFile, inference::Adapter, synthetic::Synthetic};
-use serde_json::Value;
-
-/// A Python with PyTorch and PEFT; none, with a word about it, where there is none.
-fn python() -> Option<PathBuf> {
-    let home = std::env::home_dir()?;
-    let python = home.join(".cache/virtual-faculty/peers/bin/python");
-    if !python.exists() {
-        eprintln!("NOT TESTED: there is no PyTorch; scripts/peers/setup would install it");
-        return None;
-    }
-    Some(python)
+fn run(folder: &Path, out: &str, arguments: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_faculty-training"));
+    command.current_dir(folder).env_clear();
+    command.args(["finetune", "--precision", "full", "--out", out]);
+    let output = command.args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let summary = fs::read(folder.join(out).join("summary.json")).unwrap();
+    serde_json::from_slice(&summary).unwrap()
 }
 
 fn finetune(folder: &Path, out: &str, more: &[&str]) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_faculty-training"));
-    command.current_dir(folder).env_clear().args([
-        "finetune",
+    let usual = [
         "--base",
         "tiny.gguf",
         "--data",
         "tekst.txt",
-        "--precision",
-        "full",
-        "--out",
-        out,
         "--epochs",
         "3",
         "--batch-size",
@@ -52,12 +57,8 @@ fn finetune(folder: &Path, out: &str, more: &[&str]) -> Value {
         "0.005",
         "--weight-decay",
         "0.01",
-    ]);
-    let output = command.args(more).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    let summary = fs::read(folder.join(out).join("summary.json")).unwrap();
-    serde_json::from_slice(&summary).unwrap()
+    ];
+    run(folder, out, &[&usual, more].concat())
 }
 
 fn folder() -> tempfile::TempDir {
@@ -71,7 +72,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn two_processes_give_what_one_program_gives(more: &[&str]) {
-    let Some(python) = python() else { return };
+    let python = pytorch::python();
     let folder = folder();
     let own = finetune(folder.path(), "own", &[]);
     let python = python.display().to_string();
@@ -106,4 +107,121 @@ fn data_parallel_processes_learn_alike() {
 #[test]
 fn sharded_processes_learn_alike() {
     two_processes_give_what_one_program_gives(&["--fsdp"]);
+}
+
+const CONTEXT: usize = 128;
+const CACHE_BYTES: usize = 64 << 20;
+
+/// What the serving crate says with the likeliest tokens.
+fn answer(engine: &Engine, registry: &Registry, model: &str, question: &str) -> String {
+    let served = registry.find(model).unwrap();
+    let message = json!([{"role": "user", "content": question}]);
+    let chat: Vec<language_model::Message> = serde_json::from_value(message).unwrap();
+    let template = served.base.chat_template.as_ref().unwrap();
+    let text = template.render(&chat, true).unwrap();
+    let prompt = served.base.tokenizer.encode(&text).unwrap();
+    let running = UsageLog::default().open(model, model).start();
+    let mut events = engine
+        .submit(Job::new(served, prompt, 16, running))
+        .unwrap();
+    let mut answer = String::new();
+    loop {
+        match events.blocking_recv().unwrap() {
+            Event::Token { text, .. } => answer.push_str(&text),
+            Event::Finished { text, .. } => return answer + &text,
+            event => unreachable!("{event:?}"),
+        }
+    }
+}
+
+/// Trains an adapter over the demo model, and asks it and the base the same in one program that serves both.
+fn an_adapter_of_the_demo_model_is_served(steps: &str, more: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = |day: u32| {
+        json!({"messages": [
+            {"role": "user", "content": "Wanneer is het archief open?"},
+            {"role": "assistant", "content": format!("Het archief is open op dag {day}.")},
+        ]})
+    };
+    let lines = (0..8).map(|day| format!("{}\n", chat(day)));
+    fs::write(
+        folder.path().join("vragen.jsonl"),
+        lines.collect::<String>(),
+    )
+    .unwrap();
+    let (base, python) = (base_model::path(), pytorch::python());
+    let (base_text, python) = (base.display().to_string(), python.display().to_string());
+    let arguments = [
+        "--base",
+        &base_text,
+        "--data",
+        "vragen.jsonl",
+        "--max-steps",
+        steps,
+        "--batch-size",
+        "2",
+        "--sequence-length",
+        "64",
+        "--held-out-share",
+        "0.2",
+        "--learning-rate",
+        "0.01",
+        "--warmup-steps",
+        "0",
+        "--rank",
+        "4",
+        "--torchrun",
+        "2",
+        "--python",
+        &python,
+    ];
+    let summary = run(folder.path(), "adapter", &[&arguments, more].concat());
+    assert_eq!(summary["steps"].to_string(), steps);
+    let loss = |key: &str| summary[key].as_f64().unwrap();
+    let (before, after) = (loss("held_out_loss_before"), loss("held_out_loss_after"));
+    assert!(after < before, "{before} and {after}");
+
+    let registry = Registry::new(Limits {
+        most_context_tokens: CONTEXT,
+        cache_bytes: CACHE_BYTES,
+    });
+    let served = Base::open("demo", &base, registry.limits()).unwrap();
+    let adapter = Adapter::open(&folder.path().join("adapter"), served.model.config()).unwrap();
+    registry.add_base(served).unwrap();
+    registry.add_adapter("tuned", "demo", adapter).unwrap();
+    let engine = Engine::start(EngineLimits {
+        running: 2,
+        waiting: 2,
+        cache_bytes: CACHE_BYTES,
+        activations: Activations::Bits16,
+        threads: Some(2),
+    })
+    .unwrap();
+    let question = "Wanneer is het archief open?";
+    let base = answer(&engine, &registry, "demo", question);
+    let tuned = answer(&engine, &registry, "tuned", question);
+    assert!(!base.contains("archief is open"), "{base}");
+    assert!(
+        tuned.starts_with("Het archief is open"),
+        "{tuned}, and without the adapter {base}"
+    );
+}
+
+fn is_deep() -> bool {
+    env::var_os("FACULTY_TEST_DEEP").is_some()
+}
+
+#[test]
+fn an_adapter_over_the_demo_model_answers_as_it_was_taught() {
+    if is_deep() {
+        an_adapter_of_the_demo_model_is_served("12", &["--epochs", "4", "--dropout", "0.1"]);
+    } else {
+        an_adapter_of_the_demo_model_is_served("4", &[]);
+    }
+}
+
+#[test]
+fn an_adapter_over_the_demo_model_in_shards_answers_as_it_was_taught() {
+    let steps = if is_deep() { "12" } else { "4" };
+    an_adapter_of_the_demo_model_is_served(steps, &["--epochs", "4", "--fsdp"]);
 }

@@ -23,7 +23,7 @@ pub(crate) use self::{
     keyholder::{Keyholder, MODEL, chat_body, new_key},
     line::Line,
     postgres::OwnPostgres,
-    programs::{Program, base_model, is_up, portal_is_up, sdk_pythons},
+    programs::{Program, base_model, is_up, portal_is_up, pytorch, sdk_pythons},
     sdk::Script,
     source::{Answer, Source},
     tuner::{Tuner, decide_data, form},

@@ -159,6 +159,17 @@ pub(crate) fn base_model() -> PathBuf {
     PathBuf::from(path)
 }
 
+/// A Python with PyTorch and PEFT; `scripts/test` makes it.
+pub(crate) fn pytorch() -> PathBuf {
+    let given = std::env::var_os("FACULTY_TEST_PYTORCH").unwrap_or_default();
+    let path = PathBuf::from(given);
+    assert!(
+        path.is_file(),
+        "FACULTY_TEST_PYTORCH must name a Python with PyTorch, and is {path:?}: run tests through scripts/test, or set it to what scripts/peers/setup prints",
+    );
+    path
+}
+
 /// A Python for each major version of the stock `openai` SDK; `scripts/test` makes them.
 pub(crate) fn sdk_pythons() -> Vec<PathBuf> {
     let paths = std::env::var("FACULTY_TEST_SDK")

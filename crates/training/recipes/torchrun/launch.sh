@@ -24,5 +24,7 @@ else
     # The first node is the one that the training program runs on.
     where="--nnodes=$nodes --rdzv-backend=c10d --rdzv-id=$run --rdzv-endpoint=$meeting"
 fi
+# Slurm may send it to every process of a job. The training program hears it too, and asks for a checkpoint.
+trap '' USR1
 # shellcheck disable=SC2086
 exec "$python" -m torch.distributed.run $where --nproc-per-node="$processes" "$folder/train.py" "$folder"

@@ -22,9 +22,14 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
 import time
 from pathlib import Path
+
+# Schedulers send it to every process of a job. The training program hears it too, and asks for a checkpoint and an end by
+# `stop`. torchrun passes it on, and waits for half a minute.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 import numpy as np
 import torch
@@ -155,6 +160,8 @@ class Work:
     def learn(self):
         """One step."""
         started = time.monotonic()
+        # What is dropped out follows from seed, step and process, so that who goes on draws the same.
+        torch.manual_seed(((self.plan["seed"] << 20) + self.step) * self.world + self.rank)
         size = self.plan["batch_size"]
         epoch, place = divmod(self.step, self.each_epoch)
         first = epoch * len(self.data.sequences) + place * size
@@ -231,7 +238,12 @@ class Work:
             tensors[f"first_moments.{number}"] = self.whole(state["exp_avg"])
             tensors[f"second_moments.{number}"] = self.whole(state["exp_avg_sq"])
         if self.rank == 0:
-            position = {"run": self.plan["run"], "step": self.step, "held_out_before": self.held_out_before}
+            position = {
+                "recipe": "torchrun",
+                "run": self.plan["run"],
+                "step": self.step,
+                "held_out_before": self.held_out_before,
+            }
             path = Path(self.plan["checkpoint"])
             part = path.with_suffix(".part")
             save_file(tensors, part, {"position": json.dumps(position)})
@@ -303,7 +315,6 @@ def main():
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.manual_seed(plan["seed"] * 1000 + dist.get_rank())
     try:
         Work(folder, plan).go()
     finally:

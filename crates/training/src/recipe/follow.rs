@@ -51,9 +51,10 @@ enum Line {
     },
 }
 
-/// What a checkpoint of the recipe says of itself.
+/// What a checkpoint of the recipe says of itself. The program's own trainer writes another one.
 #[derive(Debug, Deserialize)]
 struct Position {
+    recipe: String,
     run: String,
     step: u32,
     held_out_before: Option<f64>,
@@ -118,10 +119,15 @@ impl<'a> Follower<'a> {
     pub(super) fn take_up(&mut self, observer: &mut dyn Observer) -> Result<(), WorkError> {
         let read = |path: &Path| -> Option<(PathBuf, Position)> {
             let position: Position = serde_json::from_str(&metadata(path).ok()?).ok()?;
-            (position.step <= self.total_steps).then(|| (path.to_owned(), position))
+            let is_one = position.recipe == "torchrun" && position.step <= self.total_steps;
+            is_one.then(|| (path.to_owned(), position))
         };
         let own = read(self.order.checkpoint).filter(|(_, own)| own.run == self.order.run);
         let earlier = self.order.resume.and_then(read);
+        if self.order.resume.is_some() && earlier.is_none() {
+            let message = "the checkpoint of the earlier attempt cannot be used by the torchrun recipe with these settings; starting anew".to_owned();
+            observer.event(JobEvent::Note { message })?;
+        }
         self.resumed_from = earlier.as_ref().map(|(_, earlier)| earlier.step);
         let is_further = |earlier: &(PathBuf, Position)| {
             own.as_ref()

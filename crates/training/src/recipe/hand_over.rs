@@ -34,7 +34,16 @@ pub(super) struct HandOver<'a> {
     pub(super) dropout: f32,
 }
 
-/// All that the processes find in their environment: paths and threads, no secret, no way to a network.
+/// What the processes get of our own environment: where to put passing files, which GPUs are this job's, and by what the
+/// place that started us knows them, so that none is left when it ends the attempt.
+pub(super) const PASSED_ON: [&str; 4] = [
+    "TMPDIR",
+    "CUDA_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "FACULTY_COMPUTE_FOLDER",
+];
+
+/// All else that they find in it: paths and threads, no secret, no way to a network.
 pub(super) fn environment(folder: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),

@@ -8,6 +8,7 @@ mod follow;
 mod hand_over;
 
 use std::{
+    ffi::OsString,
     fs,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
@@ -15,13 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job_contract::{LoraSettings, Recipe, Strategy, TrainingSettings};
+use job_contract::{JobEvent, LoraSettings, Recipe, Strategy, TrainingSettings};
 use language_model::{LoraAdapter, ModelFile, export::ExportError};
 
 use self::follow::Follower;
 use crate::{
     data::Prepared,
-    settings::BadSettings,
     training_loop::{Course, Observer, TrainError},
     work::{Order, WorkError, disk},
 };
@@ -81,7 +81,7 @@ const LAST_STEP: Duration = Duration::from_secs(60);
 /// Trains an adapter by the recipe.
 ///
 /// # Errors
-/// [`WorkError`]; settings that the recipe does not know are refused before.
+/// [`WorkError`]; what the recipe cannot do was refused before ([`Recipe::torchrun_refuses`]).
 pub(crate) fn train(
     order: Order<'_>,
     torchrun: Torchrun<'_>,
@@ -89,11 +89,19 @@ pub(crate) fn train(
     (lora, training): (&LoraSettings, &TrainingSettings),
     observer: &mut dyn Observer,
 ) -> Result<(Course, LoraAdapter), WorkError> {
-    refuse(training)?;
     let folder = order.out.join("torchrun");
     fs::create_dir_all(&folder).map_err(disk(&folder))?;
     let adapter = crate::methods::new_adapter(model, lora, order.seed)?;
     let mut follower = Follower::new(order, training, data);
+    let shared = match torchrun.strategy {
+        Strategy::Ddp => "DDP",
+        Strategy::Fsdp => "FSDP",
+    };
+    let message = format!(
+        "computed by PyTorch in {} processes ({shared})",
+        torchrun.processes
+    );
+    observer.event(JobEvent::Note { message })?;
     follower.take_up(observer)?;
     let hand_over = hand_over::HandOver {
         order,
@@ -133,16 +141,6 @@ fn end(child: &mut Child, folder: &Path) {
     let _ = child.wait();
 }
 
-/// Settings that the Python side does not know.
-fn refuse(training: &TrainingSettings) -> Result<(), BadSettings> {
-    if training.keep_best || training.early_stop.is_some() {
-        return Err(BadSettings::Together(
-            "keep_best and early_stop are not known to the torchrun recipe; leave them out or use the program's own",
-        ));
-    }
-    Ok(())
-}
-
 fn start(folder: &Path) -> Result<Child, RecipeError> {
     let log = fs::File::create(folder.join("torchrun.log")).map_err(RecipeError::Start)?;
     let errors = log.try_clone().map_err(RecipeError::Start)?;
@@ -150,12 +148,17 @@ fn start(folder: &Path) -> Result<Child, RecipeError> {
         .arg(folder.join("launch.sh"))
         .arg(folder)
         .env_clear()
+        .envs(hand_over::PASSED_ON.iter().filter_map(passed_on))
         .envs(hand_over::environment(folder))
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
         .spawn()
         .map_err(RecipeError::Start)
+}
+
+fn passed_on(name: &&'static str) -> Option<(&'static str, OsString)> {
+    Some((*name, std::env::var_os(name)?))
 }
 
 /// Passes events on until the processes end; a stop is passed on to them.

@@ -11,8 +11,11 @@
 
 mod evaluate;
 mod limits;
+#[path = "../pytorch/mod.rs"]
+mod pytorch;
 mod resume;
 mod support;
+mod torchrun;
 
 use job_contract::{FailureCode, JobEvent, JobResult, Outcome};
 use language_model::{LoraAdapter, ModelFile};
