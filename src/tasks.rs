@@ -249,6 +249,11 @@ pub fn chores() -> Vec<Chore<Ports>> {
         },
     });
     chores.push(Chore {
+        name: "fine_tuning.expired",
+        every: Duration::from_secs(60),
+        run: |ports| Box::pin(async { Ok(fine_tuning::sweep_expired(&ports.db).await?) }),
+    });
+    chores.push(Chore {
         name: "webhooks.deliver",
         every: Duration::from_secs(1),
         run: |ports| {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    db::{CommitError, Db, StoreError},
+    db::{CommitError, Db, StoreError, WriteTx},
     error::AppError,
     ids::{DatasetId, FileId, JobId},
     jobs::{self, Compute, JobError},
@@ -46,6 +46,20 @@ pub(super) async fn create(
     (config, compute): (&Config, &Compute),
     asking: &Asking<'_>,
 ) -> Result<JobId, ApiError> {
+    let digest = Sha256::digest(asking.body);
+    let request = Request {
+        key: asking.holder.key,
+        body_sha256: &digest,
+        idempotency_key: asking.idempotency_key,
+        is_retry: asking.is_retry,
+    };
+    // Before anything is judged: what the first try was allowed to ask for may not be allowed any more.
+    let mut tx = db.write(asking.actor).await.map_err(refused)?;
+    let made = made_before(&mut tx, request).await?;
+    drop(tx);
+    if let Some(id) = made {
+        return first_came(db, asking, id).await;
+    }
     let asked = CreateJob::parse(asking.body)?;
     let wish = Wish::of(&asked, asking.holder)?;
     if compute
@@ -89,36 +103,11 @@ pub(super) async fn create(
         let message = "What is learnt from cannot be measured on; name another file.";
         return Err(ApiError::invalid_param("validation_file", message));
     }
-    let digest = Sha256::digest(asking.body);
-    let request = Request {
-        key: asking.holder.key,
-        body_sha256: &digest,
-        idempotency_key: asking.idempotency_key,
-        is_retry: asking.is_retry,
-    };
     let mut tx = db.write(actor).await.map_err(refused)?;
-    store::jobs::lock_request(&mut tx, request)
-        .await
-        .map_err(refused)?;
-    let made = store::jobs::made_by(&mut tx, request, SAME_WITHIN)
-        .await
-        .map_err(refused)?;
-    match made {
-        Some((id, true)) => {
-            drop(tx);
-            if !asking.is_retry {
-                let mut tx = db.meter().await.map_err(refused)?;
-                store::jobs::set_first(&mut tx, id).await.map_err(refused)?;
-                tx.commit().await.map_err(refused)?;
-            }
-            return Ok(id);
-        }
-        Some((_, false)) => {
-            let message = "This Idempotency-Key was used for another request.";
-            let code = Some("idempotency_key_reused");
-            return Err(ApiError::new(400, "invalid_request_error", code, message));
-        }
-        None => {}
+    // Another try may have made it since.
+    if let Some(id) = made_before(&mut tx, request).await? {
+        drop(tx);
+        return first_came(db, asking, id).await;
     }
     let id = JobId::fresh();
     let job = TuningJob {
@@ -174,6 +163,41 @@ pub(super) async fn create(
         Ok::<_, Written>(())
     };
     written.await.map_err(refused)?;
+    Ok(id)
+}
+
+/// The job that the same request made; the next like it waits until the transaction ends.
+///
+/// # Errors
+/// 400 for an `Idempotency-Key` that was used for another request.
+async fn made_before(
+    tx: &mut WriteTx<'_>,
+    request: Request<'_>,
+) -> Result<Option<JobId>, ApiError> {
+    store::jobs::lock_request(tx, request)
+        .await
+        .map_err(refused)?;
+    let made = store::jobs::made_by(tx, request, SAME_WITHIN)
+        .await
+        .map_err(refused)?;
+    match made {
+        Some((_, false)) => {
+            let message = "This Idempotency-Key was used for another request.";
+            let code = Some("idempotency_key_reused");
+            Err(ApiError::new(400, "invalid_request_error", code, message))
+        }
+        Some((id, true)) => Ok(Some(id)),
+        None => Ok(None),
+    }
+}
+
+/// Notes, where a repetition made the job, that the first request has come now.
+async fn first_came(db: &Db, asking: &Asking<'_>, id: JobId) -> Result<JobId, ApiError> {
+    if !asking.is_retry {
+        let mut tx = db.meter().await.map_err(refused)?;
+        store::jobs::set_first(&mut tx, id).await.map_err(refused)?;
+        tx.commit().await.map_err(refused)?;
+    }
     Ok(id)
 }
 

@@ -1,7 +1,9 @@
-//! Whether the lines of a file are what the method learns from: read once more, now that the method is known.
+//! Whether the lines of a file are what the method learns from: read once more, now that the method is known, with the
+//! code that the training program reads with. So nothing that people decide on is refused by the program afterwards.
 
 use openai_api::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use training_examples::{Fault, OneKind, Wanted, control_text_in, example};
 
 use super::file::ApiFile;
 use crate::objects::{ObjectError, ObjectStore};
@@ -9,8 +11,6 @@ use crate::objects::{ObjectError, ObjectStore};
 /// Examples that a file has at least.
 pub(super) const FEWEST: u64 = 10;
 const MOST_TOLD: usize = 100;
-/// Of one message, as the training program takes it.
-const LONGEST_MESSAGE: usize = 1_000_000;
 
 /// Why a file could not be read; trying again later may help.
 #[derive(Debug, thiserror::Error)]
@@ -91,48 +91,24 @@ pub(super) async fn examine(
     Ok(lines.finish())
 }
 
-/// The shapes that a line can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Chat,
-    Completion,
-    Text,
-    Preference,
-}
-
-impl Kind {
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Chat => &["messages"],
-            Self::Completion => &["prompt", "completion"],
-            Self::Text => &["text"],
-            Self::Preference => &["input", "preferred_output", "non_preferred_output"],
-        }
-    }
-}
-
 struct Lines {
-    is_dpo: bool,
+    wanted: Wanted,
     line: Vec<u8>,
     number: u64,
-    /// That of the first fit line: all others have it too.
-    kind: Option<Kind>,
+    kind: OneKind,
     found: Examined,
-}
-
-type Fault = (Option<String>, String);
-
-fn at(field: impl Into<String>, problem: impl Into<String>) -> Fault {
-    (Some(field.into()), problem.into())
 }
 
 impl Lines {
     fn new(method: &Method) -> Self {
         Self {
-            is_dpo: matches!(method, Method::Dpo { .. }),
+            wanted: match method {
+                Method::Supervised { .. } => Wanted::Examples,
+                Method::Dpo { .. } => Wanted::Preferences,
+            },
             line: Vec::new(),
             number: 0,
-            kind: None,
+            kind: OneKind::default(),
             found: Examined::default(),
         }
     }
@@ -150,97 +126,38 @@ impl Lines {
     fn end_line(&mut self) {
         self.number += 1;
         let line = std::mem::take(&mut self.line);
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return;
-        }
         match self.judge(&line) {
-            Ok(()) => self.found.examples += 1,
-            Err((field, problem)) => {
+            Ok(is_example) => self.found.examples += u64::from(is_example),
+            Err(fault) => {
                 self.found.count += 1;
                 if self.found.problems.len() < MOST_TOLD {
                     self.found.problems.push(Problem {
                         line: self.number,
-                        field,
-                        problem,
+                        field: fault.field,
+                        problem: fault.problem,
                     });
                 }
             }
         }
     }
 
-    fn judge(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let Ok(Value::Object(object)) = serde_json::from_slice(line) else {
-            return Err((None, "This is not a JSON object.".into()));
+    /// Whether it is an example; blank lines are none.
+    fn judge(&mut self, line: &[u8]) -> Result<bool, Fault> {
+        let text = str::from_utf8(line)
+            .map_err(|_| Fault::of_line("the line is not UTF-8; save the file as UTF-8"))?;
+        let text = if self.number == 1 {
+            text.trim_start_matches('\u{feff}')
+        } else {
+            text
         };
-        let kind = self.kind_of(&object)?;
-        match kind {
-            Kind::Chat => chat(object.get("messages"))?,
-            Kind::Completion | Kind::Text => {
-                for field in kind.fields() {
-                    let text = object.get(*field).and_then(Value::as_str);
-                    let text = text.ok_or_else(|| at(*field, "Expected text."))?;
-                    if kind == Kind::Completion {
-                        short(text, field)?;
-                    }
-                }
-            }
-            Kind::Preference => {
-                for field in kind.fields() {
-                    preference(object.get(*field), field)?;
-                }
-            }
+        if text.trim().is_empty() {
+            return Ok(false);
         }
-        // A file of the wrong kind is told on each of its lines, and so is a mixed one.
-        match self.kind {
-            None => self.kind = Some(kind),
-            Some(first) if first == kind => {}
-            Some(first) => {
-                let expected = first.fields().join("\", \"");
-                return Err((
-                    None,
-                    format!(
-                        "The lines before have \"{expected}\"; formats cannot be mixed in one file."
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn kind_of(&self, object: &Map<String, Value>) -> Result<Kind, Fault> {
-        let begun: Vec<Kind> = [Kind::Chat, Kind::Completion, Kind::Text, Kind::Preference]
-            .into_iter()
-            .filter(|kind| {
-                kind.fields()
-                    .iter()
-                    .any(|field| object.contains_key(*field))
-            })
-            .collect();
-        let &[kind] = begun.as_slice() else {
-            return Err((None, "Fields of more than one format, or of none.".into()));
-        };
-        if let Some(missing) = kind
-            .fields()
-            .iter()
-            .find(|field| !object.contains_key(**field))
-        {
-            return Err(at(*missing, "This field is missing."));
-        }
-        match (self.is_dpo, kind) {
-            (true, Kind::Preference) | (false, Kind::Chat | Kind::Completion | Kind::Text) => {
-                Ok(kind)
-            }
-            (true, _) => Err((
-                None,
-                "The method 'dpo' learns from \"input\", \"preferred_output\" and \"non_preferred_output\"."
-                    .into(),
-            )),
-            (false, _) => Err((
-                None,
-                "Preferences are learnt from by the method 'dpo'; 'supervised' takes \"messages\"."
-                    .into(),
-            )),
-        }
+        let example = example(text)?;
+        self.wanted.takes(&example)?;
+        example.refuse_control(|text| control_text_in(text).map(str::to_owned))?;
+        self.kind.check(self.number, &example)?;
+        Ok(true)
     }
 
     fn finish(mut self) -> Examined {
@@ -249,82 +166,6 @@ impl Lines {
         }
         self.found
     }
-}
-
-fn short(text: &str, field: &str) -> Result<(), Fault> {
-    if text.len() > LONGEST_MESSAGE {
-        let problem = format!(
-            "{} bytes are more than the 1 MB a message may have.",
-            text.len()
-        );
-        return Err(at(field, problem));
-    }
-    Ok(())
-}
-
-fn chat(messages: Option<&Value>) -> Result<(), Fault> {
-    let Some(Value::Array(messages)) = messages else {
-        return Err(at("messages", "Expected a list of messages."));
-    };
-    let mut is_learnt = false;
-    for (place, message) in messages.iter().enumerate() {
-        is_learnt |= turn(message, &format!("messages[{place}]"))?;
-    }
-    if !is_learnt {
-        let problem = "No message of the assistant has the weight 1, so there is nothing to learn.";
-        return Err(at("messages", problem));
-    }
-    Ok(())
-}
-
-/// Whether the message is learnt from.
-fn turn(message: &Value, path: &str) -> Result<bool, Fault> {
-    let Value::Object(message) = message else {
-        return Err(at(
-            path,
-            "Expected an object with \"role\" and \"content\".",
-        ));
-    };
-    let role = message.get("role").and_then(Value::as_str);
-    let is_answer = match role {
-        Some("assistant") => true,
-        Some("system" | "user") => false,
-        _ => {
-            let problem = "The role is system, user or assistant.";
-            return Err(at(format!("{path}.role"), problem));
-        }
-    };
-    let Some(content) = message.get("content").and_then(Value::as_str) else {
-        return Err(at(format!("{path}.content"), "Expected text."));
-    };
-    short(content, &format!("{path}.content"))?;
-    let weight = match message.get("weight") {
-        None | Some(Value::Null) => is_answer,
-        Some(weight) => match weight.as_f64() {
-            Some(0.0) => false,
-            Some(1.0) if is_answer => true,
-            _ => {
-                let problem = "The weight is 0 or 1, and 1 only for the assistant.";
-                return Err(at(format!("{path}.weight"), problem));
-            }
-        },
-    };
-    Ok(weight)
-}
-
-fn preference(value: Option<&Value>, field: &str) -> Result<(), Fault> {
-    let messages = match value {
-        Some(Value::String(text)) => return short(text, field),
-        Some(Value::Object(input)) if field == "input" => input.get("messages"),
-        other => other,
-    };
-    let Some(Value::Array(messages)) = messages else {
-        return Err(at(field, "Expected a list of messages."));
-    };
-    for (place, message) in messages.iter().enumerate() {
-        turn(message, &format!("{field}[{place}]"))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::{
 
 /// What files may be for here.
 pub(super) const PURPOSE: &str = "fine-tune";
-const PURPOSE_OF_RESULTS: &str = "fine-tune-results";
+pub(super) const PURPOSE_OF_RESULTS: &str = "fine-tune-results";
 /// Of one file in one request; larger ones go in parts.
 pub(super) const MOST_BYTES: u64 = 512 * 1024 * 1024;
 const LONGEST_NAME: usize = 255;
@@ -42,6 +42,8 @@ pub(super) struct ApiFile {
     pub(super) object_key: String,
     pub(super) object_version: Option<String>,
     pub(super) created_at: DateTime<Utc>,
+    /// When it goes by itself; none for one that stays, as all do that were handed in.
+    pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
 impl ApiFile {
@@ -57,7 +59,7 @@ impl ApiFile {
             object: "file".into(),
             bytes: self.size_bytes,
             created_at: self.created_at.timestamp(),
-            expires_at: None,
+            expires_at: self.expires_at.map(|at| at.timestamp()),
             filename: self.filename.clone(),
             purpose: PURPOSE.into(),
             status: status.into(),
@@ -70,6 +72,11 @@ impl ApiFile {
                 "problems": self.problem.as_ref().map(problems).unwrap_or_default(),
             })),
         }
+    }
+
+    /// Whether it is not all there yet, or its first reading is not over.
+    pub(super) fn is_being_read(&self) -> bool {
+        matches!(self.state, FileState::Uploading | FileState::Verifying)
     }
 
     /// What is wrong with it, every line that is kept.
@@ -111,11 +118,11 @@ pub(super) fn problems(problem: &Problem) -> Vec<Value> {
 }
 
 /// The figures of a job as a file.
-pub(super) fn results_file(job: Uuid, ended_at: DateTime<Utc>, bytes: i64) -> File {
+pub(super) fn results_file(job: Uuid, ended_at: DateTime<Utc>, csv: &str) -> File {
     File {
         id: Of::Results.id(job),
         object: "file".into(),
-        bytes,
+        bytes: i64::try_from(csv.len()).unwrap_or(i64::MAX),
         created_at: ended_at.timestamp(),
         expires_at: None,
         filename: "step_metrics.csv".into(),
@@ -210,6 +217,8 @@ pub(super) struct NewFile<'a> {
     pub(super) filename: &'a str,
     pub(super) said: &'a Said,
     pub(super) most_bytes: u64,
+    /// After how many seconds it goes by itself.
+    pub(super) expires_seconds: Option<u32>,
     /// The upload that it is put together from, and by which claim.
     pub(super) upload: Option<(Uuid, Uuid)>,
 }
@@ -238,7 +247,7 @@ pub(super) async fn begin(
         .map_err(not_received)?;
     let id = expected.id;
     let written = async {
-        store::files::insert(&mut tx, id, &found, (new.key, new.filename)).await?;
+        store::files::insert(&mut tx, id, &found, new).await?;
         let is_ours = match new.upload {
             Some(claimed) => store::uploads::set_receiving(&mut tx, claimed, id).await?,
             None => true,

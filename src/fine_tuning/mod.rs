@@ -10,6 +10,7 @@ mod change;
 mod create;
 mod events;
 mod examine;
+mod expire;
 mod failure;
 mod file;
 mod happened;
@@ -29,5 +30,6 @@ pub mod web;
 
 pub use self::{
     advance::{Ports, sweep},
+    expire::sweep as sweep_expired,
     upload::sweep as sweep_uploads,
 };

@@ -185,6 +185,7 @@ async fn put_together(
         filename: &upload.filename,
         said: &Said::new(),
         most_bytes: upload.bytes.unsigned_abs(),
+        expires_seconds: upload.file_expires_seconds,
         upload: Some(claimed),
     };
     let again = match begun {

@@ -7,12 +7,15 @@ use sqlx::PgConnection;
 use super::{
     ids::Of,
     job::{Phase, TuningJob},
-    store::{self, seen::Work},
+    store::{
+        self,
+        seen::{Reviewed, Work},
+    },
 };
 use crate::{
     config::Config,
     db::{Db, StoreError},
-    ids::JobId,
+    ids::{DatasetId, JobId},
     jobs::{self, Estimate, Job, JobStatus},
     models,
     policy::Actor,
@@ -84,11 +87,31 @@ pub(super) async fn as_wire(
     };
     let queue = waits_in(job.as_ref(), work.as_ref(), line);
     let mut manifests = Vec::new();
+    let mut approvals = Vec::new();
+    let mut is_read = true;
     for (_, version) in row.versions() {
-        let found = store::seen::version(conn, Some(version), (None, None)).await?;
-        manifests.extend(found.and_then(|one| one.manifest_sha256));
+        if let Some(found) = store::seen::version(conn, Some(version), (None, None)).await? {
+            let url = dataset_url(config, found.dataset);
+            let reviews = store::seen::reviews(conn, version).await?;
+            let is_own = found.institution == row.institution;
+            approvals.extend(reviews.iter().map(|review| reviewed(review, &url, is_own)));
+            manifests.extend(found.manifest_sha256);
+        }
+        if row.phase == Phase::Validating {
+            let file = store::files::of_version(conn, version).await?;
+            is_read &= file.is_none_or(|file| !file.is_being_read());
+        }
     }
-    let (status, error, reason) = status_of(row, job.as_ref());
+    approvals.extend(others(config, row, job.as_ref()));
+    let phase = match &job {
+        Some(job) => phase_of(job, work.as_ref()),
+        None => phase_before(row, is_read),
+    };
+    let (status, error, reason) = match status_of(row, job.as_ref()) {
+        // It has a place, where it waits like before.
+        ("running", ..) if matches!(phase, "queued_slurm" | "requeued") => ("queued", None, None),
+        known => known,
+    };
     let method = row.resolved.map_or(row.method, |all| row.method.with(all));
     let has_figures = work
         .as_ref()
@@ -132,11 +155,11 @@ pub(super) async fn as_wire(
         metadata: row.metadata.clone(),
         error,
         gptnl: json!({
-            "phase": phase_of(row, job.as_ref(), work.as_ref()),
+            "phase": phase,
             "reason": reason,
             "pause_requested": job.as_ref().is_some_and(|job| job.pause_requested_at.is_some()),
             "cancel_requested": job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some()),
-            "approvals": approvals(config, row, job.as_ref()),
+            "approvals": approvals,
             "permission": permission(row, work.as_ref()),
             "dataset_versions": manifests,
             "problems": row.error.as_ref().map(|error| error.problems.clone()).unwrap_or_default(),
@@ -144,7 +167,7 @@ pub(super) async fn as_wire(
             "queue_position": queue.as_ref().map(|queue| &queue["position"]),
             "queue": queue,
             "estimate": estimate.as_ref().map(estimated),
-            "energy_wh": joules.map(watt_hours),
+            "energy_kwh": joules.map(kilowatt_hours),
             "url": url(config, row, job.is_some()),
             "receipt_url": model.map(|model| format!("{}/api/v1/models/{}/receipt", config.origin(), model.id)),
         }),
@@ -184,24 +207,37 @@ fn status_of(
     }
 }
 
-/// Where a job stands, in more words than OpenAI has.
-fn phase_of(row: &TuningJob, job: Option<&Job>, work: Option<&Work>) -> &'static str {
-    let Some(job) = job else {
-        return match row.phase {
-            Phase::Validating => "validating",
-            Phase::Waiting | Phase::Requested => "awaiting_approval",
-            Phase::Failed => match row.error.as_ref().map(|error| error.code.as_str()) {
-                Some("approval_rejected") => "rejected",
-                Some("permission_denied") => "permission_denied",
-                _ => "failed",
-            },
-            Phase::Cancelled => "cancelled",
-        };
-    };
+/// Where a job stands that is not the portal's yet, in more words than OpenAI has; `is_read`: whether its own files are
+/// there and were read.
+fn phase_before(row: &TuningJob, is_read: bool) -> &'static str {
+    match row.phase {
+        Phase::Validating if row.examined_at.is_some() => "permission_check",
+        Phase::Validating if is_read => "validating",
+        Phase::Validating => "received",
+        Phase::Waiting | Phase::Requested => "awaiting_approval",
+        Phase::Failed => match row.error.as_ref().map(|error| error.code.as_str()) {
+            Some("approval_rejected") => "rejected",
+            Some("permission_denied") => "permission_denied",
+            _ => "failed",
+        },
+        Phase::Cancelled => "cancelled",
+    }
+}
+
+/// Where a job of the portal stands.
+fn phase_of(job: &Job, work: Option<&Work>) -> &'static str {
     match job.status {
         JobStatus::Submitted => "awaiting_approval",
+        JobStatus::Approved if work.is_some_and(|work| work.was_begun) => "requeued",
         JobStatus::Approved => "approved",
         JobStatus::Paused => "paused",
+        // Slurm puts jobs back by itself, too.
+        JobStatus::Running if work.is_some_and(|work| work.waits_in_slurm) => {
+            match work.and_then(|work| work.last_step_at) {
+                Some(_) => "requeued",
+                None => "queued_slurm",
+            }
+        }
         JobStatus::Running => match work.and_then(|work| work.phase.as_deref()) {
             Some("training") => "training",
             Some("evaluating") => "evaluating",
@@ -217,7 +253,27 @@ fn phase_of(row: &TuningJob, job: Option<&Job>, work: Option<&Work>) -> &'static
     }
 }
 
-fn approvals(config: &Config, row: &TuningJob, job: Option<&Job>) -> Vec<Value> {
+/// Where people decide on a dataset.
+fn dataset_url(config: &Config, dataset: DatasetId) -> String {
+    format!("{}/en/datasets/{dataset}", config.origin())
+}
+
+/// A decision on the data. Who made it is told to the people of the institution on their pages, not to programs; why, to
+/// the institution whose data they are.
+fn reviewed(review: &Reviewed, url: &str, is_own: bool) -> Value {
+    let (role, by) = match review.kind.as_str() {
+        "data" => ("data_review", "data steward"),
+        _ => ("legal_review", "legal reviewer"),
+    };
+    json!({
+        "role": role, "by": by, "decision": review.decision,
+        "reason": Some(&review.reason).filter(|reason| is_own && !reason.is_empty()),
+        "at": review.at.timestamp(), "url": url, "rules": null,
+    })
+}
+
+/// The approvals that are waited for, and that of the computing time.
+fn others(config: &Config, row: &TuningJob, job: Option<&Job>) -> Vec<Value> {
     let mut approvals: Vec<Value> = row
         .waits_for
         .iter()
@@ -308,13 +364,13 @@ fn estimated(estimate: &Estimate) -> Value {
     json!({
         "seconds": cost.seconds,
         "sbu": cost.milli_sbu as f64 / 1000.0,
-        "energy_wh": (cost.joules > 0).then(|| watt_hours(cost.joules as f64)),
+        "energy_kwh": (cost.joules > 0).then(|| kilowatt_hours(cost.joules as f64)),
         "place": estimate.place,
         "basis": estimate.basis.name(),
     })
 }
 
-/// To a thousandth.
-fn watt_hours(joules: f64) -> f64 {
-    (joules / 3.6).round() / 1000.0
+/// To a thousandth of a watt-hour.
+fn kilowatt_hours(joules: f64) -> f64 {
+    (joules / 3.6).round() / 1_000_000.0
 }

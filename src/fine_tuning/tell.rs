@@ -9,7 +9,7 @@ use super::{
     ids::Of,
     job::TuningJob,
     show::{self, Shown},
-    store::{self, events::NewEvent},
+    store::{self, events::NewEvent, seen::Told},
 };
 use crate::{
     config::Config,
@@ -23,14 +23,27 @@ use crate::{
 /// Adds the events of a new state, once.
 pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<(), AdvanceError> {
     let system = Actor::system();
-    let Some(found) = jobs::find_visible(db, &system, job.id).await? else {
+    let Some(mut found) = jobs::find_visible(db, &system, job.id).await? else {
         return Ok(());
     };
+    let mut conn = db.read().await?;
+    let mut waits = None;
+    if found.status == JobStatus::Running {
+        let work = store::seen::work(&mut conn, job.id, job.training_version).await?;
+        if work.waits_in_slurm {
+            // Until Slurm begins it, it is told of as approved.
+            found.status = JobStatus::Approved;
+            waits = work.told.as_ref().and_then(stands);
+        }
+    }
     let status = found.status.name();
     if job.told_status.as_deref() == Some(status) {
-        return Ok(());
+        drop(conn);
+        return match waits {
+            Some((number, event)) => tell_number(db, job, &number, event).await,
+            None => Ok(()),
+        };
     }
-    let mut conn = db.read().await?;
     let model = models::of_job(&mut conn, job.id).await?;
     let kept_step = jobs::kept_step(&mut conn, job.id).await?;
     drop(conn);
@@ -59,6 +72,64 @@ pub(super) async fn tell(db: &Db, config: &Config, job: &TuningJob) -> Result<()
     tx.record(&happened).map_err(Written::from)?;
     tx.commit(permit).await.map_err(Written::from)?;
     Ok(())
+}
+
+/// Adds the number under which a cluster has a job, and where it stands in the cluster's line: once for each number, as
+/// soon as the cluster tells.
+async fn tell_number(
+    db: &Db,
+    job: &TuningJob,
+    number: &str,
+    event: NewEvent,
+) -> Result<(), AdvanceError> {
+    let mut conn = db.read().await?;
+    if store::events::has_number(&mut conn, job.id, number).await? {
+        return Ok(());
+    }
+    drop(conn);
+    let system = Actor::system();
+    let mut tx = db.write(&system).await?;
+    let Some(now) = store::jobs::lock(&mut tx, job.id).await? else {
+        return Ok(());
+    };
+    let was_told = store::events::has_number(tx.conn(), job.id, number).await?;
+    if was_told || now.told_status != job.told_status {
+        return Ok(());
+    }
+    let permit = policy::check(&system, Action::RunSystem, &Scope::of(job.institution))
+        .map_err(|error| AdvanceError::Change(error.to_string()))?;
+    store::events::insert(&mut tx, job.id, &[event]).await?;
+    let happened = Happened {
+        kind: "fine_tuning.job_told",
+        subject: ("job", job.id.0),
+        institution: job.institution,
+        facts: json!({ "job": job.id, "slurm_job": number }),
+    };
+    tx.record(&happened).map_err(Written::from)?;
+    tx.commit(permit).await.map_err(Written::from)?;
+    Ok(())
+}
+
+/// Slurm's number of a job that waits there, and what is told of it; none before Slurm told what it waits for.
+fn stands(told: &Told) -> Option<(String, NewEvent)> {
+    let number = told
+        .native_id
+        .clone()
+        .filter(|_| told.is_slurm && told.is_pending)?;
+    let place = match (told.queue_position, &told.reason) {
+        (Some(position), _) => format!("position {position}"),
+        (None, Some(reason)) => format!("waiting: {reason}"),
+        (None, None) => return None,
+    };
+    let data = json!({
+        "code": "slurm.queued", "slurm_job": number, "queue_position": told.queue_position, "reason": told.reason,
+        "partition": told.partition,
+    });
+    let event = NewEvent {
+        data: Some(data),
+        ..info(format!("Slurm job {number}, {place}"))
+    };
+    Some((number, event))
 }
 
 /// What programs hear of a state.

@@ -42,6 +42,8 @@ pub(super) struct Upload {
     pub(super) status: String,
     pub(super) created_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
+    /// After how many seconds the file that it becomes goes by itself.
+    pub(super) file_expires_seconds: Option<u32>,
     /// What it is being put together as.
     pub(super) receiving: Option<FileId>,
     /// What it was put together as.
@@ -139,6 +141,7 @@ pub(super) async fn create(
             status: "pending".into(),
             created_at: tx.now(),
             expires_at: tx.now() + LIFETIME,
+            file_expires_seconds: new.expires_seconds,
             receiving: None,
             file: None,
         };

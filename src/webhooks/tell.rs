@@ -20,6 +20,8 @@ pub enum Kind {
     JobCancelled,
     /// People have to decide before it can go on.
     ApprovalRequested,
+    /// Data that the institution contributed, used or curated from were withdrawn.
+    DatasetWithdrawn,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::JobFailed => "fine_tuning.job.failed",
             Self::JobCancelled => "fine_tuning.job.cancelled",
             Self::ApprovalRequested => "gptnl.approval.requested",
+            Self::DatasetWithdrawn => "gptnl.dataset.withdrawn",
         }
     }
 }

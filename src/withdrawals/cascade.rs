@@ -221,6 +221,7 @@ async fn attempt(db: &Db, actor: &Actor, request: &Request) -> Result<Withdrawal
     follow_up(&mut tx, id, &touched, delete_by).await?;
     let told = Told {
         withdrawal: id,
+        dataset,
         title: &held.title,
         owner: held.institution,
         reason,

@@ -1,8 +1,9 @@
 //! Who is told of a withdrawal: once each, however much of theirs it touches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use serde_json::json;
 
 use super::{
     cascade::served,
@@ -12,12 +13,13 @@ use super::{
 };
 use crate::{
     db::{Db, WriteTx},
-    ids::{InstitutionId, UserId, WithdrawalId},
+    ids::{DatasetId, InstitutionId, UserId, WithdrawalId},
     institutions,
     jobs::Stopped,
     licensees::Licensee,
     notices::{About, Notice, Recipient, tell_all},
     policy::Role,
+    webhooks,
 };
 
 /// Days in which people in the portal say that they read it.
@@ -30,6 +32,7 @@ const MOST_NAMES: usize = 5;
 /// What there is to tell.
 pub(super) struct Told<'a> {
     pub(super) withdrawal: WithdrawalId,
+    pub(super) dataset: DatasetId,
     pub(super) title: &'a str,
     /// Whose dataset it is.
     pub(super) owner: InstitutionId,
@@ -101,6 +104,22 @@ pub(super) async fn everybody(
         .map(|notice| notice.with_day("day", now))
         .collect();
     tell_all(tx, &notices).await?;
+    programs(tx, told).await
+}
+
+/// Programs of the right holder's institution, and of those with jobs, models, keys or curated data that it touches.
+async fn programs(tx: &mut WriteTx<'_>, told: &Told<'_>) -> Result<(), WithdrawError> {
+    let mut institutions = BTreeSet::from([told.owner]);
+    institutions.extend(told.stopped.iter().map(|one| one.institution));
+    institutions.extend(told.models.iter().map(|model| model.owner));
+    institutions.extend(told.keys.iter().map(|key| key.owner));
+    institutions.extend(told.curated.iter().map(|one| one.owner));
+    let data = json!({
+        "id": told.dataset, "withdrawal": told.withdrawal, "consequence": told.consequence.name(),
+    });
+    for institution in institutions {
+        webhooks::tell(tx, institution, webhooks::Kind::DatasetWithdrawn, &data).await?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, Tuner, decide_data, form, given};
+use crate::support::{TestApp, Tuner, decide_data, form, given, waits_for};
 
 const MANAGER: &str = "manager.harderwijk";
 
@@ -42,22 +42,35 @@ async fn a_file_becomes_a_dataset_and_its_job_waits_for_people_and_runs() {
     assert_eq!(made["object"], "fine_tuning.job");
     let path = format!("fine_tuning/jobs/{}", id(&made));
     let waiting = tuner.until(&path, |job| job["status"] == "queued").await;
-    let roles: Vec<&str> = waiting["gptnl"]["approvals"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["role"].as_str().unwrap())
-        .collect();
-    assert_eq!(roles, ["data_review", "legal_review", "permission"]);
+    assert_eq!(
+        waits_for(&waiting),
+        ["data_review", "legal_review", "permission"]
+    );
     assert_eq!(waiting["gptnl"]["permission"]["decision"], "deny");
     decide_data(&app, file["gptnl"]["dataset"].as_str().unwrap()).await;
     let (_, asked) = tuner.let_run(&app, id(&made)).await;
     assert_eq!(asked["gptnl"]["phase"], "awaiting_approval", "{asked:#}");
+    let decided: Vec<(&Value, &Value)> = asked["gptnl"]["approvals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["at"].is_i64())
+        .map(|one| (&one["role"], &one["decision"]))
+        .collect();
+    let approved = json!("approved");
+    assert_eq!(
+        decided,
+        [
+            (&json!("data_review"), &approved),
+            (&json!("legal_review"), &approved)
+        ],
+        "{asked:#}"
+    );
     assert_eq!(asked["hyperparameters"]["batch_size"], 4, "resolved");
     let estimate = &asked["gptnl"]["estimate"];
     assert!(estimate["seconds"].as_u64() > Some(0), "{asked:#}");
     assert_eq!(estimate["place"], "local", "{asked:#}");
-    assert_eq!(estimate["energy_wh"], Value::Null, "no power is stated");
+    assert_eq!(estimate["energy_kwh"], Value::Null, "no power is stated");
     assert_eq!(asked["gptnl"]["queue_position"], Value::Null, "not let in");
     let over = ["succeeded", "failed", "cancelled"];
     let done = tuner
@@ -143,9 +156,7 @@ async fn a_registered_dataset_is_named_and_the_rules_answer_at_once() {
     assert_eq!(status, 200, "{made:#}");
     let path = format!("fine_tuning/jobs/{}", id(&made));
     tuner
-        .until(&path, |job| {
-            job["gptnl"]["approvals"][0]["role"] == "compute"
-        })
+        .until(&path, |job| waits_for(job) == ["compute"])
         .await;
     let (status, cancelled) = tuner.post(&format!("{path}/cancel"), &json!(null)).await;
     assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")));
@@ -329,7 +340,7 @@ async fn bad_files_are_refused_with_the_line_and_the_field() {
         (given::corpus(1), "10 is the least"),
         (
             corpus_with(12, &prompt),
-            "Line 4: The lines before have \"messages\"",
+            "Line 4: this line is a prompt with its completion, but line 1 is a chat",
         ),
         (corpus_with(12, &weight), "Line 4: messages[1].weight"),
     ] {

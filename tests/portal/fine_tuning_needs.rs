@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestApp, Tuner, given};
+use crate::support::{TestApp, Tuner, given, waits_for};
 
 /// A portal of one place for one job, of which the power is known.
 async fn portal(folder: &tempfile::TempDir) -> (TestApp, Tuner) {
@@ -33,12 +33,10 @@ async fn allowed(app: &TestApp, tuner: &Tuner, file: &str, epochs: u32) -> (Stri
     let id = made["id"].as_str().unwrap();
     let path = format!("fine_tuning/jobs/{id}");
     let asked = tuner
-        .until(&path, |job| {
-            job["gptnl"]["approvals"][0]["role"] == "compute"
-        })
+        .until(&path, |job| waits_for(job) == ["compute"])
         .await;
     let estimate = &asked["gptnl"]["estimate"];
-    for figure in ["seconds", "sbu", "energy_wh"] {
+    for figure in ["seconds", "sbu", "energy_kwh"] {
         assert!(estimate[figure].as_f64() > Some(0.0), "{figure}: {asked:#}");
     }
     assert_eq!(
@@ -104,6 +102,6 @@ async fn a_program_is_told_what_a_job_needs_where_it_waits_and_what_it_used() {
     let done = tuner
         .until(&second, |job| job["status"] == "succeeded")
         .await;
-    assert!(done["gptnl"]["energy_wh"].as_f64() > Some(0.0), "{done:#}");
+    assert!(done["gptnl"]["energy_kwh"].as_f64() > Some(0.0), "{done:#}");
     assert_eq!(done["gptnl"]["queue"], Value::Null);
 }

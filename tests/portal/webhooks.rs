@@ -212,6 +212,42 @@ async fn a_job_that_ends_is_told_signed_and_the_stock_sdk_takes_it() {
 }
 
 #[actix_web::test]
+async fn a_withdrawal_is_told_to_programs_of_whom_it_touches() {
+    let app = TestApp::start_with(&PRIVATE).await;
+    given::tiny_base(&app).await;
+    let data = given::approved_dataset(&app).await;
+    let hearer = Hearer::start(&[]);
+    added(&app, &hearer.url).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let wanted = json!({ "model": "tiny", "training_file": format!("dataset:{}@1", data.dataset) });
+    let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+    assert_eq!(status, 200, "{made:#}");
+    hearer.heard(1).await;
+    app.browser("manager.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
+            Some(json!({ "reason": "bezwaar" })),
+        )
+        .await
+        .unwrap();
+    let came = hearer.heard(3).await;
+    let told = came
+        .iter()
+        .map(Came::json)
+        .find(|message| message["type"] == "gptnl.dataset.withdrawn")
+        .unwrap_or_else(|| panic!("{came:#?}"));
+    assert_eq!(told["data"]["id"], json!(data.dataset), "{told:#}");
+    assert!(told["data"]["withdrawal"].is_string(), "{told:#}");
+    // And what became of the job.
+    assert!(
+        came.iter()
+            .any(|one| one.json()["type"] == "fine_tuning.job.cancelled")
+    );
+}
+
+#[actix_web::test]
 async fn nothing_inside_is_told_and_others_have_no_part() {
     let app = TestApp::without_worker(&[]).await;
     let mut developer = app.browser("developer.harderwijk").await;

@@ -110,7 +110,8 @@ def main():
         return client.fine_tuning.jobs.retrieve(job.id)
 
     def approvals(one):
-        return [approval["role"] for approval in one.model_extra["gptnl"]["approvals"]]
+        every = one.model_extra["gptnl"]["approvals"]
+        return [approval["role"] for approval in every if approval["decision"] is None]
 
     waiting = until("waiting for people", look, lambda one: one.status == "queued")
     expect("permission" in approvals(waiting), approvals(waiting))
@@ -170,6 +171,8 @@ def main():
     table = client.files.content(done.result_files[0]).text
     expect(table.startswith("step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,"), table)
     expect(client.files.retrieve(done.result_files[0]).purpose == "fine-tune-results", "another purpose")
+    listed = [file.id for file in client.files.list(purpose="fine-tune-results")]
+    expect(done.result_files[0] in listed, listed)
     ok("result file")
 
     jobs = client.fine_tuning.jobs

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,7 +64,12 @@ pub struct NewUpload {
     pub filename: String,
     pub mime_type: String,
     pub purpose: String,
+    /// After how many seconds the file goes by itself, from its creation.
+    pub expires_seconds: Option<u32>,
 }
+
+/// How long a file that goes by itself stays, in seconds: an hour to thirty days.
+const EXPIRY_SECONDS: RangeInclusive<u32> = 3600..=2_592_000;
 
 /// Of one upload; SDKs cut files in pieces of 64 MiB.
 pub const MAX_UPLOAD_BYTES: i64 = 8 << 30;
@@ -82,27 +89,48 @@ impl NewUpload {
         let purpose = text("purpose")?;
         let bytes = fields::integer(&map, "bytes", 1..=MAX_UPLOAD_BYTES)?
             .ok_or_else(|| fields::missing("bytes"))?;
-        no_expiry(fields::given(&map, "expires_after").is_some())?;
+        let expires_seconds = match fields::given(&map, "expires_after") {
+            None => None,
+            Some(Value::Object(after)) => {
+                let anchor = fields::string(after, "anchor")?;
+                let seconds = after.get("seconds").map(Value::to_string);
+                expiry(anchor.as_deref().or(Some("")), seconds.as_deref())?
+            }
+            Some(_) => return Err(fields::wrong_type("expires_after", "an object")),
+        };
         Ok(Self {
             bytes,
             filename,
             mime_type,
             purpose,
+            expires_seconds,
         })
     }
 }
 
-/// Refuses a date on which a file would go by itself: a promise that is not kept would be worse.
+/// After how many seconds from its creation a file goes by itself; `anchor` and `seconds` as they stand in a form.
 ///
 /// # Errors
-/// 400 where one was given.
-pub fn no_expiry(is_given: bool) -> Result<(), ApiError> {
-    if is_given {
-        let message =
-            "Files do not expire by themselves here; delete the file when it is no longer needed.";
-        return Err(ApiError::unsupported_param("expires_after", message));
+/// 400 where one of the two is missing, or is what OpenAI does not take either.
+pub fn expiry(anchor: Option<&str>, seconds: Option<&str>) -> Result<Option<u32>, ApiError> {
+    if anchor.is_none() && seconds.is_none() {
+        return Ok(None);
     }
-    Ok(())
+    if anchor != Some("created_at") {
+        let message = "'expires_after[anchor]' must be 'created_at'.";
+        return Err(ApiError::invalid_param("expires_after.anchor", message));
+    }
+    let seconds = seconds
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| EXPIRY_SECONDS.contains(seconds));
+    seconds.map(Some).ok_or_else(|| {
+        let message = format!(
+            "'expires_after[seconds]' must be a whole number from {} to {}.",
+            EXPIRY_SECONDS.start(),
+            EXPIRY_SECONDS.end()
+        );
+        ApiError::invalid_param("expires_after.seconds", message)
+    })
 }
 
 /// What completes an upload.

@@ -33,7 +33,7 @@ pub use self::{
     embeddings::{EmbeddingsRequest, MAX_INPUTS},
     error::{ApiError, ErrorBody, ErrorEnvelope},
     file::{
-        CompleteUpload, File, MAX_PARTS, MAX_UPLOAD_BYTES, NewUpload, Upload, UploadPart, no_expiry,
+        CompleteUpload, File, MAX_PARTS, MAX_UPLOAD_BYTES, NewUpload, Upload, UploadPart, expiry,
     },
     fine_tuning::{
         Auto, CheckpointMetrics, CheckpointPermission, CreateJob, FineTuningCheckpoint,

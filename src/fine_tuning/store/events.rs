@@ -43,6 +43,22 @@ pub(in super::super) async fn insert(
     Ok(())
 }
 
+/// Whether it was told that a cluster has the job under this number.
+pub(in super::super) async fn has_number(
+    conn: &mut PgConnection,
+    job: JobId,
+    number: &str,
+) -> Result<bool, StoreError> {
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM fine_tuning_events WHERE job_id = $1 AND data ->> 'slurm_job' = $2) AS "is_there!""#,
+        job.0,
+        number,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(is_there)
+}
+
 /// Where an event stands among those of its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Place {
@@ -82,7 +98,7 @@ pub(in super::super) async fn place_of(
     Ok(at.map(|at| Place { at, source, number }))
 }
 
-/// The events of a job, newest first.
+/// The events of a job, newest first. Of steps done again after an interruption the later word counts, as in the figures.
 pub(in super::super) async fn list(
     conn: &mut PgConnection,
     job: JobId,
@@ -94,9 +110,16 @@ pub(in super::super) async fn list(
                SELECT occurred_at AS at, id AS source, 0::bigint AS number, level, message, data, NULL::jsonb AS told
                FROM fine_tuning_events WHERE job_id = $1
                UNION ALL
-               SELECT occurred_at, attempt_id, number, NULL, NULL, NULL, event FROM job_events
-               WHERE job_id = $1
-                 AND event ->> 'event' IN ('step', 'held_out', 'checkpoint', 'note', 'data_problem', 'data_ready')
+               SELECT occurred_at, attempt_id, number, NULL, NULL, NULL, event FROM (
+                   SELECT p.occurred_at, p.attempt_id, p.number, p.event,
+                          row_number() OVER (PARTITION BY p.event ->> 'event', p.event ->> 'step'
+                                             ORDER BY a.number DESC, p.number DESC) AS from_last
+                   FROM job_events p JOIN attempts a ON a.id = p.attempt_id
+                   WHERE p.job_id = $1
+                     AND p.event ->> 'event' IN ('step', 'held_out', 'checkpoint', 'checkpoint_unreadable', 'note',
+                                                 'data_problem', 'data_ready')
+               ) told
+               WHERE from_last = 1 OR event ->> 'event' NOT IN ('step', 'held_out', 'checkpoint')
            ) e
            WHERE $2::timestamptz IS NULL OR (at, source, number) < ($2, $3, $4)
            ORDER BY at DESC, source DESC, number DESC LIMIT $5"#,

@@ -1,14 +1,14 @@
 //! Files that came through the API.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::file::ApiFile;
+use super::super::file::{ApiFile, NewFile};
 use crate::{
     datasets::Dataset,
     db::{CorruptRow, StoreError, WriteTx},
-    ids::{ApiKeyId, DatasetId, DatasetVersionId, FileId, InstitutionId},
+    ids::{DatasetId, DatasetVersionId, FileId, InstitutionId},
 };
 
 struct Row {
@@ -24,6 +24,7 @@ struct Row {
     object_key: String,
     object_version: Option<String>,
     created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for ApiFile {
@@ -52,6 +53,7 @@ impl TryFrom<Row> for ApiFile {
             object_key: row.object_key,
             object_version: row.object_version,
             created_at: row.created_at,
+            expires_at: row.expires_at,
         })
     }
 }
@@ -61,21 +63,23 @@ pub(in super::super) async fn insert(
     tx: &mut WriteTx<'_>,
     id: FileId,
     dataset: &Dataset,
-    (key, filename): (ApiKeyId, &str),
+    new: &NewFile<'_>,
 ) -> Result<(), StoreError> {
     let (now, user) = (tx.now(), tx.actor().user);
+    let lifetime = |seconds: u32| TimeDelta::seconds(i64::from(seconds));
     sqlx::query!(
         "INSERT INTO api_files (id, institution_id, dataset_id, dataset_version_id, api_key_id, created_by, filename,
-             created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         id.0,
         dataset.institution.0,
         dataset.id.0,
         dataset.version.id.0,
-        key.0,
+        new.key.0,
         user.0,
-        filename,
+        new.filename,
         now,
+        new.expires_seconds.map(|seconds| now + lifetime(seconds)),
     )
     .execute(tx.conn())
     .await?;
@@ -90,10 +94,11 @@ pub(in super::super) async fn find(
 ) -> Result<Option<ApiFile>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at
-         FROM api_files a JOIN dataset_files f ON f.id = a.id
-         WHERE a.id = $1 AND a.institution_id = $2 AND a.deleted_at IS NULL",
+        r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
+                f.problem, f.object_key, f.object_version, a.created_at,
+                CASE WHEN v.status IN ('draft', 'changes_requested') THEN a.expires_at END AS "expires_at?"
+         FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
+         WHERE a.id = $1 AND a.institution_id = $2 AND a.deleted_at IS NULL"#,
         id.0,
         institution.0,
     )
@@ -109,10 +114,11 @@ pub(in super::super) async fn of_version(
 ) -> Result<Option<ApiFile>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at
-         FROM api_files a JOIN dataset_files f ON f.id = a.id
-         WHERE a.dataset_version_id = $1",
+        r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
+                f.problem, f.object_key, f.object_version, a.created_at,
+                CASE WHEN v.status IN ('draft', 'changes_requested') THEN a.expires_at END AS "expires_at?"
+         FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
+         WHERE a.dataset_version_id = $1"#,
         version.0,
     )
     .fetch_optional(conn)
@@ -129,16 +135,41 @@ pub(in super::super) async fn list(
 ) -> Result<Vec<ApiFile>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at
-         FROM api_files a JOIN dataset_files f ON f.id = a.id
+        r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
+                f.problem, f.object_key, f.object_version, a.created_at,
+                CASE WHEN v.status IN ('draft', 'changes_requested') THEN a.expires_at END AS "expires_at?"
+         FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.institution_id = $1 AND a.deleted_at IS NULL
            AND ($2::uuid IS NULL OR CASE WHEN $3 THEN a.id > $2 ELSE a.id < $2 END)
-         ORDER BY CASE WHEN $3 THEN a.id END, a.id DESC LIMIT $4",
+         ORDER BY CASE WHEN $3 THEN a.id END, a.id DESC LIMIT $4"#,
         institution.0,
         after,
         is_ascending,
         limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok(ApiFile::try_from(row)?))
+        .collect()
+}
+
+/// Files of which the time has come, that no job needs and that were not handed in; the longest due first.
+pub(in super::super) async fn to_expire(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<ApiFile>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
+                f.problem, f.object_key, f.object_version, a.created_at, a.expires_at
+         FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
+         WHERE a.deleted_at IS NULL AND a.expires_at <= $1 AND v.status IN ('draft', 'changes_requested')
+           AND NOT EXISTS (SELECT 1 FROM fine_tuning_jobs j
+                           WHERE NOT j.is_settled
+                             AND a.dataset_version_id IN (j.training_version_id, j.validation_version_id))
+         ORDER BY a.expires_at LIMIT 100",
+        now,
     )
     .fetch_all(conn)
     .await?;

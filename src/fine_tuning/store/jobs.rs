@@ -265,14 +265,41 @@ pub(in super::super) async fn set_first(tx: &mut MeterTx, id: JobId) -> Result<(
     Ok(())
 }
 
-/// The jobs that something can still happen to.
+/// The jobs that something can still happen to: new ones first, which nobody has looked at, and all of them, so that none
+/// stays behind others that wait for people.
 pub(in super::super) async fn open(conn: &mut PgConnection) -> Result<Vec<JobId>, StoreError> {
     let ids = sqlx::query_scalar!(
-        "SELECT id FROM fine_tuning_jobs WHERE NOT is_settled ORDER BY id LIMIT 1000"
+        "SELECT id FROM fine_tuning_jobs WHERE NOT is_settled ORDER BY phase <> 'validating', id"
     )
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().map(JobId).collect())
+}
+
+/// The jobs of an institution that are over and have figures, by id, with when they ended; `after` as in the list of files.
+pub(in super::super) async fn with_figures(
+    conn: &mut PgConnection,
+    institution: InstitutionId,
+    after: Option<Uuid>,
+    (limit, is_ascending): (i64, bool),
+) -> Result<Vec<(JobId, DateTime<Utc>)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT f.id, j.ended_at AS "ended_at!" FROM fine_tuning_jobs f JOIN jobs j ON j.id = f.id
+           WHERE f.institution_id = $1 AND j.ended_at IS NOT NULL
+             AND ($2::uuid IS NULL OR CASE WHEN $3 THEN f.id > $2 ELSE f.id < $2 END)
+             AND EXISTS (SELECT 1 FROM job_events e WHERE e.job_id = f.id AND e.event ->> 'event' = 'step')
+           ORDER BY CASE WHEN $3 THEN f.id END, f.id DESC LIMIT $4"#,
+        institution.0,
+        after,
+        is_ascending,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (JobId(row.id), row.ended_at))
+        .collect())
 }
 
 /// One job, kept from changing until the transaction ends.

@@ -64,6 +64,33 @@ pub(in super::super) async fn version(
     }))
 }
 
+/// What a reviewer decided on data.
+pub(in super::super) struct Reviewed {
+    /// `data` or `legal`.
+    pub(in super::super) kind: String,
+    /// `approved`, `returned` or `rejected`.
+    pub(in super::super) decision: String,
+    /// Empty where it was approved without a word.
+    pub(in super::super) reason: String,
+    pub(in super::super) at: DateTime<Utc>,
+}
+
+/// The reviews of the submission of a version that stands, first to last.
+pub(in super::super) async fn reviews(
+    conn: &mut PgConnection,
+    version: DatasetVersionId,
+) -> Result<Vec<Reviewed>, StoreError> {
+    Ok(sqlx::query_as!(
+        Reviewed,
+        "SELECT r.kind, r.decision, r.reason, r.decided_at AS at
+         FROM reviews r JOIN dataset_versions v ON v.id = r.dataset_version_id
+         WHERE v.id = $1 AND r.submitted_at = v.submitted_at ORDER BY r.decided_at, r.kind",
+        version.0,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// What a place told of an attempt.
 pub(in super::super) struct Told {
     /// Whether a cluster told it.
@@ -84,6 +111,10 @@ pub(in super::super) struct Work {
     pub(in super::super) seconds_left: Option<i64>,
     pub(in super::super) last_step_at: Option<DateTime<Utc>>,
     pub(in super::super) phase: Option<String>,
+    /// Whether there ever was an attempt.
+    pub(in super::super) was_begun: bool,
+    /// Whether a Slurm has the live attempt and has not begun it.
+    pub(in super::super) waits_in_slurm: bool,
     /// What the last attempt's place told of it last.
     pub(in super::super) told: Option<Told>,
     pub(in super::super) policy_sha256: Option<String>,
@@ -116,13 +147,20 @@ pub(in super::super) async fn work(
     )
     .fetch_one(conn)
     .await?;
+    let is_slurm = row.kind.as_deref() == Some("slurm");
+    let has_begun = match row.state.as_deref() {
+        Some(state) => state != "pending",
+        None => row.phase.is_some(),
+    };
     Ok(Work {
         tokens: row.tokens,
         seconds_left: row.seconds_left,
         last_step_at: row.last_step_at,
         phase: row.phase,
+        was_begun: row.is_live.is_some(),
+        waits_in_slurm: is_slurm && row.is_live == Some(true) && !has_begun,
         told: row.state.map(|state| Told {
-            is_slurm: row.kind.as_deref() == Some("slurm"),
+            is_slurm,
             is_pending: state == "pending" && row.is_live == Some(true),
             native_id: row.native_id,
             reason: row.reason,

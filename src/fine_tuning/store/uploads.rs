@@ -18,7 +18,7 @@ pub(in super::super) async fn find(
 ) -> Result<Option<Upload>, StoreError> {
     let row = sqlx::query!(
         // Whether or not the sweep has come by.
-        r#"SELECT id, api_key_id, filename, bytes, created_at, expires_at, receiving_id, file_id,
+        r#"SELECT id, api_key_id, filename, bytes, created_at, expires_at, file_expires_seconds, receiving_id, file_id,
                   CASE WHEN status = 'pending' AND expires_at <= $3
                             AND (completing_until IS NULL OR completing_until < $3)
                        THEN 'expired' ELSE status END AS "status!"
@@ -37,6 +37,7 @@ pub(in super::super) async fn find(
         status: row.status,
         created_at: row.created_at,
         expires_at: row.expires_at,
+        file_expires_seconds: row.file_expires_seconds.map(i32::unsigned_abs),
         receiving: row.receiving_id.map(FileId),
         file: row.file_id.map(FileId),
     }))
@@ -49,8 +50,8 @@ pub(in super::super) async fn insert(
     let actor = tx.actor();
     sqlx::query!(
         "INSERT INTO api_uploads (id, institution_id, api_key_id, created_by, filename, bytes, status, created_at,
-             expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             expires_at, file_expires_seconds)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         upload.id,
         actor.institution.0,
         upload.key.0,
@@ -60,6 +61,9 @@ pub(in super::super) async fn insert(
         upload.status,
         upload.created_at,
         upload.expires_at,
+        upload
+            .file_expires_seconds
+            .and_then(|seconds| i32::try_from(seconds).ok()),
     )
     .execute(tx.conn())
     .await?;

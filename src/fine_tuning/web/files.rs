@@ -6,30 +6,22 @@ use actix_multipart::{Field, Multipart};
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
-use openai_api::{ApiError, Deleted, File, Page, no_expiry};
-use serde::Deserialize;
+use openai_api::{ApiError, Deleted, expiry};
 use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     super::{
         failure::refused,
-        file::{self, ApiFile, MOST_BYTES, NewFile, PURPOSE, SAID, Said},
+        file::{self, ApiFile, MOST_BYTES, NewFile, SAID, Said},
         happened::Happened,
         ids::Of,
-        results::Results,
         store,
     },
-    Answer, Tuner, at, limit,
+    Answer, Tuner, at,
+    file_list::{list, results},
 };
-use crate::{
-    config::Config,
-    datasets,
-    db::Db,
-    ids::{FileId, JobId},
-    objects::ObjectStore,
-    policy::Actor,
-};
+use crate::{config::Config, datasets, db::Db, ids::FileId, objects::ObjectStore, policy::Actor};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -73,6 +65,7 @@ async fn create(
     }
     let mut said = Said::new();
     let mut purpose: Option<String> = None;
+    let (mut anchor, mut seconds) = (None, None);
     while let Some(field) = next(&mut form).await? {
         let mut field = field;
         let name = field.name().unwrap_or_default().to_owned();
@@ -97,6 +90,7 @@ async fn create(
                     filename: &filename,
                     said: &said,
                     most_bytes: MOST_BYTES,
+                    expires_seconds: expiry(anchor.as_deref(), seconds.as_deref())?,
                     upload: None,
                 };
                 let _room = COMING_IN.acquire().await.map_err(|_| busy())?;
@@ -104,9 +98,8 @@ async fn create(
                 let found = find(&db, &tuner.actor, &Of::File.id(id.0)).await?;
                 return Ok(HttpResponse::Ok().json(found.as_wire(&config.origin())));
             }
-            name if name.starts_with("expires_after") => {
-                no_expiry(true)?;
-            }
+            "expires_after[anchor]" => anchor = Some(text(&mut field).await?),
+            "expires_after[seconds]" => seconds = Some(text(&mut field).await?),
             name => {
                 let text = text(&mut field).await?;
                 let ours = name
@@ -214,7 +207,7 @@ async fn receive(
 }
 
 /// One file of the caller's institution.
-async fn find(db: &Db, actor: &Actor, text: &str) -> Result<ApiFile, ApiError> {
+pub(super) async fn find(db: &Db, actor: &Actor, text: &str) -> Result<ApiFile, ApiError> {
     let missing = || Of::File.missing(text);
     let id = Of::File.parse(text).map(FileId).ok_or_else(missing)?;
     let mut conn = db.read().await.map_err(refused)?;
@@ -229,27 +222,6 @@ async fn find(db: &Db, actor: &Actor, text: &str) -> Result<ApiFile, ApiError> {
     dataset.map(|_| file).ok_or_else(missing)
 }
 
-/// The figures of a job of the caller's institution.
-async fn results(db: &Db, actor: &Actor, text: &str) -> Result<Option<(File, String)>, ApiError> {
-    let Some(id) = Of::Results.parse(text).map(JobId) else {
-        return Ok(None);
-    };
-    let missing = || Of::Results.missing(text);
-    let job = crate::jobs::find_visible(db, actor, id)
-        .await
-        .map_err(refused)?
-        .ok_or_else(missing)?;
-    let mut conn = db.read().await.map_err(refused)?;
-    store::jobs::find_of(&mut conn, actor.institution, id)
-        .await
-        .map_err(refused)?
-        .ok_or_else(missing)?;
-    let ended_at = job.ended_at.ok_or_else(missing)?;
-    let csv = Results::read(&mut conn, id).await.map_err(refused)?.csv();
-    let bytes = i64::try_from(csv.len()).unwrap_or(i64::MAX);
-    Ok(Some((file::results_file(id.0, ended_at, bytes), csv)))
-}
-
 async fn show(
     tuner: Tuner,
     (db, config): (web::Data<Db>, web::Data<Config>),
@@ -260,51 +232,6 @@ async fn show(
     }
     let found = find(&db, &tuner.actor, &id).await?;
     Ok(HttpResponse::Ok().json(found.as_wire(&config.origin())))
-}
-
-#[derive(Deserialize)]
-struct Query {
-    after: Option<String>,
-    limit: Option<String>,
-    order: Option<String>,
-    purpose: Option<String>,
-}
-
-async fn list(
-    tuner: Tuner,
-    (db, config): (web::Data<Db>, web::Data<Config>),
-    query: web::Query<Query>,
-) -> Answer {
-    let limit = limit(query.limit.as_deref(), 10_000, 10_000)?;
-    let is_ascending = match query.order.as_deref() {
-        None | Some("desc") => false,
-        Some("asc") => true,
-        Some(_) => {
-            let message = "'order' is 'asc' or 'desc'.";
-            return Err(ApiError::invalid_param("order", message).into());
-        }
-    };
-    let after = match query.after.as_deref() {
-        None => None,
-        Some(text) => Some(find(&db, &tuner.actor, text).await?.id.0),
-    };
-    let is_ours = query
-        .purpose
-        .as_deref()
-        .is_none_or(|purpose| purpose == PURPOSE);
-    let mut files = Vec::new();
-    if is_ours {
-        let mut conn = db.read().await?;
-        let order = (limit + 1, is_ascending);
-        files = store::files::list(&mut conn, tuner.actor.institution, after, order).await?;
-    }
-    let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = files.len() > size;
-    files.truncate(size);
-    let origin = config.origin();
-    let data: Vec<File> = files.iter().map(|file| file.as_wire(&origin)).collect();
-    let page = Page::new(data, has_more, |file: &File| file.id.clone());
-    Ok(HttpResponse::Ok().json(page))
 }
 
 async fn remove(tuner: Tuner, db: web::Data<Db>, id: web::Path<String>) -> Answer {

@@ -1,6 +1,7 @@
 //! The routes under `/v1` beside the models'.
 
 mod caller;
+mod file_list;
 mod files;
 mod jobs;
 mod models;

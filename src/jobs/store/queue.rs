@@ -9,11 +9,8 @@ use crate::{
     ids::{AttemptId, InstitutionId, JobId},
 };
 
-/// More than ever may start at once; the rest comes when these have gone.
-const MOST_WAITING: i64 = 1000;
-
-/// Approved jobs, the longest wait first; `default_limit` for those that ask for no time limit. Where there are too many,
-/// those that were found to wait for something are left out first: they hide nobody who could start.
+/// Every approved job, the longest wait first; `default_limit` for those that ask for no time limit. All of them: those
+/// that cannot start yet must not stand before ones that can.
 pub(in super::super) async fn waiting(
     conn: &mut PgConnection,
     default_limit: u32,
@@ -22,13 +19,11 @@ pub(in super::super) async fn waiting(
         r#"SELECT j.id, j.institution_id, j.priority, coalesce(j.approved_at, j.requested_at) AS "since!", j.place,
                   j.time_limit_seconds, j.not_before, j.waits_for, e.seconds AS "seconds?"
            FROM jobs j LEFT JOIN job_estimates e ON e.job_id = j.id
-           WHERE j.status = 'approved' ORDER BY j.waits_for IS NOT NULL, j.approved_at, j.id LIMIT $1"#,
-        MOST_WAITING,
+           WHERE j.status = 'approved' ORDER BY j.approved_at, j.id"#,
     )
     .fetch_all(conn)
     .await?;
-    let mut waiting = rows
-        .into_iter()
+    rows.into_iter()
         .map(|row| {
             let asked = row.time_limit_seconds.map(i32::unsigned_abs);
             let limit = asked.unwrap_or(default_limit);
@@ -52,9 +47,7 @@ pub(in super::super) async fn waiting(
                 waits_for: row.waits_for,
             })
         })
-        .collect::<Result<Vec<_>, StoreError>>()?;
-    waiting.sort_by_key(|job| (job.since, job.job.0));
-    Ok(waiting)
+        .collect()
 }
 
 /// What a job asks of the queue.

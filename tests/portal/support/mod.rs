@@ -26,6 +26,6 @@ pub(crate) use self::{
     programs::{Program, base_model, is_up, portal_is_up, pytorch, sdk_pythons},
     sdk::Script,
     source::{Answer, Source},
-    tuner::{Tuner, decide_data, form},
+    tuner::{Tuner, decide_data, form, waits_for},
     upstream::{Plan, Upstream, scripted_event},
 };

@@ -93,7 +93,7 @@ impl Tuner {
     /// and how it stood before.
     pub(crate) async fn let_run(&self, app: &TestApp, job: &str) -> (Uuid, Value) {
         let path = format!("fine_tuning/jobs/{job}");
-        let waits = |job: &Value| job["gptnl"]["approvals"][0]["role"] == "compute";
+        let waits = |job: &Value| waits_for(job) == ["compute"];
         let asked = self.until(&path, waits).await;
         let own = Uuid::try_parse(job.trim_start_matches("ftjob-")).unwrap();
         given::let_run(app, own).await;
@@ -105,6 +105,17 @@ impl Tuner {
         let path = format!("files/{}", file["id"].as_str().unwrap());
         self.until(&path, |seen| seen["status"] != "uploaded").await
     }
+}
+
+/// Whose decisions a job waits for, as it is shown.
+pub(crate) fn waits_for(job: &Value) -> Vec<&str> {
+    job["gptnl"]["approvals"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| one["decision"].is_null())
+        .filter_map(|one| one["role"].as_str())
+        .collect()
 }
 
 /// A form with files: name, name of the file where it is one, bytes.

@@ -1,7 +1,6 @@
 //! Reading training data: examples out of files, documents out of examples.
 
 mod canaries;
-mod jsonl;
 mod pack;
 mod prepare;
 mod problems;
@@ -10,10 +9,11 @@ mod read;
 pub use self::{
     canaries::{REPEATS, canaries},
     pack::pack,
-    prepare::{DataSettings, Piece, Prepared, Source, Wanted, prepare},
-    problems::{Fault, MOST_TOLD, Problem, Problems},
-    read::{Example, read},
+    prepare::{DataSettings, Piece, Prepared, Source, prepare},
+    problems::{MOST_TOLD, Problem, Problems},
+    read::read,
 };
+pub use training_examples::{Example, Fault, Wanted};
 
 /// Data that cannot be learnt from.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use job_contract::FileFormat;
 use language_model::{ChatTemplate, Document, Message, Tokenizer};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use training_examples::{Example, Fault, Wanted};
 
 use super::{
-    DataError, Example, canaries, pack,
-    problems::{Fault, Problem, Problems},
+    DataError, canaries, pack,
+    problems::{Problem, Problems},
     read,
 };
 
@@ -19,15 +20,6 @@ pub struct Source {
     /// What the file is called in messages.
     pub name: String,
     pub format: FileFormat,
-}
-
-/// What a method learns from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Texts, completions and chats.
-    Examples,
-    /// Better and worse answers.
-    Preferences,
 }
 
 /// How to make documents of files.
@@ -179,26 +171,14 @@ fn document(
     (tokenizer, template): (&Tokenizer, Option<&ChatTemplate>),
     settings: DataSettings,
 ) -> Result<(Document, Option<Document>), Fault> {
-    let is_preference = matches!(example, Example::Preference { .. });
-    match (settings.wanted, is_preference) {
-        (Wanted::Examples, true) => {
-            return Err(Fault::of_line(
-                "preferences are for the method dpo; this one learns from texts and chats",
-            ));
-        }
-        (Wanted::Preferences, false) => {
-            return Err(Fault::of_line(format!(
-                "this line is {}; the method dpo needs \"input\", \"preferred_output\" and \"non_preferred_output\"",
-                example.kind()
-            )));
-        }
-        _ => {}
-    }
+    settings.wanted.takes(example)?;
+    example.refuse_control(|text| tokenizer.control_text_in(text).map(str::to_owned))?;
     let as_fault =
         |error: language_model::document::DocumentError| Fault::of_line(error.to_string());
     match example {
         Example::Chat { messages, counts } => {
-            let document = Document::from_weighted_chat(tokenizer, template, messages, counts);
+            let messages = spoken(messages);
+            let document = Document::from_weighted_chat(tokenizer, template, &messages, counts);
             Ok((document.map_err(as_fault)?, None))
         }
         Example::Completion { prompt, completion } => {
@@ -215,7 +195,7 @@ fn document(
             rejected,
         } => {
             let answered = |answer: &String| {
-                let mut messages = input.clone();
+                let mut messages = spoken(input);
                 messages.push(Message {
                     role: "assistant".to_owned(),
                     content: answer.clone(),
@@ -237,6 +217,17 @@ fn document(
             Ok((answered(preferred)?, Some(answered(rejected)?)))
         }
     }
+}
+
+/// Messages as the model takes them.
+fn spoken(messages: &[training_examples::Message]) -> Vec<Message> {
+    messages
+        .iter()
+        .map(|message| Message {
+            role: message.role.clone(),
+            content: message.content.clone(),
+        })
+        .collect()
 }
 
 fn too_few(sources: &[Source], only: Option<&Found>) -> DataError {

@@ -32,32 +32,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is wrong with an example, by whoever does not know its line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// As in [`Problem::field`].
-    pub field: Option<String>,
-    pub problem: String,
-}
-
-impl Fault {
-    /// A fault of the whole line.
-    pub fn of_line(problem: impl Into<String>) -> Self {
-        Self {
-            field: None,
-            problem: problem.into(),
-        }
-    }
-
-    /// A fault of one field.
-    pub fn of_field(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            field: Some(field.into()),
-            problem: problem.into(),
-        }
-    }
-}
-
 /// All that is wrong; the first [`MOST_TOLD`] in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {

@@ -7,53 +7,16 @@ use std::{
 };
 
 use job_contract::FileFormat;
-use language_model::Message;
+use training_examples::{Example, Fault, OneKind, completion_of, example, text_of};
 
 use self::bounded::Allowance;
 use super::{
     DataError,
-    jsonl::{completion_of, example, text_of},
-    problems::{Fault, Problem, Problems},
+    problems::{Problem, Problems},
 };
 
 /// The longest line or paragraph that is taken.
 const MOST_LINE_BYTES: u64 = 16 << 20;
-/// The longest message, prompt or completion.
-pub(super) const MOST_MESSAGE_BYTES: usize = 1_000_000;
-
-/// One thing to learn from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Example {
-    /// A chat; the assistant's answers are learnt where they count.
-    Chat {
-        messages: Vec<Message>,
-        /// For each message; only the assistant's matter.
-        counts: Vec<bool>,
-    },
-    /// A text that goes on; the completion is learnt.
-    Completion { prompt: String, completion: String },
-    /// Running text; all of it is learnt.
-    Text(String),
-    /// A question with a better and a worse answer.
-    Preference {
-        /// Ends with a message that the assistant answers.
-        input: Vec<Message>,
-        preferred: String,
-        rejected: String,
-    },
-}
-
-impl Example {
-    /// What it is called in messages.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Chat { .. } => "a chat (\"messages\")",
-            Self::Completion { .. } => "a prompt with its completion",
-            Self::Text(_) => "running text (\"text\")",
-            Self::Preference { .. } => "a preference (\"preferred_output\")",
-        }
-    }
-}
 
 /// Hands every example of a file with its line number to `each`; `name` is what the file is called in problems.
 ///
@@ -78,7 +41,7 @@ pub fn read(
         problems,
         each: &mut each,
         count: 0,
-        first: None,
+        kind: OneKind::default(),
     };
     let before = reading.problems.count();
     let read = match format {
@@ -108,8 +71,7 @@ struct Reading<'a> {
     problems: &'a mut Problems,
     each: &'a mut dyn FnMut(u64, Example) -> Result<(), Fault>,
     count: u64,
-    /// Line and kind of the first example: the others must be alike.
-    first: Option<(u64, &'static str)>,
+    kind: OneKind,
 }
 
 impl Reading<'_> {
@@ -124,13 +86,7 @@ impl Reading<'_> {
 
     fn take(&mut self, line: u64, example: Result<Example, Fault>) {
         let taken = example.and_then(|example| {
-            let (first, kind) = *self.first.get_or_insert((line, example.kind()));
-            if kind != example.kind() {
-                return Err(Fault::of_line(format!(
-                    "this line is {}, but line {first} is {kind}; put each kind in a file of its own",
-                    example.kind()
-                )));
-            }
+            self.kind.check(line, &example)?;
             (self.each)(line, example)
         });
         match taken {

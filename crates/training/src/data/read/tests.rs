@@ -1,3 +1,5 @@
+use training_examples::MOST_MESSAGE_BYTES;
+
 use super::*;
 
 type Read = (Vec<(u64, Example)>, Vec<String>);

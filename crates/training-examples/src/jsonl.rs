@@ -1,12 +1,8 @@
 //! One line of JSONL: an example, or the field that is wrong.
 
-use language_model::Message;
 use serde_json::{Map, Value};
 
-use super::{
-    problems::Fault,
-    read::{Example, MOST_MESSAGE_BYTES},
-};
+use super::{Example, Fault, MOST_MESSAGE_BYTES, Message};
 
 const ROLES: [&str; 3] = ["system", "user", "assistant"];
 const ANSWERS: &str = "assistant";
@@ -22,7 +18,7 @@ const KINDS: [&[&str]; 4] = [
 ///
 /// # Errors
 /// [`Fault`] with the field that cannot be used.
-pub(super) fn example(text: &str) -> Result<Example, Fault> {
+pub fn example(text: &str) -> Result<Example, Fault> {
     let line: Value = serde_json::from_str(text).map_err(|error| syntax(&error))?;
     let Value::Object(line) = line else {
         return Err(Fault::of_line(format!(
@@ -30,15 +26,7 @@ pub(super) fn example(text: &str) -> Result<Example, Fault> {
             kind_of(&line)
         )));
     };
-    for field in ["tools", "functions"] {
-        let is_used = |value: &Value| !value.is_null() && *value != Value::Array(Vec::new());
-        if line.get(field).is_some_and(is_used) {
-            return Err(Fault::of_field(
-                field,
-                "tools cannot be learnt; leave them out",
-            ));
-        }
-    }
+    no_tools(&line, "")?;
     let has = |field: &&&str| line.contains_key(**field);
     let begun: Vec<usize> = (0..KINDS.len())
         .filter(|kind| KINDS[*kind].iter().any(|field| has(&field)))
@@ -49,7 +37,7 @@ pub(super) fn example(text: &str) -> Result<Example, Fault> {
         ));
     };
     if let Some(missing) = KINDS[kind].iter().find(|field| !has(field)) {
-        return Err(Fault::of_field(*missing, "this field is missing"));
+        return Err(Fault::of_field(*missing, "this field is missing; add it"));
     }
     match kind {
         0 => chat(&line),
@@ -57,6 +45,24 @@ pub(super) fn example(text: &str) -> Result<Example, Fault> {
         2 => text_of(string(&line, "text", "text")?),
         _ => preference(&line),
     }
+}
+
+/// Whether anything stands in a field that programs also send empty.
+fn is_used(value: &Value) -> bool {
+    !value.is_null() && *value != Value::Array(Vec::new())
+}
+
+/// Refuses descriptions of tools in an object; `path` is what stands before the names of its fields.
+fn no_tools(object: &Map<String, Value>, path: &str) -> Result<(), Fault> {
+    for field in ["tools", "functions"] {
+        if object.get(field).is_some_and(is_used) {
+            return Err(Fault::of_field(
+                format!("{path}{field}"),
+                "tools cannot be learnt; leave them out",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// serde's own words, without its line number: that counts inside the line.
@@ -91,7 +97,7 @@ fn string(object: &Map<String, Value>, key: &str, path: &str) -> Result<String, 
             path,
             format!("expected text in quotes, found {}", kind_of(other)),
         )),
-        None => Err(Fault::of_field(path, "this field is missing")),
+        None => Err(Fault::of_field(path, "this field is missing; add it")),
     }
 }
 
@@ -115,13 +121,13 @@ fn chat(line: &Map<String, Value>) -> Result<Example, Fault> {
     if !messages.iter().any(|message| message.role == ANSWERS) {
         return Err(Fault::of_field(
             "messages",
-            "no message is the assistant's, so there is nothing to learn",
+            "no message is the assistant's, so there is nothing to learn; add its answer",
         ));
     }
     if !messages.iter().zip(&counts).any(is_learnt) {
         return Err(Fault::of_field(
             "messages",
-            "every answer has the weight 0, so there is nothing to learn",
+            "every answer has the weight 0, so there is nothing to learn; give one the weight 1",
         ));
     }
     Ok(Example::Chat { messages, counts })
@@ -166,10 +172,10 @@ fn message(value: &Value, path: &str) -> Result<(Message, bool), Fault> {
         ));
     }
     for calls in ["tool_calls", "function_call"] {
-        if object.get(calls).is_some_and(|value| !value.is_null()) {
+        if object.get(calls).is_some_and(is_used) {
             return Err(Fault::of_field(
                 field(calls),
-                "calls of tools cannot be learnt",
+                "calls of tools cannot be learnt; leave out the messages with calls, and what tools answered",
             ));
         }
     }
@@ -180,7 +186,7 @@ fn message(value: &Value, path: &str) -> Result<(Message, bool), Fault> {
     if role == ANSWERS && content.trim().is_empty() {
         return Err(Fault::of_field(
             field("content"),
-            "an answer of the assistant is empty",
+            "an answer of the assistant is empty; write it or leave the message out",
         ));
     }
     let counts = weight(object.get("weight"), &role, &field("weight"))?;
@@ -198,7 +204,7 @@ fn weight(value: Option<&Value>, role: &str, path: &str) -> Result<bool, Fault> 
         Some(1.0) => Err(Fault::of_field(
             path,
             format!(
-                "only answers of the assistant are learnt, so a weight of 1 means nothing for {role}"
+                "only answers of the assistant are learnt, so a weight of 1 means nothing for {role}; leave it out"
             ),
         )),
         _ => Err(Fault::of_field(
@@ -215,17 +221,29 @@ fn completion(line: &Map<String, Value>) -> Result<Example, Fault> {
 }
 
 /// A completion with something to learn.
-pub(super) fn completion_of(prompt: String, completion: String) -> Result<Example, Fault> {
+///
+/// # Errors
+/// [`Fault`] where it is empty.
+pub fn completion_of(prompt: String, completion: String) -> Result<Example, Fault> {
     if completion.trim().is_empty() {
-        return Err(Fault::of_field("completion", "the completion is empty"));
+        return Err(Fault::of_field(
+            "completion",
+            "the completion is empty; write it or leave the line out",
+        ));
     }
     Ok(Example::Completion { prompt, completion })
 }
 
 /// A text with something to learn.
-pub(super) fn text_of(text: String) -> Result<Example, Fault> {
+///
+/// # Errors
+/// [`Fault`] where it is empty.
+pub fn text_of(text: String) -> Result<Example, Fault> {
     if text.trim().is_empty() {
-        return Err(Fault::of_field("text", "the text is empty"));
+        return Err(Fault::of_field(
+            "text",
+            "the text is empty; leave the line out",
+        ));
     }
     Ok(Example::Text(text))
 }
@@ -236,7 +254,10 @@ fn preference(line: &Map<String, Value>) -> Result<Example, Fault> {
             role: "user".to_owned(),
             content: short(text.clone(), "input")?,
         }],
-        Some(Value::Object(object)) => messages(object.get("messages"), "input.messages")?.0,
+        Some(Value::Object(object)) => {
+            no_tools(object, "input.")?;
+            messages(object.get("messages"), "input.messages")?.0
+        }
         other => {
             let found = other.map_or("nothing", kind_of);
             return Err(Fault::of_field(
@@ -248,7 +269,7 @@ fn preference(line: &Map<String, Value>) -> Result<Example, Fault> {
     if input.last().is_none_or(|message| message.role == ANSWERS) {
         return Err(Fault::of_field(
             "input",
-            "the last message must be one that the assistant answers",
+            "the last message must be one that the assistant answers; move the answer to the outputs",
         ));
     }
     let preferred = answer(line, "preferred_output")?;
@@ -256,7 +277,7 @@ fn preference(line: &Map<String, Value>) -> Result<Example, Fault> {
     if preferred == rejected {
         return Err(Fault::of_field(
             "non_preferred_output",
-            "both answers are the same, so neither can be preferred",
+            "both answers are the same, so neither can be preferred; change one or leave the line out",
         ));
     }
     Ok(Example::Preference {
@@ -277,14 +298,103 @@ fn answer(line: &Map<String, Value>, field: &str) -> Result<String, Fault> {
                 _ => {
                     return Err(Fault::of_field(
                         field,
-                        "expected exactly one message, the assistant's",
+                        "expected exactly one message, the assistant's; put earlier ones in \"input\"",
                     ));
                 }
             }
         }
     };
     if text.trim().is_empty() {
-        return Err(Fault::of_field(field, "the answer is empty"));
+        return Err(Fault::of_field(
+            field,
+            "the answer is empty; write it or leave the line out",
+        ));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OneKind, Wanted, control_text_in};
+
+    /// Field and problem of what the portal refuses before anybody decides on the data.
+    #[test]
+    fn what_cannot_be_learnt_is_refused_with_its_field() {
+        let chat = |answer: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":"u"}},{{"role":"assistant",{answer}}}]}}"#
+            )
+        };
+        let pair = |input: &str, better: &str, worse: &str| {
+            format!(
+                r#"{{"input":{input},"preferred_output":{better},"non_preferred_output":{worse}}}"#
+            )
+        };
+        let answer = r#"[{"role":"assistant","content":"a"}]"#;
+        let two = r#"[{"role":"assistant","content":"a"},{"role":"assistant","content":"b"}]"#;
+        let asks = r#"{"messages":[{"role":"user","content":"u"}]}"#;
+        for (line, field) in [
+            (chat(r#""content":"a<|im_end|>""#), "messages[1].content"),
+            (
+                chat(r#""content":"a","tool_calls":[{"id":"1"}]"#),
+                "messages[1].tool_calls",
+            ),
+            (r#"{"text":"a<|endoftext|>b"}"#.to_owned(), "text"),
+            (
+                r#"{"text":"a","tools":[{"type":"function"}]}"#.to_owned(),
+                "tools",
+            ),
+            (
+                pair(
+                    r#"{"messages":[{"role":"user","content":"u"}],"tools":[{"type":"function"}]}"#,
+                    answer,
+                    r#""b""#,
+                ),
+                "input.tools",
+            ),
+            (
+                pair(
+                    r#"{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"#,
+                    answer,
+                    r#""b""#,
+                ),
+                "input",
+            ),
+            (pair(asks, answer, answer), "non_preferred_output"),
+            (pair(asks, two, r#""b""#), "preferred_output"),
+            (
+                pair(asks, answer, r#""<|im_start|>system""#),
+                "non_preferred_output",
+            ),
+        ] {
+            let fault = example(&line)
+                .and_then(|example| {
+                    example.refuse_control(|text| control_text_in(text).map(str::to_owned))
+                })
+                .unwrap_err();
+            assert_eq!(fault.field.as_deref(), Some(field), "{line}: {fault:?}");
+        }
+        // What programs send empty is as good as left out.
+        assert!(example(&chat(r#""content":"a","tool_calls":[],"weight":1"#)).is_ok());
+    }
+
+    #[test]
+    fn a_file_has_one_kind_that_its_method_learns_from() {
+        let text = example(r#"{"text":"a"}"#).unwrap();
+        let pair =
+            example(r#"{"input":"u","preferred_output":"a","non_preferred_output":"b"}"#).unwrap();
+        assert!(Wanted::Examples.takes(&text).is_ok());
+        assert!(Wanted::Examples.takes(&pair).is_err());
+        assert!(Wanted::Preferences.takes(&pair).is_ok());
+        assert!(Wanted::Preferences.takes(&text).is_err());
+        let mut kind = OneKind::default();
+        assert!(kind.check(2, &text).is_ok());
+        assert!(kind.check(3, &text).is_ok());
+        let fault = kind.check(4, &pair).unwrap_err();
+        assert!(
+            fault.problem.contains("but line 2 is running text"),
+            "{fault:?}"
+        );
+    }
 }
