@@ -70,6 +70,13 @@ fn squares_are_turned_over() {
         turn_plainly(&source, stride, &mut plain, out_stride);
         turn(&source, stride, &mut found, out_stride);
         assert_eq!(plain, found);
+        // Also where a faster tier is the current one.
+        #[cfg(target_arch = "x86_64")]
+        if Tier::supported().contains(&Tier::Avx2) {
+            found.fill(-1.0);
+            avx2::turn(&source, stride, &mut found, out_stride);
+            assert_eq!(plain, found);
+        }
         assert_eq!(plain[3 * out_stride + 5], source[5 * stride + 3]);
     }
 }
