@@ -28,8 +28,14 @@ pub struct Compute {
     ended: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
     /// Since when places say that they know nothing of an attempt.
     unknown: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
-    /// The last heartbeat of those that run, and since when nothing has come after it.
-    silent: Mutex<HashMap<AttemptId, (Option<DateTime<Utc>>, DateTime<Utc>)>>,
+    /// Of those that run.
+    silent: Mutex<HashMap<AttemptId, Silence>>,
+}
+
+/// The last heartbeat, and since when nothing has come after it.
+struct Silence {
+    heartbeat: Option<DateTime<Utc>>,
+    since: DateTime<Utc>,
 }
 
 /// One place.
@@ -226,13 +232,15 @@ impl Compute {
             silent.remove(&attempt.id);
             return None;
         }
-        let (heartbeat, since) = silent
-            .entry(attempt.id)
-            .or_insert((attempt.heartbeat_at, now));
-        if *heartbeat != attempt.heartbeat_at {
-            (*heartbeat, *since) = (attempt.heartbeat_at, now);
+        let fresh = || Silence {
+            heartbeat: attempt.heartbeat_at,
+            since: now,
+        };
+        let silence = silent.entry(attempt.id).or_insert_with(fresh);
+        if silence.heartbeat != attempt.heartbeat_at {
+            *silence = fresh();
         }
-        Some(*since)
+        Some(silence.since)
     }
 
     /// Forgets what is over.
