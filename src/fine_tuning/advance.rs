@@ -16,9 +16,9 @@ use super::{
 use crate::{
     accounts,
     config::Config,
-    datasets::{self, FileState, SubmitError},
+    datasets::{self, Decision, FileState, SubmitError},
     db::{Db, StoreError},
-    ids::JobId,
+    ids::{DatasetVersionId, JobId},
     jobs::{self, Compute, Given, JobError},
     objects::ObjectStore,
     policy::{self, Action, Actor, Scope},
@@ -166,6 +166,9 @@ async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> 
         store::jobs::set_examined(&mut tx, job.id).await?;
         tx.commit().await?;
     }
+    let versions: Vec<_> = job.versions().into_iter().map(|(_, id)| id).collect();
+    let of = (&job.wish, job.base_family.as_str());
+    let decisions = judge::decide(db, ports.compute, of, &versions, true).await?;
     let mut waits_for = Vec::new();
     let mut documents = 0;
     for (param, version) in job.versions() {
@@ -176,7 +179,7 @@ async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> 
         if param == "training_file" {
             documents = found.documents;
         }
-        match standing(ports, (job, &actor), (param, &found)).await? {
+        match standing(ports, &actor, (param, &found), &decisions).await? {
             Standing::Waits(waits) => waits_for.extend(waits),
             Standing::Later => return Ok(()),
             Standing::Never(failed) => return end(db, job, failed).await,
@@ -204,8 +207,9 @@ enum Standing {
 
 async fn standing(
     ports: Ports<'_>,
-    (job, actor): (&TuningJob, &Actor),
+    actor: &Actor,
     (param, version): (&str, &NamedVersion),
+    decisions: &[(DatasetVersionId, Decision)],
 ) -> Result<Standing, AdvanceError> {
     let db = ports.db;
     let url = format!("{}/en/datasets/{}", ports.config.origin(), version.dataset);
@@ -260,9 +264,8 @@ async fn standing(
         "withdrawn" => return Ok(Standing::Withdrawn),
         _ => {}
     }
-    let of = (&job.wish, job.base_family.as_str());
-    let decision = judge::decide(db, ports.compute, of, version.id).await?;
-    let rules = decision.map_or_else(Vec::new, |decision| judge::missing(&decision, true));
+    let decision = decisions.iter().find(|(id, _)| *id == version.id);
+    let rules = decision.map_or_else(Vec::new, |(_, decision)| judge::missing(decision, true));
     if !rules.is_empty() {
         let by = format!("data owner ({})", version.institution_name);
         list.push(WaitsFor {

@@ -78,27 +78,15 @@ pub(super) async fn create(
     })?;
     let base = base(db, &asked.model).await?;
     let training = named(db, actor, ("training_file", &asked.training_file)).await?;
-    may_be_used(
-        db,
-        (config, compute),
-        (&wish, &base),
-        ("training_file", &training),
-    )
-    .await?;
     let validation = match &asked.validation_file {
         None => None,
-        Some(file) => {
-            let found = named(db, actor, ("validation_file", file)).await?;
-            may_be_used(
-                db,
-                (config, compute),
-                (&wish, &base),
-                ("validation_file", &found),
-            )
-            .await?;
-            Some(found)
-        }
+        Some(file) => Some(named(db, actor, ("validation_file", file)).await?),
     };
+    let files = [
+        ("training_file", Some(&training)),
+        ("validation_file", validation.as_ref()),
+    ];
+    may_be_used(db, (config, compute), (&wish, &base), files).await?;
     if validation.as_ref().is_some_and(|one| one.id == training.id) {
         let message = "What is learnt from cannot be measured on; name another file.";
         return Err(ApiError::invalid_param("validation_file", message));
@@ -304,31 +292,47 @@ async fn may_be_used(
     db: &Db,
     (config, compute): (&Config, &Compute),
     (wish, base): (&Wish, &Model),
-    (param, version): (&str, &NamedVersion),
+    files: [(&str, Option<&NamedVersion>); 2],
 ) -> Result<(), ApiError> {
     let mut conn = db.read().await.map_err(refused)?;
-    let is_own = store::files::of_version(&mut conn, version.id)
-        .await
-        .map_err(refused)?
-        .is_some();
-    if is_own {
-        return Ok(());
+    let mut named = Vec::new();
+    for (param, version) in files {
+        let Some(version) = version else {
+            continue;
+        };
+        let own = store::files::of_version(&mut conn, version.id).await;
+        if own.map_err(refused)?.is_none() {
+            named.push((param, version));
+        }
     }
-    let decision = judge::decide(db, compute, (wish, &base.family), version.id)
+    drop(conn);
+    let versions: Vec<_> = named.iter().map(|(_, version)| version.id).collect();
+    let decisions = judge::decide(db, compute, (wish, &base.family), &versions, false)
         .await
-        .map_err(refused)?
-        .ok_or_else(|| Of::File.missing(param))?;
-    if decision.verdict.is_allowed {
-        return Ok(());
+        .map_err(refused)?;
+    for (param, version) in named {
+        let decision = decisions.iter().find(|(id, _)| *id == version.id);
+        let (_, decision) = decision.ok_or_else(|| Of::File.missing(param))?;
+        let rules = judge::missing(decision, false);
+        if !rules.is_empty() {
+            return Err(not_permitted(config, (param, version), &rules));
+        }
     }
-    let rules = judge::missing(&decision, false);
+    Ok(())
+}
+
+fn not_permitted(
+    config: &Config,
+    (param, version): (&str, &NamedVersion),
+    rules: &[String],
+) -> ApiError {
     let message = format!(
         "The data may not be used for this: {}. See {}/en/datasets/{}.",
         rules.join(", "),
         config.origin(),
         version.dataset
     );
-    Err(ApiError::permission_denied("purpose_not_permitted", message).with_param(param))
+    ApiError::permission_denied("purpose_not_permitted", message).with_param(param)
 }
 
 /// Calls a job off; at once where it does not run.

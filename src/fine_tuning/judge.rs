@@ -9,28 +9,32 @@ use crate::{
     permissions::{Rule, Territory, Use},
 };
 
-/// What the rules say now: for the first place that fits the wish where they say yes, else for the first that fits. None
-/// where there is no such version.
+/// What the rules say now to each of the versions that a job would read: for the first place that fits the wish where they
+/// say yes to all, since a job runs at one place, else for the first that fits. Data that wait for nothing but their review
+/// count as a yes where `but_for_review` says so. A version that is not there has no decision.
 pub(super) async fn decide(
     db: &Db,
     compute: &Compute,
     (wish, family): (&Wish, &str),
-    version: DatasetVersionId,
-) -> Result<Option<Decision>, StoreError> {
+    versions: &[DatasetVersionId],
+    but_for_review: bool,
+) -> Result<Vec<(DatasetVersionId, Decision)>, StoreError> {
     let mut conn = db.read().await?;
     let mut first = None;
     for location in compute.locations(wish.place.as_deref(), wish.time_limit_seconds) {
         let wanted = wanted(wish, family, location);
-        let decision = datasets::decide_use(&mut conn, version, &wanted, db.now()).await?;
-        let is_allowed = decision
-            .as_ref()
-            .is_some_and(|decision| decision.verdict.is_allowed);
-        if is_allowed {
-            return Ok(decision);
+        let mut decisions = Vec::with_capacity(versions.len());
+        for version in versions {
+            let decision = datasets::decide_use(&mut conn, *version, &wanted, db.now()).await?;
+            decisions.extend(decision.map(|decision| (*version, decision)));
         }
-        first = first.or(decision);
+        let is_yes = |(_, decision): &(_, Decision)| missing(decision, but_for_review).is_empty();
+        if decisions.iter().all(is_yes) {
+            return Ok(decisions);
+        }
+        first.get_or_insert(decisions);
     }
-    Ok(first)
+    Ok(first.unwrap_or_default())
 }
 
 /// The rules that say no; none where the answer is yes. Without a review that is not done where `but_for_review` says so.

@@ -32,11 +32,15 @@ pub struct Compute {
     silent: Mutex<HashMap<AttemptId, Silence>>,
 }
 
-/// The last heartbeat, and since when nothing has come after it.
+/// The last heartbeat, since when nothing has come after it, and when that was last looked at.
 struct Silence {
     heartbeat: Option<DateTime<Utc>>,
     since: DateTime<Utc>,
+    seen: DateTime<Utc>,
 }
+
+/// After a longer pause between two looks nobody watched: the machine slept, or the database was away.
+const WATCHED: TimeDelta = TimeDelta::seconds(60);
 
 /// One place.
 pub(super) struct Site {
@@ -235,11 +239,13 @@ impl Compute {
         let fresh = || Silence {
             heartbeat: attempt.heartbeat_at,
             since: now,
+            seen: now,
         };
         let silence = silent.entry(attempt.id).or_insert_with(fresh);
-        if silence.heartbeat != attempt.heartbeat_at {
+        if silence.heartbeat != attempt.heartbeat_at || now - silence.seen > WATCHED {
             *silence = fresh();
         }
+        silence.seen = now;
         Some(silence.since)
     }
 

@@ -11,7 +11,13 @@
 mod base_model;
 mod pytorch;
 
-use std::{env, fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use language_model::{
     ModelFile,
@@ -97,6 +103,55 @@ fn two_processes_give_what_one_program_gives(more: &[&str]) {
         !folder.path().join("theirs/torchrun").exists(),
         "nothing is left behind"
     );
+}
+
+/// Processes that were told of a file or folder below this one.
+fn processes_of(folder: &Path) -> usize {
+    let mark = folder.display().to_string();
+    let is_of = |entry: &fs::DirEntry| {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&mark)
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter(is_of).count()
+}
+
+#[test]
+fn no_process_of_pytorch_outlives_a_program_that_is_killed() {
+    let folder = folder();
+    let out = folder.path().join("out");
+    let python = pytorch::python();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_faculty-training"))
+        .current_dir(folder.path())
+        .env_clear()
+        .args([
+            "finetune",
+            "--base",
+            "tiny.gguf",
+            "--data",
+            "tekst.txt",
+            "--epochs",
+            "1000",
+        ])
+        .args(["--torchrun", "2", "--python"])
+        .arg(python)
+        .arg("--out")
+        .arg(&out)
+        .spawn()
+        .unwrap();
+    while !out.join("torchrun/events.jsonl").exists() {
+        assert!(program.try_wait().unwrap().is_none(), "it ended by itself");
+        thread::sleep(Duration::from_millis(50));
+    }
+    // The program, torchrun and two that compute.
+    assert!(processes_of(&out) >= 4, "they run");
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let begun = Instant::now();
+    while processes_of(&out) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "some go on");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub(in super::super) async fn find(
         Row,
         r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
                 f.problem, f.object_key, f.object_version, a.created_at,
-                CASE WHEN v.status IN ('draft', 'changes_requested') THEN a.expires_at END AS "expires_at?"
+                CASE WHEN v.status = 'draft' THEN a.expires_at END AS "expires_at?"
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.id = $1 AND a.institution_id = $2 AND a.deleted_at IS NULL"#,
         id.0,
@@ -116,7 +116,7 @@ pub(in super::super) async fn of_version(
         Row,
         r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
                 f.problem, f.object_key, f.object_version, a.created_at,
-                CASE WHEN v.status IN ('draft', 'changes_requested') THEN a.expires_at END AS "expires_at?"
+                CASE WHEN v.status = 'draft' THEN a.expires_at END AS "expires_at?"
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.dataset_version_id = $1"#,
         version.0,
@@ -137,7 +137,7 @@ pub(in super::super) async fn list(
         Row,
         r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
                 f.problem, f.object_key, f.object_version, a.created_at,
-                CASE WHEN v.status IN ('draft', 'changes_requested') THEN a.expires_at END AS "expires_at?"
+                CASE WHEN v.status = 'draft' THEN a.expires_at END AS "expires_at?"
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.institution_id = $1 AND a.deleted_at IS NULL
            AND ($2::uuid IS NULL OR CASE WHEN $3 THEN a.id > $2 ELSE a.id < $2 END)
@@ -164,7 +164,7 @@ pub(in super::super) async fn to_expire(
         "SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
                 f.problem, f.object_key, f.object_version, a.created_at, a.expires_at
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
-         WHERE a.deleted_at IS NULL AND a.expires_at <= $1 AND v.status IN ('draft', 'changes_requested')
+         WHERE a.deleted_at IS NULL AND a.expires_at <= $1 AND v.status = 'draft'
            AND NOT EXISTS (SELECT 1 FROM fine_tuning_jobs j
                            WHERE NOT j.is_settled
                              AND a.dataset_version_id IN (j.training_version_id, j.validation_version_id))

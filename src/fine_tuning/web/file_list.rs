@@ -57,6 +57,9 @@ pub(super) struct Query {
     purpose: Option<String>,
 }
 
+/// Files of figures on a page: each is written anew from what its job told, to know its size.
+const MOST_RESULTS: usize = 100;
+
 /// A file before it is written as the SDKs read it.
 enum Listed {
     Sent(Box<ApiFile>),
@@ -115,8 +118,14 @@ pub(super) async fn list(
         all.reverse();
     }
     let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = all.len() > size;
-    all.truncate(size);
+    let mut figures = 0;
+    let fits = all.iter().take(size).take_while(|(_, one)| {
+        figures += usize::from(matches!(one, Listed::Results(_)));
+        figures <= MOST_RESULTS
+    });
+    let fitting = fits.count();
+    let has_more = all.len() > fitting;
+    all.truncate(fitting);
     let origin = config.origin();
     let mut data = Vec::with_capacity(all.len());
     for (id, one) in all {

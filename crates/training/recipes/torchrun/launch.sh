@@ -26,5 +26,8 @@ else
 fi
 # Slurm may send it to every process of a job. The training program hears it too, and asks for a checkpoint.
 trap '' USR1
+# Nothing goes on when the training program is gone, however it ended.
+bound=
+if command -v setpriv >/dev/null 2>&1; then bound="setpriv --pdeathsig KILL"; fi
 # shellcheck disable=SC2086
-exec "$python" -m torch.distributed.run $where --nproc-per-node="$processes" "$folder/train.py" "$folder"
+exec $bound "$python" -m torch.distributed.run $where --nproc-per-node="$processes" "$folder/train.py" "$folder"

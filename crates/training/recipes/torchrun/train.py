@@ -19,6 +19,7 @@ for a checkpoint; `epoch` holds the number of the last epoch for which the data 
 """
 
 import contextlib
+import ctypes
 import json
 import math
 import os
@@ -30,6 +31,13 @@ from pathlib import Path
 # Schedulers send it to every process of a job. The training program hears it too, and asks for a checkpoint and an end by
 # `stop`. torchrun passes it on, and waits for half a minute.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+# When torchrun is gone, however it ended, so is this process (Linux: PR_SET_PDEATHSIG).
+if sys.platform == "linux":
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("torchrun is gone")
 
 import numpy as np
 import torch
