@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::rotary_scaling::RotaryScaling;
+
 /// Numbers that fix the graph: sizes, rotary base, norm epsilon.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -21,6 +23,8 @@ pub struct Config {
     pub head_dim: usize,
     /// Base of the rotary frequencies (Su et al. 2021, theta).
     pub rope_theta: f32,
+    /// How those frequencies are slowed down for a longer context.
+    pub rope_scaling: RotaryScaling,
     /// Added to the mean square in RMSNorm.
     pub norm_epsilon: f32,
     /// Positions the model was trained for.
@@ -62,7 +66,7 @@ struct HubConfig {
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     rope_theta: Option<f32>,
-    rope_parameters: Option<RopeParameters>,
+    rope_parameters: Option<serde_json::Value>,
     rope_scaling: Option<serde_json::Value>,
     rms_norm_eps: f32,
     max_position_embeddings: usize,
@@ -73,12 +77,6 @@ struct HubConfig {
     #[serde(default)]
     mlp_bias: bool,
     hidden_act: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RopeParameters {
-    rope_theta: Option<f32>,
-    rope_type: Option<String>,
 }
 
 impl Config {
@@ -96,20 +94,19 @@ impl Config {
         if hub.attention_bias || hub.mlp_bias {
             return unsupported("biases in linear layers");
         }
-        if hub.rope_scaling.is_some() {
-            return unsupported("scaled rotary embedding");
-        }
         if hub.hidden_act.as_deref().unwrap_or("silu") != "silu" {
             return unsupported("another activation than SiLU");
         }
-        let rope = hub.rope_parameters.as_ref();
-        if rope
-            .and_then(|rope| rope.rope_type.as_deref())
-            .unwrap_or("default")
-            != "default"
-        {
-            return unsupported("scaled rotary embedding");
-        }
+        // Newer files say it in `rope_parameters`, older ones in `rope_scaling`, some in both.
+        let newer = hub.rope_parameters.as_ref();
+        let scaling = |settings: Option<&serde_json::Value>| {
+            settings.map_or(Ok(RotaryScaling::None), RotaryScaling::from_hub)
+        };
+        let rope_scaling = match scaling(newer)? {
+            RotaryScaling::None => scaling(hub.rope_scaling.as_ref())?,
+            said => said,
+        };
+        let newer_theta = newer.and_then(|rope| rope.get("rope_theta")?.as_f64());
         let heads = hub.num_attention_heads;
         let config = Self {
             vocab_size: hub.vocab_size,
@@ -123,8 +120,9 @@ impl Config {
                 .unwrap_or_else(|| hub.hidden_size.checked_div(heads).unwrap_or(0)),
             rope_theta: hub
                 .rope_theta
-                .or(rope.and_then(|rope| rope.rope_theta))
+                .or(newer_theta.map(|theta| theta as f32))
                 .unwrap_or(10_000.0),
+            rope_scaling,
             norm_epsilon: hub.rms_norm_eps,
             context_length: hub.max_position_embeddings,
             is_embedding_tied: hub.tie_word_embeddings,
@@ -192,6 +190,7 @@ impl Config {
         if !(self.rope_theta.is_finite() && self.rope_theta >= 1.0) {
             return refuse("rope_theta", self.rope_theta.to_string(), "1.0 or more");
         }
+        self.rope_scaling.validate()?;
         if !(self.norm_epsilon > 0.0 && self.norm_epsilon < 0.1) {
             return refuse(
                 "norm_epsilon",

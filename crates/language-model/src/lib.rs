@@ -16,6 +16,7 @@ pub mod matrix;
 pub mod model_file;
 mod parameters;
 pub mod quantised;
+mod rotary_scaling;
 pub mod synthetic;
 pub mod tokenizer;
 pub mod tokenizer_training;
@@ -30,6 +31,7 @@ pub use self::{
     lora::{LoraAdapter, Target},
     model_file::{ModelFile, OpenError},
     parameters::{Parameters, Place},
+    rotary_scaling::RotaryScaling,
     tokenizer::Tokenizer,
     weights::{LayerTensors, Tensor, Weights},
     whole_weights::WholeWeights,

@@ -15,6 +15,8 @@ use crate::{
     config::{Config, ConfigError},
     gguf::{Gguf, GgufError},
     hub_weights::{HubWeightsError, read_hub_weights},
+    quantised::Format,
+    rotary_scaling::RotaryScaling,
     tokenizer::{Tokenizer, TokenizerError},
     weights::{GGUF_NAMES, Tensor, Weights, WeightsError},
 };
@@ -89,7 +91,7 @@ impl ModelFile {
     fn open_gguf(path: &Path) -> Result<Self, OpenError> {
         let source = Arc::new(map(path)?);
         let gguf = Gguf::parse(&source)?;
-        let config = gguf_config(&gguf)?;
+        let config = gguf_config(&gguf, &source)?;
         let weights = Weights::assemble(&config, &GGUF_NAMES, |name| {
             let tensor = gguf.tensors.get(name)?;
             Some(Tensor {
@@ -167,15 +169,11 @@ fn chat_template(
     Ok(Some(template))
 }
 
-fn gguf_config(gguf: &Gguf) -> Result<Config, OpenError> {
+fn gguf_config(gguf: &Gguf, bytes: &[u8]) -> Result<Config, OpenError> {
     let metadata = &gguf.metadata;
     let architecture = metadata.text("general.architecture").unwrap_or("none");
     if architecture != "llama" {
         return Err(ConfigError::Unsupported(format!("the architecture {architecture:?}")).into());
-    }
-    let scaling = metadata.text("llama.rope.scaling.type").unwrap_or("none");
-    if scaling != "none" || gguf.tensors.contains_key("rope_freqs.weight") {
-        return Err(ConfigError::Unsupported("scaled rotary embedding".to_owned()).into());
     }
     if metadata.unsigned("llama.expert_count").unwrap_or(0) > 0 {
         return Err(ConfigError::Unsupported("experts".to_owned()).into());
@@ -204,7 +202,7 @@ fn gguf_config(gguf: &Gguf) -> Result<Config, OpenError> {
             ConfigError::Unsupported("rotary embedding of a part of each head".to_owned()).into(),
         );
     }
-    let config = Config {
+    let mut config = Config {
         vocab_size: gguf
             .tensors
             .get(GGUF_NAMES.embedding)
@@ -216,6 +214,7 @@ fn gguf_config(gguf: &Gguf) -> Result<Config, OpenError> {
         kv_heads,
         head_dim,
         rope_theta: metadata.float("llama.rope.freq_base").unwrap_or(10_000.0) as f32,
+        rope_scaling: RotaryScaling::None,
         norm_epsilon: metadata
             .float("llama.attention.layer_norm_rms_epsilon")
             .unwrap_or(0.0) as f32,
@@ -223,7 +222,37 @@ fn gguf_config(gguf: &Gguf) -> Result<Config, OpenError> {
         is_embedding_tied: !gguf.tensors.contains_key(GGUF_NAMES.head),
     };
     config.validate()?;
+    config.rope_scaling = gguf_rotary_scaling(gguf, bytes, &config)?;
+    config.validate()?;
     Ok(config)
+}
+
+/// Linear scaling is a key of the file; Llama 3.1's comes as a tensor of divisors.
+fn gguf_rotary_scaling(
+    gguf: &Gguf,
+    bytes: &[u8],
+    config: &Config,
+) -> Result<RotaryScaling, ConfigError> {
+    let metadata = &gguf.metadata;
+    let unsupported = |what: &str| Err(ConfigError::Unsupported(what.to_owned()));
+    let key = match metadata.text("llama.rope.scaling.type").unwrap_or("none") {
+        "none" => RotaryScaling::None,
+        "linear" => RotaryScaling::Linear {
+            factor: metadata.float("llama.rope.scaling.factor").unwrap_or(0.0) as f32,
+        },
+        other => return unsupported(&format!("rotary embedding scaled by a rule {other:?}")),
+    };
+    let Some(tensor) = gguf.tensors.get("rope_freqs.weight") else {
+        return Ok(key);
+    };
+    if tensor.format != Format::F32 || key != RotaryScaling::None {
+        return unsupported("rotary embedding scaled in two ways");
+    }
+    let divisors = bytes[tensor.start..][..tensor.length].chunks_exact(4);
+    let divisors: Vec<f32> = divisors
+        .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]))
+        .collect();
+    RotaryScaling::from_divisors(config, &divisors)
 }
 
 /// Maps a file into memory, read-only.

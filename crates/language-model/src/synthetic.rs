@@ -32,7 +32,7 @@ const MERGES: [(&str, &str); 12] = [
 const ALIGNMENT: usize = 32;
 
 /// Sizes of the tiny model; widths are multiples of 32 so that they can be stored in blocks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Synthetic {
     pub hidden_size: usize,
     pub intermediate_size: usize,
@@ -44,6 +44,8 @@ pub struct Synthetic {
     pub seed: u64,
     /// True: matrices as Q8_0; false: as F32.
     pub is_quantised: bool,
+    /// What rotary frequencies are divided by, as Llama 3.1 has it; empty for none.
+    pub rotary_divisors: Vec<f32>,
 }
 
 impl Default for Synthetic {
@@ -58,6 +60,7 @@ impl Default for Synthetic {
             context_length: 512,
             seed: 1,
             is_quantised: true,
+            rotary_divisors: Vec::new(),
         }
     }
 }
@@ -194,6 +197,12 @@ impl Synthetic {
                 tensors.push(self.matrix(name(part), rows, columns, &mut noise));
             }
         }
+        if !self.rotary_divisors.is_empty() {
+            tensors.push(vector(
+                "rope_freqs.weight".to_owned(),
+                &self.rotary_divisors,
+            ));
+        }
         tensors
     }
 
@@ -230,14 +239,16 @@ struct Tensor {
 
 fn norm(name: String, width: usize, noise: &mut Noise) -> Tensor {
     let weights = noise.samples(width, 0.1);
+    let weights: Vec<f32> = weights.iter().map(|weight| 1.0 + weight).collect();
+    vector(name, &weights)
+}
+
+fn vector(name: String, numbers: &[f32]) -> Tensor {
     Tensor {
         name,
-        dimensions: vec![width],
+        dimensions: vec![numbers.len()],
         format: 0,
-        bytes: weights
-            .iter()
-            .flat_map(|weight| (1.0 + weight).to_le_bytes())
-            .collect(),
+        bytes: numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
     }
 }
 

@@ -203,6 +203,7 @@ impl Parameters for WholeWeights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rotary_scaling::RotaryScaling;
 
     fn config(is_embedding_tied: bool) -> Config {
         Config {
@@ -214,6 +215,7 @@ mod tests {
             kv_heads: 2,
             head_dim: 4,
             rope_theta: 10_000.0,
+            rope_scaling: RotaryScaling::None,
             norm_epsilon: 1e-5,
             context_length: 64,
             is_embedding_tied,

@@ -5,17 +5,16 @@
     reason = "a test that cannot set itself up should fail"
 )]
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use language_model::{
-    ChatTemplate, Config, Document, LoraAdapter, ModelFile, Parameters, Target, Tokenizer,
-    WholeWeights,
+    ChatTemplate, Config, Document, LoraAdapter, ModelFile, Parameters, RotaryScaling, Target,
+    Tokenizer, WholeWeights,
     export::{Export, ExportError, Exported, NumberFormat},
     synthetic::{Noise, Synthetic},
     tokenizer_training::CHAT_TEMPLATE,
     training_graph::{Batch, Precision, Trained, TrainingModel},
 };
-use safetensors::{SafeTensors, tensor::TensorView};
 
 fn model(folder: &Path, is_quantised: bool) -> ModelFile {
     let path = folder.join("tiny.gguf");
@@ -110,6 +109,7 @@ fn weights_trained_from_nothing_become_a_model_with_their_own_tokenizer() {
         kv_heads: 1,
         head_dim: 8,
         rope_theta: 10_000.0,
+        rope_scaling: RotaryScaling::None,
         norm_epsilon: 1e-5,
         context_length: 128,
         is_embedding_tied: false,
@@ -137,53 +137,34 @@ fn weights_trained_from_nothing_become_a_model_with_their_own_tokenizer() {
     assert!(model.chat_template.is_some());
 }
 
-/// Cuts model.safetensors in two and names the halves in an index.
-fn cut_in_two(folder: &Path) {
-    let whole = fs::read(folder.join("model.safetensors")).unwrap();
-    let stored = SafeTensors::deserialize(&whole).unwrap();
-    let mut map = HashMap::new();
-    for part in 0..2 {
-        let file = format!("model-0000{}-of-00002.safetensors", part + 1);
-        let mut names = stored.names();
-        names.sort_unstable();
-        let own = names
-            .into_iter()
-            .enumerate()
-            .filter(|(place, _)| place % 2 == part);
-        let views: Vec<(&str, TensorView<'_>)> = own
-            .map(|(_, name)| (name, stored.tensor(name).unwrap()))
-            .collect();
-        map.extend(
-            views
-                .iter()
-                .map(|(name, _)| ((*name).to_owned(), file.clone())),
-        );
-        fs::write(
-            folder.join(&file),
-            safetensors::serialize(views, None).unwrap(),
-        )
-        .unwrap();
-    }
-    let index = serde_json::json!({"weight_map": map});
-    fs::write(
-        folder.join("model.safetensors.index.json"),
-        index.to_string(),
-    )
-    .unwrap();
-    fs::write(folder.join("model.safetensors"), "not looked at").unwrap();
-}
-
 #[test]
 fn weights_in_several_files_are_found_by_their_index() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path(), false);
     let out = folder.path().join("hub");
-    Export::of_model(&model, None, NumberFormat::F32)
-        .write(&out)
+    let names = Export::of_model(&model, None, NumberFormat::F32)
+        .write_in_files_of(100_000, &out)
         .unwrap();
-    cut_in_two(&out);
+    let (weights, rest) = names.split_at(names.len() - 4);
+    assert!(weights.len() > 2, "{names:?}");
+    for (place, name) in weights.iter().enumerate() {
+        let (number, of) = (place + 1, weights.len());
+        let expected = format!("model-{number:05}-of-{of:05}.safetensors");
+        assert_eq!(name, &expected);
+    }
+    assert_eq!(
+        rest,
+        [
+            "model.safetensors.index.json",
+            "config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        ]
+    );
     let again = ModelFile::open(&out).unwrap();
     assert_eq!(loss(&again, Trained::None), loss(&model, Trained::None));
+    fs::remove_file(out.join(&weights[1])).unwrap();
+    assert!(ModelFile::open(&out).is_err());
     let index = r#"{"weight_map": {"model.norm.weight": "../other.safetensors"}}"#;
     fs::write(out.join("model.safetensors.index.json"), index).unwrap();
     let error = ModelFile::open(&out).unwrap_err().to_string();

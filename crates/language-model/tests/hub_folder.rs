@@ -171,8 +171,18 @@ fn features_that_are_not_computed_are_refused() {
         ("attention_bias", json!(true), "biases"),
         (
             "rope_scaling",
-            json!({"type": "linear", "factor": 2.0}),
-            "rotary",
+            json!({"type": "yarn", "factor": 2.0}),
+            "yarn",
+        ),
+        (
+            "rope_scaling",
+            json!({"type": "linear", "factor": 0.5}),
+            "factor of 1 or more",
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_type": "llama3", "factor": 8.0}),
+            "low_freq_factor",
         ),
         ("num_key_value_heads", json!(3), "kv_heads"),
         ("hidden_size", json!(0), "hidden_size"),

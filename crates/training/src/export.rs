@@ -59,15 +59,9 @@ pub(crate) fn whole(
         chat_template,
         format: NumberFormat::F32,
     };
-    export.write(out)?;
-    let names = [
-        "model.safetensors",
-        "config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ];
+    let names = export.write(out)?;
     let file = |name| (out.join(name), ArtifactKind::Model);
-    Ok(names.map(file).into())
+    Ok(names.into_iter().map(file).collect())
 }
 
 /// Writes `evaluation.json`.

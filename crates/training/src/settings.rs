@@ -4,7 +4,7 @@ use job_contract::{
     LoraSettings, ModelShape, Precision as Wanted, Recompute, Task, TrainingSettings,
 };
 use language_model::{
-    Config, Target,
+    Config, RotaryScaling, Target,
     training_graph::{Precision, Recomputation},
 };
 
@@ -84,6 +84,7 @@ pub fn shape(shape: &ModelShape) -> Result<Config, BadSettings> {
         kv_heads: shape.key_value_heads as usize,
         head_dim: (shape.width / heads) as usize,
         rope_theta: 10_000.0,
+        rope_scaling: RotaryScaling::None,
         norm_epsilon: 1e-5,
         context_length: shape.context_length as usize,
         is_embedding_tied: shape.tied_embeddings,

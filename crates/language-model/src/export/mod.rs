@@ -1,9 +1,10 @@
 //! Models as other programs open them: a folder in the model hub's layout.
 //!
 //! `config.json`, `tokenizer.json`, `tokenizer_config.json` and `model.safetensors`, which is written tensor by
-//! tensor, so that a model larger than memory can be merged.
+//! tensor, so that a model larger than memory can be merged. Weights of more than [`LARGEST_FILE`] go into several files.
 
 mod settings;
+mod shards;
 mod tensors;
 
 use std::{
@@ -23,6 +24,9 @@ use crate::{
     tokenizer::{Tokenizer, TokenizerError},
     whole_weights::WholeWeights,
 };
+
+/// The most bytes of weights in one file: object stores take 5 GiB in one piece.
+pub const LARGEST_FILE: usize = 4 << 30;
 
 /// How numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +78,7 @@ pub enum ExportError {
         #[source]
         source: io::Error,
     },
-    #[error("model.safetensors cannot be written: {0}")]
+    #[error("the weights cannot be written: {0}")]
     Weights(#[from] SafeTensorError),
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -104,11 +108,23 @@ impl<'a> Export<'a> {
         }
     }
 
-    /// Writes the files into `folder`, which is made where it is not there.
+    /// Writes the files into `folder`, which is made where it is not there; answers their names, weights first.
     ///
     /// # Errors
     /// [`ExportError`] where the adapter does not fit or the disk does not take it.
-    pub fn write(&self, folder: &Path) -> Result<(), ExportError> {
+    pub fn write(&self, folder: &Path) -> Result<Vec<String>, ExportError> {
+        self.write_in_files_of(LARGEST_FILE, folder)
+    }
+
+    /// [`Self::write`] with at most `largest` bytes of weights in a file.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_in_files_of(
+        &self,
+        largest: usize,
+        folder: &Path,
+    ) -> Result<Vec<String>, ExportError> {
         if let Exported::Merged(model, adapter) = self.weights
             && !adapter.layout().fits(&model.config)
         {
@@ -121,10 +137,22 @@ impl<'a> Export<'a> {
             })
         };
         disk(folder, fs::create_dir_all(folder))?;
-        let put = |name: &str, content: &[u8]| {
+        let mut written = Vec::new();
+        let shards = shards::spread(self.tensors(), largest);
+        let index = (shards.len() > 1).then(|| shards::index(&shards));
+        for (name, tensors) in shards {
+            let metadata = Some([("format".to_owned(), "pt".to_owned())].into());
+            safetensors::serialize_to_file(tensors, metadata, &folder.join(&name))?;
+            written.push(name);
+        }
+        let mut put = |name: &str, content: &[u8]| {
             let path = folder.join(name);
+            written.push(name.to_owned());
             disk(&path, fs::write(&path, content))
         };
+        if let Some(index) = index {
+            put(shards::INDEX, format!("{index:#}\n").as_bytes())?;
+        }
         let config = settings::config(self.config(), self.tokenizer, self.format);
         put("config.json", format!("{config:#}\n").as_bytes())?;
         put("tokenizer.json", &self.tokenizer.to_hub_json()?)?;
@@ -134,10 +162,7 @@ impl<'a> Export<'a> {
             "tokenizer_config.json",
             format!("{settings:#}\n").as_bytes(),
         )?;
-        let path = folder.join("model.safetensors");
-        let metadata = Some([("format".to_owned(), "pt".to_owned())].into());
-        safetensors::serialize_to_file(self.tensors(), metadata, &path)?;
-        Ok(())
+        Ok(written)
     }
 
     /// All tensors by their names in the hub's layout; their numbers are made when they are written.

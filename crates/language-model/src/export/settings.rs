@@ -12,6 +12,15 @@ pub(super) fn config(config: &Config, tokenizer: &Tokenizer, format: NumberForma
         NumberFormat::F32 => "float32",
         NumberFormat::Bf16 => "bfloat16",
     };
+    let mut rotary = json!({"rope_theta": theta, "rope_type": "default"});
+    let scaling = config.rope_scaling.to_hub();
+    for (key, value) in scaling
+        .iter()
+        .flat_map(|scaling| scaling.as_object())
+        .flatten()
+    {
+        rotary[key] = value.clone();
+    }
     json!({
         "architectures": ["LlamaForCausalLM"],
         "attention_bias": false,
@@ -31,9 +40,10 @@ pub(super) fn config(config: &Config, tokenizer: &Tokenizer, format: NumberForma
         "num_hidden_layers": config.layers,
         "num_key_value_heads": config.kv_heads,
         "rms_norm_eps": decimal(config.norm_epsilon),
-        // Older programs read the first, newer ones the second.
+        // Older programs read the first two, newer ones the third.
         "rope_theta": theta,
-        "rope_parameters": {"rope_theta": theta, "rope_type": "default"},
+        "rope_scaling": scaling,
+        "rope_parameters": rotary,
         "tie_word_embeddings": config.is_embedding_tied,
         "torch_dtype": dtype,
         "use_cache": true,

@@ -152,15 +152,12 @@ impl InferenceModel {
 }
 
 impl Rotation {
-    /// Angles `position * theta^(-2i / head_dim)` (Su et al. 2021, eq. 15).
+    /// Angles `position * frequency` for each position of the context.
     fn new(config: &Config) -> Self {
         let half = config.head_dim / 2;
         let mut cosines = Vec::with_capacity(config.context_length * half);
         let mut sines = Vec::with_capacity(config.context_length * half);
-        let exponent = |i: usize| -2.0 * i as f64 / config.head_dim as f64;
-        let frequencies: Vec<f64> = (0..half)
-            .map(|i| f64::from(config.rope_theta).powf(exponent(i)))
-            .collect();
+        let frequencies = config.rotary_frequencies();
         for position in 0..config.context_length {
             for frequency in &frequencies {
                 let angle = position as f64 * frequency;

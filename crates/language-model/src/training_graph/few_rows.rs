@@ -5,13 +5,13 @@ use std::{cell::RefCell, ops::Range};
 use super::{
     crew::share_out,
     frozen::Precision,
-    kernels::{COLUMNS, Sums},
+    kernels::COLUMNS,
     left::{Left, SLACK, aligned, left_words},
     pool::Pool,
     right::Right,
-    stage::merge,
+    stage::Stage,
 };
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, Write};
 
 /// Steps of the inner dimension that are packed at once.
 const STEPS: usize = 512;
@@ -50,18 +50,26 @@ impl FewRows {
             let tiles = rows_wanted.start / tile_of.rows..rows_wanted.end.div_ceil(tile_of.rows);
             PANEL.with_borrow_mut(|buffer| {
                 buffer.resize(STEPS * COLUMNS + SLACK, 0.0);
-                let mut sums = Sums::zeros();
+                let out = &mut numbers[tiles.start * tile_of.rows * COLUMNS..];
                 for start in (0..left.steps).step_by(STEPS) {
                     let end = left.steps.min(start + STEPS);
                     let words = aligned(buffer, (end - start) * COLUMNS);
                     right.panel(panel, start..end, left.form, words);
-                    for tile in tiles.clone() {
-                        tile_of.multiply(left.words(tile, start..end), words, &mut sums, false);
-                        let first = tile * tile_of.rows;
-                        let shape = [COLUMNS, tile_of.rows.min(rows - first), COLUMNS];
-                        let place = &mut numbers[first * COLUMNS..];
-                        merge(&sums, place, shape, start > 0, 1.0);
-                    }
+                    let stage = Stage {
+                        left,
+                        extra: None,
+                        panels: 0..1,
+                        columns: COLUMNS,
+                        steps: start..end,
+                        each: words.len(),
+                        words,
+                    };
+                    let write = if start > 0 {
+                        Write::Add
+                    } else {
+                        Write::Replace
+                    };
+                    stage.run_tiles(tiles.clone(), out, COLUMNS, (write, 1.0));
                 }
             });
         });

@@ -7,6 +7,7 @@
 //! its backward pass needs, or only its input, and the rest is computed again ([`Recomputation`]).
 
 mod adapted;
+mod apart;
 mod attention;
 mod batch;
 mod block;
@@ -391,8 +392,7 @@ impl TrainingModel {
         let precision = self.precision;
         let tokens = part.tokens().len();
         let longest = part.sequences().map(|sequence| sequence.len()).max();
-        let (width, theta) = (self.config.head_dim, self.config.rope_theta);
-        self.rotary.grow(longest.unwrap_or(0), width, theta);
+        self.rotary.grow(longest.unwrap_or(0), &self.config);
         if tokens > self.longest {
             // Buffers of the shorter parts are too small from here on.
             self.longest = tokens;

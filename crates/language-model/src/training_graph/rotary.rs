@@ -9,6 +9,7 @@ use super::{
     crew::{rows_at_once, share_out},
     kernels::vectorised,
 };
+use crate::config::Config;
 
 /// Cosines and sines of every position, `[positions, head_dim / 2]` each.
 #[derive(Debug, Default)]
@@ -19,12 +20,15 @@ pub(super) struct Rotary {
 
 impl Rotary {
     /// Makes the tables long enough for `positions`.
-    pub(super) fn grow(&mut self, positions: usize, head_dim: usize, theta: f32) {
-        let half = head_dim / 2;
+    pub(super) fn grow(&mut self, positions: usize, config: &Config) {
+        let half = config.head_dim / 2;
+        if self.cosines.len() / half >= positions {
+            return;
+        }
+        let frequencies = config.rotary_frequencies();
         for position in self.cosines.len() / half..positions {
-            for pair in 0..half {
-                let exponent = -2.0 * pair as f64 / head_dim as f64;
-                let angle = position as f64 * f64::from(theta).powf(exponent);
+            for frequency in &frequencies {
+                let angle = position as f64 * frequency;
                 self.cosines.push(angle.cos() as f32);
                 self.sines.push(angle.sin() as f32);
             }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    apart::Apart,
     crew::{share_out, threads},
     form::Form,
     frozen::Precision,
@@ -13,7 +14,7 @@ use super::{
 use crate::matrix::{Matrix, Write};
 
 /// Tiles of a share at the most: their rows stay in the second-level cache while the panels go past.
-const TILES: usize = 16;
+const TILES: usize = 32;
 
 /// Where a product goes: `out (=|+=) scale · product`, rows `stride` numbers apart.
 pub(super) struct Place<'a> {
@@ -55,22 +56,46 @@ impl Stage<'_> {
         });
     }
 
-    fn run_tiles(
+    /// The same for some tiles, by this thread alone; `out` begins with the first of them.
+    pub(super) fn run_tiles(
         &self,
         tiles: Range<usize>,
         out: &mut [f32],
         stride: usize,
+        how: (Write, f32),
+    ) {
+        if !self.left.tile.takes_apart {
+            return self.multiply_tiles(tiles, (out, stride), how, None);
+        }
+        Apart::with(|apart| {
+            let rows = tiles.clone().map(|tile| {
+                let more = self.extra.map(|(left, _)| left.words(tile, 0..left.steps));
+                let rows = self.left.words(tile, self.steps.clone());
+                (rows, more.unwrap_or_default())
+            });
+            apart.set_rows(self.stretch(), rows);
+            self.multiply_tiles(tiles, (out, stride), how, Some(apart));
+        });
+    }
+
+    /// Steps that are worked on at once: all stretches are about the same length, whole blocks each.
+    fn stretch(&self) -> usize {
+        let (steps, tile) = (self.steps.len(), self.left.tile);
+        let stretches = (steps * COLUMNS).div_ceil(tile.words).max(1);
+        steps.div_ceil(stretches).next_multiple_of(tile.block)
+    }
+
+    /// `taken` holds the rows of these tiles, where they had to be taken apart, and room to do so with columns.
+    fn multiply_tiles(
+        &self,
+        tiles: Range<usize>,
+        (out, stride): (&mut [f32], usize),
         (write, scale): (Write, f32),
+        mut taken: Option<&mut Apart>,
     ) {
         let tile_of = self.left.tile;
         let mut sums = Sums::zeros();
-        // Stretches of about the same length, whole blocks each.
-        let stretches = (self.steps.len() * COLUMNS).div_ceil(tile_of.words).max(1);
-        let most = self
-            .steps
-            .len()
-            .div_ceil(stretches)
-            .next_multiple_of(tile_of.block);
+        let most = self.stretch();
         for (place, panel) in self.panels.clone().enumerate() {
             let column = panel * COLUMNS;
             let width = COLUMNS.min(self.columns - column);
@@ -79,23 +104,34 @@ impl Stage<'_> {
                 let is_last = start + count == self.steps.len();
                 let adds = write == Write::Add || start > 0;
                 let b = &self.words[place * self.each + start * COLUMNS..][..count * COLUMNS];
+                let extra = self.extra.filter(|_| is_last);
+                let more_b = extra.map(|(_, right)| right.panel(panel));
+                if let Some(taken) = &mut taken {
+                    taken.set_columns(b, more_b.unwrap_or_default());
+                }
                 for (row, tile) in tiles.clone().enumerate() {
-                    let from = self.steps.start + start;
-                    let a = self.left.words(tile, from..from + count);
-                    let extra = self
-                        .extra
-                        .filter(|_| is_last)
-                        .map(|(left, right)| (left.words(tile, 0..left.steps), right.panel(panel)));
+                    let factors = match &taken {
+                        Some(taken) => taken.factors(row, start..start + count),
+                        None => {
+                            let from = self.steps.start + start;
+                            let more_a = extra.map(|(left, _)| left.words(tile, 0..left.steps));
+                            [
+                                (self.left.words(tile, from..from + count), b),
+                                (more_a.unwrap_or_default(), more_b.unwrap_or_default()),
+                            ]
+                        }
+                    };
                     let rows = tile_of.rows.min(self.left.rows - tile * tile_of.rows);
                     let out = &mut out[row * tile_of.rows * stride + column..];
                     let is_whole = rows == tile_of.rows && width == COLUMNS && scale == 1.0;
                     if let Some(into) = tile_of.into().filter(|_| is_whole) {
-                        into([(a, b), extra.unwrap_or_default()], out, stride, adds);
+                        into(factors, out, stride, adds);
                         continue;
                     }
+                    let [(a, b), (more_a, more_b)] = factors;
                     tile_of.multiply(a, b, &mut sums, false);
-                    if let Some((a, b)) = extra {
-                        tile_of.multiply(a, b, &mut sums, true);
+                    if !more_b.is_empty() {
+                        tile_of.multiply(more_a, more_b, &mut sums, true);
                     }
                     merge(&sums, out, [stride, rows, width], adds, scale);
                 }
@@ -106,7 +142,7 @@ impl Stage<'_> {
 
 vectorised! {
     /// Brings the sums of a tile to where they go.
-    pub(super) fn merge(sums: &Sums, out: &mut [f32], shape: [usize; 3], adds: bool, scale: f32) {
+    fn merge(sums: &Sums, out: &mut [f32], shape: [usize; 3], adds: bool, scale: f32) {
         let [stride, rows, width] = shape;
         for (sums, out) in sums.0.chunks_exact(COLUMNS).zip(out.chunks_mut(stride)).take(rows) {
             let out = &mut out[..width];

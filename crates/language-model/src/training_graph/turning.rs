@@ -2,7 +2,7 @@
 
 use super::{
     form::Form,
-    kernels::{COLUMNS, SIDE, turn, turn_pairs},
+    kernels::{COLUMNS, SIDE, ask_for, turn, turn_pairs},
 };
 
 /// Turns a block of a packed right factor, 32 numbers of the inner dimension by 32 columns, into the same block of its
@@ -11,6 +11,7 @@ use super::{
 pub(super) fn turn_block(form: Form, source: &[f32], words: &mut [f32], next: &[f32]) {
     const HALF: usize = SIDE * COLUMNS;
     if form == Form::Singles {
+        ask_for(next);
         turn_singles(source, words);
         return;
     }
@@ -19,7 +20,8 @@ pub(super) fn turn_block(form: Form, source: &[f32], words: &mut [f32], next: &[
         let next = next.chunks(HALF).nth(half).unwrap_or_default();
         let whole = (source.try_into(), <&mut [f32; HALF]>::try_from(&mut *words));
         if let (Ok(source), Ok(words)) = whole {
-            turn_pairs(source, words, next);
+            ask_for(next);
+            turn_pairs(source, words);
         } else {
             turn_pairs_plainly(source, words);
         }

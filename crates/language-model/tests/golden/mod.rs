@@ -64,6 +64,7 @@ pub(crate) fn file() -> ModelFile {
         context_length: 512,
         seed: 7,
         is_quantised: false,
+        ..Synthetic::default()
     };
     shape.write_gguf(&path).unwrap();
     ModelFile::open(&path).unwrap()

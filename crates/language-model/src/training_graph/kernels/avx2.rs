@@ -12,8 +12,6 @@ use super::{COLUMNS, Factors, ROWS, SIDE, Sums};
 const GROUP: usize = 6;
 const VECTORS: usize = COLUMNS / 2 / LANES;
 const LANES: usize = 8;
-/// Steps of pairs that are taken apart at once; what they become stays in the nearest cache.
-const PAIRS: usize = 16;
 
 pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     single_into([(a, b), (&[], &[])], &mut sums.0, COLUMNS, adds);
@@ -43,49 +41,6 @@ pub(super) fn turn(source: &[f32], stride: usize, out: &mut [f32], out_stride: u
     unsafe {
         turn_square(source, stride, out, out_stride);
     }
-}
-
-pub(super) fn pairs(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
-    // SAFETY: `Tier::pair_tile` hands this out for a tier that the processor has.
-    unsafe {
-        pairs_apart(a, b, sums, adds);
-    }
-}
-
-/// There are no registers left to take pairs apart in while they are multiplied, and each would be taken apart again for
-/// every group of rows.
-#[target_feature(enable = "avx2,fma")]
-fn pairs_apart(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
-    let (mut of_rows, mut of_columns) = ([0.0; 2 * PAIRS * ROWS], [0.0; 2 * PAIRS * COLUMNS]);
-    let mut adds = adds;
-    let blocks = a.chunks(PAIRS * ROWS).zip(b.chunks(PAIRS * COLUMNS));
-    for (a, b) in blocks {
-        let (a, b) = (
-            apart::<ROWS>(a, &mut of_rows),
-            apart::<COLUMNS>(b, &mut of_columns),
-        );
-        tile(a, b, (&mut sums.0, COLUMNS), adds);
-        adds = true;
-    }
-    if !adds {
-        tile(&[], &[], (&mut sums.0, COLUMNS), adds);
-    }
-}
-
-/// Steps of `WIDTH` pairs as twice as many steps of numbers.
-#[target_feature(enable = "avx2")]
-fn apart<'a, const WIDTH: usize>(words: &[f32], out: &'a mut [f32]) -> &'a [f32] {
-    let out = &mut out[..2 * words.len()];
-    let (steps, _) = words.as_chunks::<WIDTH>();
-    for (words, out) in steps.iter().zip(out.chunks_exact_mut(2 * WIDTH)) {
-        let (low, high) = out.split_at_mut(WIDTH);
-        for ((word, low), high) in words.iter().zip(low).zip(high) {
-            *low = f32::from_bits(word.to_bits() << 16);
-            *high = f32::from_bits(word.to_bits() & 0xffff_0000);
-        }
-    }
-    out
 }
 
 /// Six rows and half of the columns at a time.

@@ -1,13 +1,17 @@
 //! Tiles by AVX-512: 24 of the 32 registers hold sums, two the columns; rows are broadcast from memory.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512, __m512bh, _MM_HINT_T0, _mm_prefetch, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::{COLUMNS, Factors, ROWS, Sums};
 
 pub(super) const LANES: usize = 16;
+/// How many steps ahead rows and columns are asked for: where a neighbour uses the same core, its data push ours out of
+/// the nearest cache.
+const ROWS_AHEAD: usize = 16 * ROWS;
+const COLUMNS_AHEAD: usize = 8 * COLUMNS;
 
 pub(super) fn single(a: &[f32], b: &[f32], sums: &mut Sums, adds: bool) {
     single_into([(a, b), (&[], &[])], &mut sums.0, COLUMNS, adds);
@@ -53,6 +57,9 @@ macro_rules! tile {
         let (b, _) = $b.as_chunks::<COLUMNS>();
         for (a, b) in a.iter().zip(b) {
             let (left, right) = (load(&b[..]), load(&b[LANES..]));
+            ask_for(a.as_ptr().wrapping_add(ROWS_AHEAD));
+            ask_for(b.as_ptr().wrapping_add(COLUMNS_AHEAD));
+            ask_for(b.as_ptr().wrapping_add(COLUMNS_AHEAD + LANES));
             $(
                 let word = _mm512_set1_ps(a[$row]);
                 $left = $step(word, left, $left);
@@ -84,6 +91,16 @@ fn pair_tile(a: &[f32], b: &[f32], (sums, stride): (&mut [f32], usize), adds: bo
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn add_pairs(x: __m512, y: __m512, sum: __m512) -> __m512 {
     _mm512_dpbf16_ps(sum, bf16(x), bf16(y))
+}
+
+/// Asks for the line of the cache at `place`, which may be nowhere: nothing is read.
+#[inline]
+pub(super) fn ask_for(place: *const f32) {
+    #[expect(unsafe_code, reason = "the instruction takes a pointer")]
+    // SAFETY: it is a hint, which reads nothing and never faults.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
 }
 
 #[inline]

@@ -1,13 +1,13 @@
 //! Packing by AVX-512: squares turned over in registers, numbers rounded.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm256_castsi256_ps,
-    _mm256_storeu_ps, _mm512_add_epi32, _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16,
-    _mm512_mask_mov_epi32, _mm512_mullo_epi32, _mm512_or_si512, _mm512_permutex2var_epi16,
-    _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_ps,
-    _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_sub_ps, _mm512_unpackhi_pd,
-    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, __m512i, _CMP_UNORD_Q, _mm256_castsi256_ps, _mm256_storeu_ps, _mm512_add_epi32,
+    _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_mask_mov_epi32, _mm512_mullo_epi32,
+    _mm512_or_si512, _mm512_permutex2var_epi16, _mm512_permutex2var_ps, _mm512_set1_epi32,
+    _mm512_setr_epi32, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32,
+    _mm512_srli_epi32, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
 };
 
 use super::{
@@ -71,17 +71,17 @@ fn turned(mut rows: [__m512; SIDE]) -> [__m512; SIDE] {
     next
 }
 
-pub(super) fn turn_pairs(source: &Block, words: &mut Block, next: &[f32]) {
+pub(super) fn turn_pairs(source: &Block, words: &mut Block) {
     #[expect(unsafe_code, reason = "the instructions are checked for at run time")]
     // SAFETY: `kernels::turn_pairs` comes here only in a tier that has AVX-512.
     unsafe {
-        turn_pairs_over(source, words, next);
+        turn_pairs_over(source, words);
     }
 }
 
 /// Takes words apart into squares of their low and of their high halves, turns both, and puts them together again.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn turn_pairs_over(source: &Block, words: &mut Block, next: &[f32]) {
+fn turn_pairs_over(source: &Block, words: &mut Block) {
     let (rows, _) = source.as_chunks::<COLUMNS>();
     let (words, _) = words.as_chunks_mut::<COLUMNS>();
     // Of two neighbouring words 2i and 2i + 1, the numbers of 16 bits 4i and 4i + 2 are the low halves.
@@ -95,9 +95,6 @@ fn turn_pairs_over(source: &Block, words: &mut Block, next: &[f32]) {
         let [left, right] = [0, LANES].map(|lane| _mm512_castps_si512(load(&row[lane..])));
         *low = _mm512_castsi512_ps(_mm512_permutex2var_epi16(left, lows, right));
         *high = _mm512_castsi512_ps(_mm512_permutex2var_epi16(left, highs, right));
-    }
-    for line in next.chunks(LANES) {
-        _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
     }
     // By turns a word of the one and a word of the other: of their first eight, then of the others.
     let is_odd = _mm512_and_si512(counted(), _mm512_set1_epi32(1));

@@ -1,5 +1,6 @@
 //! Every tier against plain arithmetic.
 
+use super::super::apart::take_apart;
 use super::*;
 use crate::{quantised::to_bf16, synthetic::Noise};
 
@@ -43,6 +44,12 @@ fn every_tier_gives_what_plain_arithmetic_gives() {
                     }
                 }
                 let mut sums = Sums([0.5; MOST_ROWS * COLUMNS]);
+                if tile.takes_apart {
+                    let mut singles = [vec![0.0; 2 * packed.len()], vec![0.0; 2 * b.len()]];
+                    take_apart(&packed, &mut singles[0]);
+                    take_apart(&b, &mut singles[1]);
+                    [packed, b] = singles;
+                }
                 tile.multiply(&packed, &b, &mut sums, true);
                 sums.0[..tile.rows * COLUMNS].to_vec()
             };
