@@ -42,7 +42,7 @@ impl Event for InstitutionKept<'_> {
     }
 }
 
-/// Registers a base model from a file, on behalf of the platform.
+/// Registers a base model from a GGUF file or a folder in the model hub's layout, on behalf of the platform.
 ///
 /// # Errors
 /// Where there is no platform, or the file, store or database cannot be used.
@@ -51,24 +51,20 @@ pub async fn register_base(
     name: &str,
     family: &str,
     license: impl Into<BaseLicence<'_>>,
-    file: &Path,
+    path: &Path,
 ) -> anyhow::Result<ModelId> {
     let platform = institutions::find_platform(&ports.db)
         .await?
         .context("there is no platform yet: run `faculty admin bootstrap` first")?;
     // It comes in with a receipt, perhaps before any program was started that takes up the key.
     signing::adopt(&ports.db, &ports.signer).await?;
-    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-    let file_name = file
-        .file_name()
-        .and_then(|name| name.to_str())
-        .context("the file has no name")?;
+    let path = path.to_owned();
+    let files = tokio::task::spawn_blocking(move || models::base_files(&path)).await??;
     let new = NewBase {
         name,
         family,
         license: license.into(),
-        file_name,
-        bytes,
+        files: &files,
         platform: platform.id,
     };
     Ok(models::register_base(

@@ -68,7 +68,7 @@ pub enum AdminCommand {
         #[arg(long)]
         role: String,
     },
-    /// Bring a base model in: upload its file, register and release it.
+    /// Bring a base model in: upload its files, register and release it.
     RegisterBaseModel {
         /// Its name in requests.
         #[arg(long)]
@@ -87,8 +87,8 @@ pub enum AdminCommand {
         /// With `--recipients`: the agreement also allows use for profit.
         #[arg(long, requires = "recipients")]
         commercial: bool,
-        /// The GGUF file.
-        file: PathBuf,
+        /// The GGUF file, or a folder in the model hub's layout: config.json, tokenizer.json, *.safetensors.
+        path: PathBuf,
     },
     /// Look after the use ledger.
     #[command(subcommand)]
@@ -208,7 +208,7 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
             license,
             recipients,
             commercial,
-            file,
+            path,
         } => {
             let license = BaseLicence {
                 label: &license,
@@ -219,7 +219,7 @@ pub async fn admin(command: AdminCommand) -> anyhow::Result<()> {
                 }),
             };
             ports.objects.prepare(&ports.config.origin()).await?;
-            let id = register_base(&ports, &name, &family, license, &file).await?;
+            let id = register_base(&ports, &name, &family, license, &path).await?;
             println!("{name} is registered as {id}.");
         }
         AdminCommand::Ledger(LedgerCommand::Verify) => {

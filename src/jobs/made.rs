@@ -23,13 +23,9 @@ use crate::{
 
 /// PEFT's names: without both there is no adapter.
 const ADAPTER: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
-/// A folder in the model hub's layout, as serving opens it.
-const WHOLE: [&str; 4] = [
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-];
+/// A folder in the model hub's layout, as serving opens it, besides the weights.
+const WHOLE: [&str; 3] = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+const INDEX: &str = "model.safetensors.index.json";
 
 /// What a task makes; none where it makes no model.
 pub(super) fn makes(task: &Task) -> Option<Makes> {
@@ -40,13 +36,40 @@ pub(super) fn makes(task: &Task) -> Option<Makes> {
     }
 }
 
-/// The files that a task must leave, by name.
-fn needed(task: &Task) -> &'static [&'static str] {
+/// Whether a file is of a whole model's weights.
+fn is_weights(name: &str) -> bool {
+    name == INDEX || name.starts_with("model") && name.ends_with(".safetensors")
+}
+
+/// The files that a task must leave, by name. Weights that are spread over several files have an index, and the name
+/// of each says how many they are.
+fn needed(task: &Task, there: &[Checked]) -> Vec<String> {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match makes(task) {
-        Some(Makes::Adapter) => &ADAPTER,
-        Some(Makes::Whole) => &WHOLE,
-        None => &[],
+        Some(Makes::Adapter) => names(&ADAPTER),
+        Some(Makes::Whole) => {
+            let parts = there
+                .iter()
+                .find_map(|one| parts_said_by(&one.file.name))
+                .filter(|parts| (2..=there.len()).contains(parts));
+            let weights = match parts {
+                Some(parts) => (1..=parts)
+                    .map(|part| format!("model-{part:05}-of-{parts:05}.safetensors"))
+                    .chain([INDEX.to_owned()])
+                    .collect(),
+                None => vec!["model.safetensors".to_owned()],
+            };
+            let rest: Vec<String> = names(&WHOLE);
+            weights.into_iter().chain(rest).collect()
+        }
+        None => Vec::new(),
     }
+}
+
+/// 3 for `model-00002-of-00003.safetensors`.
+fn parts_said_by(name: &str) -> Option<usize> {
+    let (_, parts) = name.strip_prefix("model-")?.split_once("-of-")?;
+    parts.strip_suffix(".safetensors")?.parse().ok()
 }
 
 /// A file that is in the store as announced.
@@ -100,12 +123,19 @@ pub(super) async fn check(
             },
         });
     }
-    for needed in needed(task) {
-        match checked
-            .iter()
-            .filter(|one| one.file.name == *needed)
-            .count()
-        {
+    let needed = needed(task, &checked);
+    // Programs differ in which they open where there are two.
+    let second = checked
+        .iter()
+        .map(|one| &one.file.name)
+        .find(|name| is_weights(name) && !needed.contains(name));
+    if let Some(second) = second {
+        return Err(CallError::Invalid(format!(
+            "{second} does not belong to the weights"
+        )));
+    }
+    for needed in needed {
+        match checked.iter().filter(|one| one.file.name == needed).count() {
             1 => {}
             0 => return Err(CallError::Invalid(format!("{needed} is missing"))),
             _ => return Err(CallError::Invalid(format!("{needed} is named twice"))),
@@ -214,4 +244,56 @@ fn files_of(readings: &[Reading], version: Option<DatasetVersionId>) -> Vec<JobF
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.id == b.id);
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there(name: &str) -> Checked {
+        Checked {
+            artifact: Uuid::nil(),
+            file: NewFile {
+                name: name.to_owned(),
+                size_bytes: 1,
+                sha256: "0a".repeat(32),
+                object_key: String::new(),
+                object_version: String::new(),
+            },
+        }
+    }
+
+    fn whole() -> Task {
+        Task::FineTuneFull {
+            training: job_contract::TrainingSettings::default(),
+        }
+    }
+
+    #[test]
+    fn weights_in_several_files_are_wanted_whole_and_with_their_index() {
+        let second = there("model-00002-of-00003.safetensors");
+        let config = there("config.json");
+        let other = there("tokenizer.json");
+        let weights = [
+            "model-00001-of-00003.safetensors",
+            "model-00002-of-00003.safetensors",
+            "model-00003-of-00003.safetensors",
+            "model.safetensors.index.json",
+        ];
+        let needed_names = needed(&whole(), &[second, config, other]);
+        assert_eq!(needed_names, [weights.as_slice(), &WHOLE].concat());
+    }
+
+    #[test]
+    fn a_name_that_promises_more_files_than_came_is_not_believed() {
+        for name in [
+            "model-00001-of-99999999.safetensors",
+            "model-00001-of-00000.safetensors",
+            "model-x-of-1.safetensors",
+        ] {
+            let needed_names = needed(&whole(), &[there(name), there(INDEX)]);
+            let expected = [["model.safetensors"].as_slice(), &WHOLE].concat();
+            assert_eq!(needed_names, expected, "{name}");
+        }
+    }
 }

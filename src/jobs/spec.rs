@@ -100,6 +100,8 @@ fn base_input(file: ModelFile) -> InputFile {
             FileFormat::Gguf
         } else if ends_with(".json") {
             FileFormat::Json
+        } else if ends_with(".jinja") {
+            FileFormat::Text
         } else {
             FileFormat::Safetensors
         },

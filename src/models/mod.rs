@@ -1,5 +1,6 @@
 //! Models: the bases that may be tuned, what came out of jobs, their receipts, and which of them are to be served.
 
+mod base_files;
 mod deploy;
 mod download;
 mod evaluation;
@@ -20,6 +21,7 @@ mod store;
 pub mod web;
 
 pub use self::{
+    base_files::{BaseFile, BaseFilesError, base_files},
     deploy::{DeployError, Replicas, deploy, drain, scale, stop},
     evaluation::{
         BadReport, Evaluation, Figure, LARGEST_REPORT, MemorisationLimit, MemorisationStanding,

@@ -1,7 +1,5 @@
 //! Models come in: bases from the platform, adapters and whole models from jobs.
 
-use std::io;
-
 use attestation::{PAYLOAD_TYPE, Statement};
 use chrono::{DateTime, Utc};
 use job_contract::JobResult;
@@ -9,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    base_files::BaseFile,
     model::{Kind, Model, Status},
     provenance,
     scope::{self, DistributionScope},
@@ -27,8 +26,8 @@ use crate::{
 pub enum RegisterError {
     #[error("the base model is not known")]
     UnknownBase,
-    #[error("the file cannot be read")]
-    File(#[from] io::Error),
+    #[error("another model is called {0}: give this one a name of its own")]
+    NameTaken(String),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -71,7 +70,7 @@ impl BaseLicence<'_> {
     }
 }
 
-/// A base model to bring in, from a file.
+/// A base model to bring in.
 #[derive(Debug)]
 pub struct NewBase<'a> {
     /// As in requests.
@@ -79,10 +78,8 @@ pub struct NewBase<'a> {
     /// What permissions name.
     pub family: &'a str,
     pub license: BaseLicence<'a>,
-    /// Name of the file, for people.
-    pub file_name: &'a str,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+    /// Its files, at least one; they stay as they are until they are stored.
+    pub files: &'a [BaseFile],
     /// The platform's institution.
     pub platform: InstitutionId,
 }
@@ -203,8 +200,13 @@ pub async fn register_base(
     actor: &Actor,
     new: NewBase<'_>,
 ) -> Result<ModelId, RegisterError> {
-    let sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(&new.bytes));
-    let weights = weights_sha256(&[(new.file_name, &sha256)]);
+    let mut names: Vec<_> = new
+        .files
+        .iter()
+        .map(|file| (file.name.as_str(), file.sha256.as_str()))
+        .collect();
+    names.sort_unstable();
+    let weights = weights_sha256(&names);
     let permit = policy::check(actor, Action::RegisterBaseModel, &Scope::of(new.platform))?;
     let known = {
         let mut conn = db.read().await?;
@@ -215,17 +217,27 @@ pub async fn register_base(
                 }
                 Some(found)
             }
-            _ => None,
+            Some(found) => return Err(RegisterError::NameTaken(found.name)),
+            None => None,
         }
     };
-    let size = i64::try_from(new.bytes.len()).unwrap_or(i64::MAX);
-    let key = format!("models/base/{sha256}");
     let is_new = known.is_none();
-    let version = if is_new {
-        objects.put(&key, new.bytes).await?
-    } else {
-        String::new()
-    };
+    let mut files = Vec::new();
+    for file in new.files {
+        let object_key = format!("models/base/{}", file.sha256);
+        let object_version = if is_new {
+            objects.put_file(&object_key, file.expected()).await?
+        } else {
+            String::new()
+        };
+        files.push(store::NewFile {
+            name: file.name.clone(),
+            size_bytes: file.size_bytes,
+            sha256: file.sha256.clone(),
+            object_key,
+            object_version,
+        });
+    }
     let mut tx = db.write(actor).await?;
     let model = known.unwrap_or_else(|| Model {
         id: ModelId::fresh(),
@@ -240,19 +252,14 @@ pub async fn register_base(
         weights_sha256: weights.clone(),
         created_at: tx.now(),
     });
-    let file = store::NewFile {
-        name: new.file_name.to_owned(),
-        size_bytes: size,
-        sha256,
-        object_key: key,
-        object_version: version,
-    };
     if is_new {
         store::insert(&mut tx, &model, &new.license.scope()).await?;
-        store::insert_file(&mut tx, model.id, &file).await?;
+        for file in &files {
+            store::insert_file(&mut tx, model.id, file).await?;
+        }
     }
     let position = store::audit_position(&mut tx).await?;
-    let statement = provenance::of_base(&model, &[file], &position, tx.now());
+    let statement = provenance::of_base(&model, &files, &position, tx.now());
     let receipt_sha256 = sign(&mut tx, signer, model.id, &statement).await?;
     tx.record(&Registered {
         model: model.id,

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod agreements;
+mod base_folders;
 mod browser;
 mod browser_keys;
 mod browser_limits;

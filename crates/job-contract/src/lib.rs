@@ -30,8 +30,8 @@ pub use self::{
     exit::{Code, ExitCode, FailureCode, Outcome, Result as JobResult},
     grant::{GrantRequest, ReadGrant, Refusal},
     serving::{
-        Assignment, Assignments, ModelFile, ModelKind, ModelState, ModelStatus, ServingLoad,
-        ServingRoom, ServingStage, ServingStatus,
+        Assignment, Assignments, LARGEST_MODEL_FILE, MOST_MODEL_FILES, ModelFile, ModelKind,
+        ModelState, ModelStatus, ServingLoad, ServingRoom, ServingStage, ServingStatus,
     },
     spec::{BaseModel, FileFormat, InputFile, JobSpec, Recipe, Resume, Strategy},
     task::{

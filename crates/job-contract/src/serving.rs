@@ -34,6 +34,11 @@ pub enum ModelKind {
     },
 }
 
+/// Most files of one model that serving programs take.
+pub const MOST_MODEL_FILES: usize = 256;
+/// Largest file of a model that they take, in bytes.
+pub const LARGEST_MODEL_FILE: u64 = 64 << 30;
+
 /// A file to fetch once and keep by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelFile {

@@ -100,13 +100,19 @@ impl Config {
         // Newer files say it in `rope_parameters`, older ones in `rope_scaling`, some in both.
         let newer = hub.rope_parameters.as_ref();
         let scaling = |settings: Option<&serde_json::Value>| {
-            settings.map_or(Ok(RotaryScaling::None), RotaryScaling::from_hub)
+            let said = settings.filter(|settings| !settings.is_null());
+            said.map_or(Ok(RotaryScaling::None), RotaryScaling::from_hub)
         };
         let rope_scaling = match scaling(newer)? {
             RotaryScaling::None => scaling(hub.rope_scaling.as_ref())?,
             said => said,
         };
-        let newer_theta = newer.and_then(|rope| rope.get("rope_theta")?.as_f64());
+        let newer_theta = match newer.and_then(|rope| rope.get("rope_theta")) {
+            None | Some(serde_json::Value::Null) => None,
+            Some(theta) => Some(theta.as_f64().ok_or_else(|| {
+                ConfigError::Json(format!("rope_theta is {theta}, which is no number"))
+            })?),
+        };
         let heads = hub.num_attention_heads;
         let config = Self {
             vocab_size: hub.vocab_size,

@@ -235,18 +235,32 @@ fn gguf_rotary_scaling(
 ) -> Result<RotaryScaling, ConfigError> {
     let metadata = &gguf.metadata;
     let unsupported = |what: &str| Err(ConfigError::Unsupported(what.to_owned()));
-    let key = match metadata.text("llama.rope.scaling.type").unwrap_or("none") {
+    let factor = ["llama.rope.scaling.factor", "llama.rope.scale_linear"]
+        .iter()
+        .find_map(|key| metadata.float(key))
+        .filter(|factor| *factor != 0.0);
+    let kind = metadata.get("llama.rope.scaling.type");
+    let kind = match (kind, metadata.text("llama.rope.scaling.type")) {
+        (Some(_), None) => return unsupported("rotary embedding scaled by a rule without a name"),
+        // So do llama.cpp's readers: a factor alone is linear.
+        (None, _) if factor.is_some() => "linear",
+        (_, kind) => kind.unwrap_or("none"),
+    };
+    let key = match kind {
         "none" => RotaryScaling::None,
         "linear" => RotaryScaling::Linear {
-            factor: metadata.float("llama.rope.scaling.factor").unwrap_or(0.0) as f32,
+            factor: factor.unwrap_or(1.0) as f32,
         },
         other => return unsupported(&format!("rotary embedding scaled by a rule {other:?}")),
     };
     let Some(tensor) = gguf.tensors.get("rope_freqs.weight") else {
         return Ok(key);
     };
-    if tensor.format != Format::F32 || key != RotaryScaling::None {
+    if key != RotaryScaling::None {
         return unsupported("rotary embedding scaled in two ways");
+    }
+    if tensor.format != Format::F32 || tensor.length != config.head_dim / 2 * size_of::<f32>() {
+        return unsupported("rotary divisors other than one single for each pair of a head");
     }
     let divisors = bytes[tensor.start..][..tensor.length].chunks_exact(4);
     let divisors: Vec<f32> = divisors

@@ -2,9 +2,13 @@
 
 use std::f64::consts::TAU;
 
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use crate::config::{Config, ConfigError};
+use crate::{
+    config::{Config, ConfigError},
+    export::decimal,
+};
 
 /// Wavelengths per context at which Llama 3.1 begins to slow frequencies down, and where it ends.
 const LLAMA_3: (f32, f32) = (1.0, 4.0);
@@ -28,29 +32,47 @@ pub enum RotaryScaling {
     },
 }
 
+/// `rope_scaling`, or what `rope_parameters` says besides the base of the frequencies.
+#[derive(Deserialize)]
+struct HubScaling {
+    // Older files say `type`.
+    #[serde(rename = "rope_type", alias = "type")]
+    kind: Option<String>,
+    factor: Option<f32>,
+    low_freq_factor: Option<f32>,
+    high_freq_factor: Option<f32>,
+    original_max_position_embeddings: Option<u32>,
+    partial_rotary_factor: Option<f32>,
+}
+
 impl RotaryScaling {
     /// Reads `rope_scaling` or `rope_parameters` of a `config.json`.
     ///
     /// # Errors
     /// [`ConfigError`] for another kind than "default", "linear" and "llama3", or a number that is missing or absurd.
     pub(crate) fn from_hub(settings: &Json) -> Result<Self, ConfigError> {
-        // Older files say `type`.
-        let kind = ["rope_type", "type"]
-            .iter()
-            .find_map(|key| settings.get(key)?.as_str());
-        let number = |key: &str| settings.get(key).and_then(Json::as_f64).unwrap_or(0.0) as f32;
-        match kind.unwrap_or("default") {
-            "default" => Ok(Self::None),
-            "linear" => Ok(Self::Linear {
-                factor: number("factor"),
+        let said: HubScaling = serde_json::from_value(settings.clone())
+            .map_err(|error| ConfigError::Json(format!("rope scaling: {error}")))?;
+        let number = |number: Option<f32>| number.unwrap_or(0.0);
+        if said.partial_rotary_factor.is_some_and(|part| part != 1.0) {
+            let what = "rotary embedding of a part of each head";
+            return Err(ConfigError::Unsupported(what.to_owned()));
+        }
+        match said.kind.as_deref() {
+            // Without a kind there is nothing that a factor could mean.
+            None if said.factor.is_none() => Ok(Self::None),
+            None => Err(unsupported("without a name")),
+            Some("default") => Ok(Self::None),
+            Some("linear") => Ok(Self::Linear {
+                factor: number(said.factor),
             }),
-            "llama3" => Ok(Self::Llama3 {
-                factor: number("factor"),
-                low: number("low_freq_factor"),
-                high: number("high_freq_factor"),
-                original: number("original_max_position_embeddings") as u32,
+            Some("llama3") => Ok(Self::Llama3 {
+                factor: number(said.factor),
+                low: number(said.low_freq_factor),
+                high: number(said.high_freq_factor),
+                original: said.original_max_position_embeddings.unwrap_or(0),
             }),
-            other => Err(unsupported(other)),
+            Some(other) => Err(unsupported(other)),
         }
     }
 
@@ -58,7 +80,9 @@ impl RotaryScaling {
     pub(crate) fn to_hub(self) -> Option<Json> {
         match self {
             Self::None => None,
-            Self::Linear { factor } => Some(json!({"rope_type": "linear", "factor": factor})),
+            Self::Linear { factor } => {
+                Some(json!({"rope_type": "linear", "factor": decimal(factor)}))
+            }
             Self::Llama3 {
                 factor,
                 low,
@@ -66,9 +90,9 @@ impl RotaryScaling {
                 original,
             } => Some(json!({
                 "rope_type": "llama3",
-                "factor": factor,
-                "low_freq_factor": low,
-                "high_freq_factor": high,
+                "factor": decimal(factor),
+                "low_freq_factor": decimal(low),
+                "high_freq_factor": decimal(high),
                 "original_max_position_embeddings": original,
             })),
         }

@@ -165,6 +165,18 @@ fn weights_in_several_files_are_found_by_their_index() {
     assert_eq!(loss(&again, Trained::None), loss(&model, Trained::None));
     fs::remove_file(out.join(&weights[1])).unwrap();
     assert!(ModelFile::open(&out).is_err());
+    // Another export in the same place leaves nothing of this one.
+    let once_more = Export::of_model(&model, None, NumberFormat::F32)
+        .write(&out)
+        .unwrap();
+    let mut there: Vec<String> = fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    there.sort_unstable();
+    assert_eq!(there.len(), once_more.len(), "{there:?}");
+    let again = ModelFile::open(&out).unwrap();
+    assert_eq!(loss(&again, Trained::None), loss(&model, Trained::None));
     let index = r#"{"weight_map": {"model.norm.weight": "../other.safetensors"}}"#;
     fs::write(out.join("model.safetensors.index.json"), index).unwrap();
     let error = ModelFile::open(&out).unwrap_err().to_string();

@@ -179,6 +179,18 @@ fn features_that_are_not_computed_are_refused() {
             json!({"type": "linear", "factor": 0.5}),
             "factor of 1 or more",
         ),
+        ("rope_scaling", json!({"factor": 2.0}), "without a name"),
+        ("rope_scaling", json!(["linear", 2.0]), "rope scaling"),
+        (
+            "rope_parameters",
+            json!({"partial_rotary_factor": 0.5}),
+            "a part of each head",
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_theta": "much"}),
+            "rope_theta",
+        ),
         (
             "rope_parameters",
             json!({"rope_type": "llama3", "factor": 8.0}),

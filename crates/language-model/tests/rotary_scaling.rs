@@ -22,6 +22,27 @@ const LLAMA_3: RotaryScaling = RotaryScaling::Llama3 {
     original: 8192,
 };
 
+const LLAMA_3_EXPECTED: [f64; 8] = [
+    1.0,
+    0.316_227_763_891_220_1,
+    0.100_000_001_490_116_12,
+    0.031_622_778_624_296_19,
+    0.009_999_999_776_482_582,
+    0.003_162_277_862_429_619,
+    0.000_213_607_578_189_112_25,
+    0.000_039_528_473_280_370_235,
+];
+const LINEAR_EXPECTED: [f64; 8] = [
+    0.25,
+    0.079_056_940_972_805_02,
+    0.025_000_000_372_529_03,
+    0.007_905_694_656_074_047,
+    0.002_499_999_944_120_645_5,
+    0.000_790_569_465_607_404_7,
+    0.000_250_000_011_874_362_8,
+    0.000_079_056_946_560_740_47,
+];
+
 fn with(key: &str, value: Value) -> Config {
     let mut config = json!({
         "model_type": "llama", "vocab_size": 300, "hidden_size": 64, "intermediate_size": 128,
@@ -68,7 +89,7 @@ fn loss(model: &ModelFile) -> f64 {
     loss.mean().unwrap()
 }
 
-/// Made with `transformers` 5.18 (`ROPE_INIT_FUNCTIONS`), heads of 16 numbers.
+/// Expected numbers are made with `transformers` 5.24.0 (`ROPE_INIT_FUNCTIONS`), in singles, for heads of 16 numbers.
 #[test]
 fn frequencies_are_those_of_the_reference_library() {
     for (key, value, expected) in [

@@ -71,6 +71,7 @@ fn in_columns(line: &str) -> Option<Record> {
     });
     let mut next = || fields.next().unwrap_or_default();
     Some(Record {
+        is_accounted: false,
         id: next().parse().ok()?,
         name: next(),
         states: next().split(',').map(str::to_owned).collect(),
@@ -105,6 +106,7 @@ fn accounted(line: &str) -> Option<Record> {
         cores: next().parse().ok(),
         allocated: next(),
         partition: next(),
+        is_accounted: true,
         ..Record::default()
     })
 }
@@ -254,6 +256,6 @@ mod tests {
         assert_eq!(record.gpus(), Some(4));
         assert!(!record.is_active());
         let pending = accounted("22|vf-x|PENDING|0:0|1795630260|Unknown|Unknown|1|1||gpu").unwrap();
-        assert_eq!((pending.started_at, pending.gpus()), (None, Some(0)));
+        assert_eq!((pending.started_at, pending.gpus()), (None, None));
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Record {
     pub(super) per_node: String,
     pub(super) partition: String,
     pub(super) priority: u64,
+    /// Whether it was told from the accounts, which know less.
+    pub(super) is_accounted: bool,
 }
 
 impl Record {
@@ -94,6 +96,10 @@ impl Record {
             .find_map(|one| one.strip_prefix("gres/gpu="));
         if let Some(count) = count {
             return count.parse().ok();
+        }
+        // Accounts have nothing of what was asked: a cluster that does not account for GPUs does not tell.
+        if self.is_accounted {
+            return None;
         }
         let asked: u32 = self.per_node.split(',').filter_map(gpus_asked).sum();
         asked.checked_mul(self.nodes?)

@@ -57,6 +57,7 @@ pub(crate) struct Cluster {
     room: TempDir,
     port: u16,
     sshd: Option<Child>,
+    has_accounts: bool,
 }
 
 /// A port such that it and the next 40 are free, below those that the kernel gives away.
@@ -94,6 +95,15 @@ fn must(command: &mut Command) -> Output {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Self::with(false)
+    }
+
+    /// One whose jobs are accounted in a database, so that ended ones are known after slurmctld forgot them.
+    pub(crate) fn with_accounts() -> Self {
+        Self::with(true)
+    }
+
+    fn with(has_accounts: bool) -> Self {
         let room = tempfile::Builder::new()
             .prefix("vf-slurm")
             .tempdir_in("/tmp")
@@ -104,6 +114,7 @@ impl Cluster {
             room,
             port: free_ports(),
             sshd: None,
+            has_accounts,
         };
         cluster.up();
         fs::create_dir(cluster.path("shared")).unwrap();
@@ -119,6 +130,9 @@ impl Cluster {
             Some(_) => of_slurm("slurm-up"),
             None => Command::new(script("slurm-up")),
         };
+        if self.has_accounts {
+            up.env("SLURM_ACCOUNTS", "1");
+        }
         let status = up
             .arg(self.path("slurm"))
             .arg(self.port.to_string())

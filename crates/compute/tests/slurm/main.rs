@@ -6,6 +6,7 @@
 //!
 //! `FACULTY_TEST_DEEP=1` runs more jobs, and what takes minutes.
 
+mod accounts;
 mod cluster;
 mod conforms;
 mod containers;

@@ -14,6 +14,7 @@ use std::{
 
 use safetensors::{Dtype, SafeTensorError};
 
+pub(crate) use self::settings::decimal;
 use self::tensors::Stored;
 use crate::{
     chat_template::ChatTemplate,
@@ -137,6 +138,7 @@ impl<'a> Export<'a> {
             })
         };
         disk(folder, fs::create_dir_all(folder))?;
+        disk(folder, remove_weights(folder))?;
         let mut written = Vec::new();
         let shards = shards::spread(self.tensors(), largest);
         let index = (shards.len() > 1).then(|| shards::index(&shards));
@@ -182,4 +184,18 @@ impl<'a> Export<'a> {
             }
         }
     }
+}
+
+/// Removes the weights of an older export: whoever opens the folder would take them for these.
+fn remove_weights(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_part = name.starts_with("model-") && name.ends_with(".safetensors");
+        if is_part || name == "model.safetensors" || name == shards::INDEX {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -72,6 +72,6 @@ pub(super) fn tokenizer_config(
 }
 
 /// The shortest decimal that is this single, rather than all digits of the double next to it.
-fn decimal(number: f32) -> f64 {
+pub(crate) fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }

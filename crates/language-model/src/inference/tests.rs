@@ -6,7 +6,7 @@ use safetensors::{Dtype, tensor::TensorView};
 
 use super::{Adapter, InferenceModel, KvCache, StepError, Work, Workspace};
 use crate::{
-    Document, LoraAdapter, ModelFile, Target,
+    Document, LoraAdapter, ModelFile, RotaryScaling, Target,
     synthetic::{Noise, Synthetic},
     training_graph::{Batch, Precision, Trained, TrainingModel},
 };
@@ -20,6 +20,18 @@ fn given_file(is_quantised: bool) -> ModelFile {
     };
     synthetic.write_gguf(&path).unwrap();
     ModelFile::open(&path).unwrap()
+}
+
+/// The same with the rotary frequencies of a longer context.
+fn given_file_for_longer() -> ModelFile {
+    let mut file = given_file(false);
+    file.config.rope_scaling = RotaryScaling::Llama3 {
+        factor: 8.0,
+        low: 1.0,
+        high: 4.0,
+        original: 64,
+    };
+    file
 }
 
 fn given_model() -> InferenceModel {
@@ -311,7 +323,15 @@ fn adapters_that_do_not_fit_are_refused() {
 
 #[test]
 fn a_trained_adapter_serves_as_it_was_trained() {
-    let file = given_file(true);
+    serves_as_trained(&given_file(true));
+}
+
+#[test]
+fn so_does_one_over_a_model_for_a_longer_context() {
+    serves_as_trained(&given_file_for_longer());
+}
+
+fn serves_as_trained(file: &ModelFile) {
     let model = InferenceModel::new(&file.config, &file.weights, 128);
     let all = [
         Target::Query,
@@ -339,7 +359,7 @@ fn a_trained_adapter_serves_as_it_was_trained() {
         is_target: vec![true; tokens.len()],
         tokens: tokens.clone(),
     });
-    let mut graph = TrainingModel::new(&file, Precision::Full);
+    let mut graph = TrainingModel::new(file, Precision::Full);
     for (trained, served) in [(None, None), (Some(&trained), Some(&served))] {
         let expected = graph
             .loss(trained.map_or(Trained::None, Trained::lora), &batch)

@@ -1,6 +1,6 @@
 //! What the threads do for a product: tile after tile of some rows, panel after panel.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::{
     apart::Apart,
@@ -13,8 +13,10 @@ use super::{
 };
 use crate::matrix::{Matrix, Write};
 
-/// Tiles of a share at the most: their rows stay in the second-level cache while the panels go past.
-const TILES: usize = 32;
+/// Words of a share's rows at the most, and how many tiles that may be: they stay in the second-level cache while the
+/// panels go past, and the more rows there are, the fewer times a panel comes from further away.
+const SHARE: usize = 512 << 10;
+const TILES: RangeInclusive<usize> = 4..=32;
 
 /// Where a product goes: `out (=|+=) scale · product`, rows `stride` numbers apart.
 pub(super) struct Place<'a> {
@@ -42,7 +44,10 @@ impl Stage<'_> {
         let tiles = self.left.tiles();
         // Twice as many shares as threads or a multiple of that, so that one that is held up does not hold up all and
         // yet all have done as much in the end.
-        let shares = tiles.div_ceil(TILES).next_multiple_of(2 * threads());
+        let factor = if self.left.tile.takes_apart { 2 } else { 1 };
+        let of_tile = factor * self.left.tile.rows * self.steps.len();
+        let most = (SHARE / of_tile.max(1)).clamp(*TILES.start(), *TILES.end());
+        let shares = tiles.div_ceil(most).next_multiple_of(2 * threads());
         let share = tiles.div_ceil(shares);
         let shares = place
             .out

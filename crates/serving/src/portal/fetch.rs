@@ -6,12 +6,9 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use futures_util::StreamExt;
-use job_contract::ModelFile;
+use job_contract::{LARGEST_MODEL_FILE, ModelFile};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-
-/// Largest model file.
-const MOST_FILE_BYTES: u64 = 64 << 30;
 
 /// Model files in a folder, each under its hash, so that it is fetched once whatever it is called.
 #[derive(Debug, Clone)]
@@ -126,7 +123,7 @@ fn check(file: &ModelFile) -> Result<(), FetchError> {
     {
         return Err(FetchError::Hash(hash.chars().take(64).collect()));
     }
-    if file.size_bytes > MOST_FILE_BYTES {
+    if file.size_bytes > LARGEST_MODEL_FILE {
         return Err(FetchError::TooLarge {
             name: name.clone(),
             size_bytes: file.size_bytes,

@@ -1,14 +1,11 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use attestation::{PublishedKeys, ReceiptError, verify_receipt};
-use job_contract::{Assignment, ModelKind};
+use job_contract::{Assignment, MOST_MODEL_FILES, ModelKind};
 use language_model::inference::{Adapter, CONFIG_FILE, WEIGHTS_FILE};
 
 use super::{FetchError, Store};
 use crate::registry::{Base, Registry, RegistryError};
-
-/// Most files of one model.
-const MOST_FILES: usize = 256;
 
 /// Why an assigned model is not served.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +35,7 @@ pub(super) async fn load(
     assignment: Assignment,
     keys: Arc<PublishedKeys>,
 ) -> Result<(), LoadError> {
-    if assignment.files.is_empty() || assignment.files.len() > MOST_FILES {
+    if assignment.files.is_empty() || assignment.files.len() > MOST_MODEL_FILES {
         return Err(LoadError::FileCount(assignment.files.len()));
     }
     // Each file is fetched by this hash and refused where it differs: with the hashes, the bytes are checked.

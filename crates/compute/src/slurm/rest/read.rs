@@ -74,6 +74,7 @@ fn record(job: &Value) -> Option<Record> {
     let field = |name: &str| job.get(name).unwrap_or(&Value::Null);
     let small = |name: &str| number(field(name)).and_then(|it| u32::try_from(it).ok());
     Some(Record {
+        is_accounted: false,
         id: number(field("job_id")).and_then(|id| u64::try_from(id).ok())?,
         name: text(job, "name"),
         comment: text(job, "comment"),
@@ -147,6 +148,7 @@ fn accounted(job: &Value) -> Option<Record> {
         submitted_at: instant(at("/time/submission")),
         started_at: instant(at("/time/start")),
         ended_at: instant(at("/time/end")),
+        is_accounted: true,
         nodes: number(at("/allocation_nodes")).and_then(|it| u32::try_from(it).ok()),
         cores: count_of("cpu", ""),
         allocated: gpus.unwrap_or_default(),

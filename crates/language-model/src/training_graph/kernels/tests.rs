@@ -26,12 +26,14 @@ fn every_tier_gives_what_plain_arithmetic_gives() {
                 words(3 * ROWS * steps, is_pair),
                 words(steps * COLUMNS, is_pair),
             );
-            let tile = |tier: Tier, first: usize| {
-                let tile = if is_pair {
+            let of_tier = |tier: Tier| {
+                if is_pair {
                     tier.pair_tile()
                 } else {
                     tier.single_tile()
-                };
+                }
+            };
+            let sums_of = |tile: Tile, first: usize| {
                 let whole = steps.next_multiple_of(tile.block);
                 let mut packed = vec![0.0; whole * tile.rows];
                 let mut b = b.clone();
@@ -54,14 +56,20 @@ fn every_tier_gives_what_plain_arithmetic_gives() {
                 sums.0[..tile.rows * COLUMNS].to_vec()
             };
             let plain = [0, 1, 2]
-                .map(|part| tile(Tier::Scalar, part * ROWS))
+                .map(|part| sums_of(of_tier(Tier::Scalar), part * ROWS))
                 .concat();
-            for tier in Tier::supported() {
-                for (found, plain) in tile(tier, 0).iter().zip(&plain) {
+            let mut tiles: Vec<Tile> = Tier::supported().into_iter().map(of_tier).collect();
+            // Also where it is not the quickest.
+            #[cfg(target_arch = "x86_64")]
+            if is_pair && has_bf16() {
+                tiles.push(Tile::of_lanes(avx512::pairs, None));
+            }
+            for tile in tiles {
+                for (found, plain) in sums_of(tile, 0).iter().zip(&plain) {
                     let off = (found - plain).abs();
                     assert!(
                         off < 1e-5 * (steps as f32 + 1.0),
-                        "{tier:?}: {found}, {plain}"
+                        "{tile:?}: {found}, {plain}"
                     );
                 }
             }
