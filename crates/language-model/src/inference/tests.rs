@@ -24,7 +24,7 @@ fn given_file(is_quantised: bool) -> ModelFile {
 
 /// The same with the rotary frequencies of a longer context.
 fn given_file_for_longer() -> ModelFile {
-    let mut file = given_file(false);
+    let mut file = given_file(true);
     file.config.rope_scaling = RotaryScaling::Llama3 {
         factor: 8.0,
         low: 1.0,
