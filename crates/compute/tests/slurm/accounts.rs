@@ -25,7 +25,10 @@ fn what_stays(report: &Report) -> (State, Option<u32>, Option<u32>, Option<Strin
 /// failed is not.
 fn as_slurmrestd_tells(state: State) -> State {
     match state {
-        State::Ended { exit_code, cause } if exit_code == 11 => State::Ended {
+        State::Ended {
+            exit_code: 11,
+            cause,
+        } => State::Ended {
             exit_code: 1,
             cause,
         },
