@@ -257,8 +257,9 @@ async fn jobs_behind_a_thousand_that_wait_go_on_and_start() {
         "INSERT INTO job_events
          SELECT (jsonb_populate_record(e, jsonb_build_object(
              'job_id', '00000000-0000-7000-a000-' || lpad(n::text, 12, '0'), 'number', 1000000 + n))).*
-         FROM (SELECT * FROM job_events WHERE job_id = $1 AND event ->> 'event' = 'step' LIMIT 1) e,
-              generate_series(1, 120) n",
+         FROM job_events e, generate_series(1, 120) n
+         WHERE (e.attempt_id, e.number) = (SELECT attempt_id, number FROM job_events
+             WHERE job_id = $1 AND event ->> 'event' = 'step' LIMIT 1)",
     ] {
         sqlx::query(statement).bind(done).execute(&pool).await.unwrap();
     }
