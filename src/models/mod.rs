@@ -45,7 +45,7 @@ pub use self::{
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},
     store::{
-        NewFile, base_models, files_of, find, find_by_name, limits, of_job, receipt, scope, served,
-        usable_by,
+        NewFile, allows_commercial_use, base_models, files_of, find, find_by_name, limits, of_job,
+        receipt, scope, served, usable_by,
     },
 };
