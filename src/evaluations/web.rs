@@ -11,7 +11,7 @@ use crate::{
     error::AppError,
     ids::{EvaluationId, JobId, ModelId},
     jobs,
-    models::{self, Evaluation, Model, REPORT_NAME},
+    models::{self, DatasetFigures, Evaluation, Model, REPORT_NAME},
     objects::ObjectStore,
     policy::{self, Action, Actor},
     web::{ApiActor, ApiResult, Page, PageResult, ProtectedForm, see_other},
@@ -89,7 +89,7 @@ async fn list_json(actor: ApiActor, db: web::Data<Db>, path: web::Path<ModelId>)
             "standing": standing,
             "limits": limits.iter().map(|limit| json!({
                 "dataset": limit.dataset, "title": limit.title, "most_extracted": limit.most_extracted,
-                "longest_match": limit.longest_match,
+                "longest_match": limit.longest_match, "is_tried": limit.is_tried,
             })).collect::<Vec<_>>(),
         },
     })))
@@ -104,6 +104,22 @@ fn as_json(evaluation: &Evaluation) -> serde_json::Value {
         "statement_sha256": evaluation.statement_sha256,
         "created_at": evaluation.created_at,
         "figures": evaluation.figures,
+        "datasets": evaluation.datasets.iter().map(of_dataset).collect::<Vec<_>>(),
+    })
+}
+
+fn of_dataset(of: &DatasetFigures) -> serde_json::Value {
+    let found = &of.found;
+    json!({
+        "dataset": of.dataset,
+        "title": of.title,
+        "number": of.number,
+        "dataset_version": found.dataset_version,
+        "documents": found.documents,
+        "items": found.items,
+        "extracted": found.extracted,
+        "interval": found.interval,
+        "longest_match": found.longest_match,
     })
 }
 

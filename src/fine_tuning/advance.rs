@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 use super::{
     change::{self, end, failed, wait, withdrawn},
     create::Written,
-    examine::{self, ExamineError},
-    file::{problems, said},
+    examination,
+    examine::ExamineError,
+    file::ApiFile,
     job::{Failed, Phase, TuningJob, WaitsFor},
     judge, resolve,
     store::{self, seen::NamedVersion},
@@ -131,40 +132,24 @@ async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> 
         return end(db, job, failed).await;
     }
     for (param, version) in job.versions() {
-        let Some(file) = store::files::of_version(&mut conn, version).await? else {
-            continue;
-        };
-        match file.state {
-            FileState::Uploading | FileState::Verifying => return Ok(()),
-            FileState::Ready => {}
-            FileState::Rejected | FileState::Aborted => {
-                let mut failed = failed("invalid_file_format", "The file was given up.");
-                if let Some(problem) = &file.problem {
-                    failed.message = said(problem);
-                    failed.problems = problems(problem);
+        if let Some(file) = store::files::of_version(&mut conn, version).await? {
+            match file.state {
+                FileState::Uploading | FileState::Verifying => return Ok(()),
+                FileState::Ready => {}
+                FileState::Rejected | FileState::Aborted => {
+                    return end(db, job, given_up(param, &file)).await;
                 }
-                failed.param = Some(param.into());
-                return end(db, job, failed).await;
             }
         }
-        if job.examined_at.is_none() {
-            let found = examine::examine(ports.objects, &file, &job.method).await?;
-            if let Some(message) = found.said() {
-                let mut failed = failed("invalid_file_format", &message);
-                failed.param = Some(param.into());
-                failed.problems = found
-                    .problems
-                    .iter()
-                    .map(examine::Problem::as_json)
-                    .collect();
-                return end(db, job, failed).await;
-            }
+        let found = store::seen::version(&mut conn, Some(version), (None, None)).await?;
+        // Then its files are deleted, and cannot be read below.
+        if found.is_some_and(|found| found.status == "withdrawn") {
+            return withdrawn(db, job).await;
         }
     }
     if job.examined_at.is_none() {
-        let mut tx = db.meter().await?;
-        store::jobs::set_examined(&mut tx, job.id).await?;
-        tx.commit().await?;
+        drop(conn);
+        return examination::begin(db, ports.objects, job).await;
     }
     let versions: Vec<_> = job.versions().into_iter().map(|(_, id)| id).collect();
     let of = (&job.wish, job.base_family.as_str());
@@ -191,6 +176,15 @@ async fn forward(ports: Ports<'_>, job: &TuningJob) -> Result<(), AdvanceError> 
         request(ports, (job, &actor), documents).await
     } else {
         wait(db, job, waits_for).await
+    }
+}
+
+/// A file that was found wrong when it was first read, or that nobody wants any more.
+fn given_up(param: &str, file: &ApiFile) -> Failed {
+    Failed {
+        param: Some(param.into()),
+        problems: file.problems(),
+        ..failed("invalid_file_format", &file.details().unwrap_or_default())
     }
 }
 
@@ -305,6 +299,9 @@ async fn request(
                 );
                 failed.param = Some("model".into());
                 return end(db, job, failed).await;
+            }
+            Err(JobError::DoesNotFit(why)) => {
+                return end(db, job, failed("does_not_fit", &why.advice())).await;
             }
             Err(JobError::UnknownPlace) => {
                 let failed = failed(

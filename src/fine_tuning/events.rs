@@ -85,6 +85,13 @@ fn as_wire(kept: &Kept) -> FineTuningEvent {
     }
 }
 
+/// A program may tell of a line of a megabyte; of each text so many characters go on.
+const MOST_TOLD: usize = 2000;
+
+fn cut(text: &str) -> String {
+    text.chars().take(MOST_TOLD).collect()
+}
+
 /// What a program told, in OpenAI's words.
 fn said(event: &JobEvent) -> (&'static str, String, String, Option<Value>) {
     let message = |text: String| ("message", "info".to_owned(), text, None);
@@ -130,6 +137,8 @@ fn said(event: &JobEvent) -> (&'static str, String, String, Option<Value>) {
             field,
             problem,
         } => {
+            let (file, problem) = (cut(file), cut(problem));
+            let field = field.as_deref().map(cut);
             let place = field
                 .as_ref()
                 .map_or_else(String::new, |field| format!("{field}: "));
@@ -145,7 +154,7 @@ fn said(event: &JobEvent) -> (&'static str, String, String, Option<Value>) {
             ),
             None,
         ),
-        JobEvent::Note { message: text } => message(text.clone()),
+        JobEvent::Note { message: text } => message(cut(text)),
         JobEvent::Phase { .. } | JobEvent::Measured { .. } | JobEvent::FileRead { .. } => {
             message(String::new())
         }
@@ -155,6 +164,26 @@ fn said(event: &JobEvent) -> (&'static str, String, String, Option<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_a_program_tells_without_an_end_the_beginning_is_told() {
+        let long = "x".repeat(1_000_000);
+        for event in [
+            JobEvent::DataProblem {
+                file: long.clone(),
+                line: 7,
+                field: Some(long.clone()),
+                problem: long.clone(),
+            },
+            JobEvent::Note {
+                message: long.clone(),
+            },
+        ] {
+            let (_, _, message, data) = said(&event);
+            let data = data.map_or(0, |data| data.to_string().len());
+            assert!(message.len() < 10_000 && data < 10_000);
+        }
+    }
 
     #[test]
     fn the_cursor_of_an_event_comes_back() {

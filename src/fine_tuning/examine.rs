@@ -1,16 +1,18 @@
-//! Whether the lines of a file are what the method learns from: read once more, now that the method is known, with the
-//! code that the training program reads with. So nothing that people decide on is refused by the program afterwards.
+//! Whether the lines of a dataset version are what the method learns from: read once more, now that the method is known, with
+//! the code that the training program reads with. So nothing that people decide on is refused by the program afterwards.
 
 use openai_api::Method;
-use serde_json::{Value, json};
-use training_examples::{Fault, OneKind, Wanted, control_text_in, example};
+use training_examples::{Fault, Judge, Lines, Wanted};
 
-use super::file::ApiFile;
-use crate::objects::{ObjectError, ObjectStore};
+use super::bad_line::{self, BadLine};
+use crate::{
+    datasets::{Format, ReadyFile},
+    objects::{ObjectError, ObjectStore},
+};
 
-/// Examples that a file has at least.
-pub(super) const FEWEST: u64 = 10;
 const MOST_TOLD: usize = 100;
+/// Verified files have no longer lines.
+const MOST_LINE_BYTES: usize = 1024 * 1024;
 
 /// Why a file could not be read; trying again later may help.
 #[derive(Debug, thiserror::Error)]
@@ -21,150 +23,125 @@ pub(super) enum ExamineError {
     Reading(#[source] aws_sdk_s3::primitives::ByteStreamError),
 }
 
-/// What is wrong with a file, or nothing.
+/// The lines that cannot be used.
 #[derive(Debug, Default)]
 pub(super) struct Examined {
     /// The first hundred.
-    pub(super) problems: Vec<Problem>,
+    pub(super) bad_lines: Vec<BadLine>,
     /// All of them.
     pub(super) count: u64,
-    /// Lines that were fit.
-    pub(super) examples: u64,
-}
-
-/// A line that cannot be learnt from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) line: u64,
-    pub(super) field: Option<String>,
-    pub(super) problem: String,
-}
-
-impl Problem {
-    pub(super) fn as_json(&self) -> Value {
-        json!({ "line": self.line, "field": self.field, "problem": self.problem })
-    }
 }
 
 impl Examined {
-    /// All that is wrong in one text; none where nothing is.
-    pub(super) fn said(&self) -> Option<String> {
+    /// All that is wrong in one text; none where nothing is. `examples`: how many there are, `fewest`: that there have to be.
+    pub(super) fn said(&self, examples: i64, fewest: i64) -> Option<String> {
         if self.count == 0 {
-            return (self.examples < FEWEST).then(|| {
-                format!(
-                    "The file has {} examples, and {FEWEST} is the least. Add some.",
-                    self.examples
-                )
+            return (examples < fewest).then(|| {
+                format!("The file has {examples} examples, and {fewest} is the least. Add some.")
             });
         }
-        let mut text = format!("{} lines cannot be used.", self.count);
-        for problem in &self.problems {
-            let field = problem
-                .field
-                .as_ref()
-                .map_or_else(String::new, |field| format!("{field}: "));
-            text.push_str(&format!(
-                "\nLine {}: {field}{}",
-                problem.line, problem.problem
-            ));
+        let whole = format!("{} lines cannot be used.", self.count);
+        Some(bad_line::said(&whole, &self.bad_lines))
+    }
+
+    fn look(&mut self, (number, line): (u64, Option<&[u8]>), judge: &mut Judge, told: &Told) {
+        let judged = match line {
+            Some(line) => judge.line(number, line),
+            None => Err(Fault::of_line("the line is longer than 1 MiB; split it")),
+        };
+        let Err(fault) = judged else {
+            return;
+        };
+        self.count += 1;
+        if self.bad_lines.len() < MOST_TOLD {
+            let place = (told.file.as_deref(), number);
+            self.bad_lines
+                .push(BadLine::of_fault(place, fault, told.may_quote));
         }
-        Some(text)
     }
 }
 
-/// Reads a verified file from end to end.
+/// The examples that a file has at least: what is measured on may be less than what is learnt from.
+pub(super) fn fewest(param: &str) -> i64 {
+    if param == "training_file" { 10 } else { 1 }
+}
+
+/// Reads the JSONL files of a version from end to end. Of what stands in them nothing is told, unless whoever hears of it
+/// `may_quote` it.
 pub(super) async fn examine(
     objects: &ObjectStore,
-    file: &ApiFile,
+    files: &[ReadyFile],
     method: &Method,
+    may_quote: bool,
 ) -> Result<Examined, ExamineError> {
-    let version = file.object_version.as_deref().unwrap_or("null");
-    let mut body = objects.read(&file.object_key, version).await?;
-    let mut lines = Lines::new(method);
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(ExamineError::Reading)?;
-        for piece in chunk.chunks(64 * 1024) {
-            lines.feed(piece);
-            tokio::task::yield_now().await;
+    let mut examined = Examined::default();
+    for (number, file) in (1..).zip(files) {
+        if file.format != Format::Jsonl.name() {
+            continue;
         }
-    }
-    Ok(lines.finish())
-}
-
-struct Lines {
-    wanted: Wanted,
-    line: Vec<u8>,
-    number: u64,
-    kind: OneKind,
-    found: Examined,
-}
-
-impl Lines {
-    fn new(method: &Method) -> Self {
-        Self {
-            wanted: match method {
-                Method::Supervised { .. } => Wanted::Examples,
-                Method::Dpo { .. } => Wanted::Preferences,
-            },
-            line: Vec::new(),
-            number: 0,
-            kind: OneKind::default(),
-            found: Examined::default(),
-        }
-    }
-
-    // Lines are bounded: the file was verified, and none is longer than its check allows.
-    fn feed(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
-                self.end_line();
+        let name = (files.len() > 1).then(|| {
+            if may_quote {
+                file.path.clone()
+            } else {
+                format!("file {number}")
+            }
+        });
+        let mut body = objects.read(&file.object_key, &file.object_version).await?;
+        let mut reading = Reading::new(method, name, may_quote);
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(ExamineError::Reading)?;
+            for piece in chunk.chunks(64 * 1024) {
+                reading.feed(piece, &mut examined);
+                // Others of the process go on while a large file is read.
+                tokio::task::yield_now().await;
             }
         }
+        reading.finish(&mut examined);
     }
+    Ok(examined)
+}
 
-    fn end_line(&mut self) {
-        self.number += 1;
-        let line = std::mem::take(&mut self.line);
-        match self.judge(&line) {
-            Ok(is_example) => self.found.examples += u64::from(is_example),
-            Err(fault) => {
-                self.found.count += 1;
-                if self.found.problems.len() < MOST_TOLD {
-                    self.found.problems.push(Problem {
-                        line: self.number,
-                        field: fault.field,
-                        problem: fault.problem,
-                    });
-                }
-            }
-        }
-    }
+/// One pass over a file.
+struct Reading {
+    lines: Lines,
+    judge: Judge,
+    told: Told,
+}
 
-    /// Whether it is an example; blank lines are none.
-    fn judge(&mut self, line: &[u8]) -> Result<bool, Fault> {
-        let text = str::from_utf8(line)
-            .map_err(|_| Fault::of_line("the line is not UTF-8; save the file as UTF-8"))?;
-        let text = if self.number == 1 {
-            text.trim_start_matches('\u{feff}')
-        } else {
-            text
+/// How its lines are told of.
+struct Told {
+    /// Where there are several files.
+    file: Option<String>,
+    may_quote: bool,
+}
+
+impl Reading {
+    fn new(method: &Method, file: Option<String>, may_quote: bool) -> Self {
+        let wanted = match method {
+            Method::Supervised { .. } => Wanted::Examples,
+            Method::Dpo { .. } => Wanted::Preferences,
         };
-        if text.trim().is_empty() {
-            return Ok(false);
+        Self {
+            lines: Lines::of_at_most(MOST_LINE_BYTES),
+            judge: Judge::new(Some(wanted)),
+            told: Told { file, may_quote },
         }
-        let example = example(text)?;
-        self.wanted.takes(&example)?;
-        example.refuse_control(|text| control_text_in(text).map(str::to_owned))?;
-        self.kind.check(self.number, &example)?;
-        Ok(true)
     }
 
-    fn finish(mut self) -> Examined {
-        if !self.line.is_empty() {
-            self.end_line();
-        }
-        self.found
+    fn feed(&mut self, bytes: &[u8], examined: &mut Examined) {
+        let Self { lines, judge, told } = self;
+        lines.feed(bytes, |number, line| {
+            examined.look((number, line), judge, told);
+        });
+    }
+
+    fn finish(self, examined: &mut Examined) {
+        let Self {
+            lines,
+            mut judge,
+            told,
+        } = self;
+        lines.finish(|number, line| examined.look((number, line), &mut judge, &told));
     }
 }
 
@@ -181,9 +158,11 @@ mod tests {
     }
 
     fn read(text: &str, method: &Method) -> Examined {
-        let mut lines = Lines::new(method);
-        lines.feed(text.as_bytes());
-        lines.finish()
+        let mut reading = Reading::new(method, None, true);
+        let mut examined = Examined::default();
+        reading.feed(text.as_bytes(), &mut examined);
+        reading.finish(&mut examined);
+        examined
     }
 
     #[test]
@@ -201,7 +180,7 @@ mod tests {
         );
         let found = read(text, &supervised());
         let fields: Vec<_> = found
-            .problems
+            .bad_lines
             .iter()
             .map(|one| (one.line, one.field.as_deref()))
             .collect();
@@ -214,15 +193,20 @@ mod tests {
                 (5, Some("messages"))
             ]
         );
-        assert_eq!((found.count, found.examples), (4, 1));
+        assert_eq!(found.count, 4);
     }
 
     #[test]
-    fn ten_examples_are_the_least() {
-        let line = "{\"prompt\":\"a\",\"completion\":\"b\"}\n";
-        assert!(read(&line.repeat(9), &supervised()).said().is_some());
-        assert!(read(&line.repeat(10), &supervised()).said().is_none());
-        assert!(read("", &supervised()).said().is_some());
+    fn ten_examples_are_the_least_to_learn_from_and_one_to_measure_on() {
+        let fine = Examined::default();
+        let training = fewest("training_file");
+        assert!(fine.said(9, training).is_some());
+        assert!(fine.said(10, training).is_none());
+        let validation = fewest("validation_file");
+        assert!(fine.said(1, validation).is_none());
+        assert!(fine.said(0, validation).is_some());
+        let bad = read("{}\n", &supervised());
+        assert!(bad.said(10, training).is_some());
     }
 
     #[test]
@@ -240,6 +224,6 @@ mod tests {
     #[test]
     fn the_first_hundred_are_told_and_all_are_counted() {
         let found = read(&"{}\n".repeat(250), &supervised());
-        assert_eq!((found.problems.len(), found.count), (100, 250));
+        assert_eq!((found.bad_lines.len(), found.count), (100, 250));
     }
 }

@@ -7,23 +7,29 @@ use openai_api::{ApiError, File};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{failure::refused, happened::Happened, ids::Of, store};
+use super::{
+    bad_line::{self, BadLine},
+    failure::refused,
+    happened::Happened,
+    ids::Of,
+    store,
+};
 use crate::{
-    config::Config,
+    config::{Config, Limits},
     datasets::{self, EditError, Facts, FileState, Problem, PublicFacts, RawFacts},
     db::Db,
     ids::{ApiKeyId, DatasetId, DatasetVersionId, FileId, InstitutionId},
     institutions,
     objects::ObjectStore,
     policy::Actor,
-    uploads::{self, AbortError, Receiving},
+    uploads::{self, AbortError, BadExamples, Receiving},
     web::{FieldErrors, Lang},
 };
 
 /// What files may be for here.
 pub(super) const PURPOSE: &str = "fine-tune";
 pub(super) const PURPOSE_OF_RESULTS: &str = "fine-tune-results";
-/// Of one file in one request; larger ones go in parts.
+/// Of one file in one request; larger ones go in parts, where the settings let files be larger.
 pub(super) const MOST_BYTES: u64 = 512 * 1024 * 1024;
 const LONGEST_NAME: usize = 255;
 
@@ -39,6 +45,8 @@ pub(super) struct ApiFile {
     pub(super) state: FileState,
     pub(super) documents: Option<i64>,
     pub(super) problem: Option<Problem>,
+    /// All that is wrong with its lines, where that is why it was rejected.
+    pub(super) bad_examples: Option<BadExamples>,
     pub(super) object_key: String,
     pub(super) object_version: Option<String>,
     pub(super) created_at: DateTime<Utc>,
@@ -69,7 +77,7 @@ impl ApiFile {
                 "dataset_version": self.version,
                 "documents": self.documents,
                 "url": format!("{origin}/en/datasets/{}", self.dataset),
-                "problems": self.problem.as_ref().map(problems).unwrap_or_default(),
+                "problems": self.problems(),
             })),
         }
     }
@@ -82,39 +90,29 @@ impl ApiFile {
     /// What is wrong with it, every line that is kept.
     pub(super) fn details(&self) -> Option<String> {
         match (&self.problem, self.state) {
-            (Some(problem), _) => Some(said(problem)),
+            (Some(problem), _) => {
+                let bad_lines = self.bad_examples.as_ref().map(|all| all.count);
+                let whole = problem.fault.say();
+                let whole = whole.with("count", bad_lines.unwrap_or(problem.bad_lines));
+                Some(bad_line::said(&Lang::En.say(&whole), &self.bad_lines()))
+            }
             (None, FileState::Aborted) => Some("The file was given up.".into()),
             (None, _) => None,
         }
     }
-}
 
-/// The whole of a problem in one text.
-pub(super) fn said(problem: &Problem) -> String {
-    let mut text = Lang::En.say(&problem.say());
-    for bad in &problem.lines {
-        text.push_str(&format!(
-            "\nLine {}: {}",
-            bad.line,
-            Lang::En.say(&bad.problem.say())
-        ));
+    /// The lines that are wrong, for programs.
+    pub(super) fn problems(&self) -> Vec<Value> {
+        self.bad_lines().iter().map(BadLine::as_json).collect()
     }
-    text
-}
 
-/// The lines of a problem, for programs.
-pub(super) fn problems(problem: &Problem) -> Vec<Value> {
-    problem
-        .lines
-        .iter()
-        .map(|bad| {
-            json!({
-                "line": bad.line,
-                "problem": Lang::En.say(&bad.problem.say()),
-                "detail": bad.problem,
-            })
-        })
-        .collect()
+    fn bad_lines(&self) -> Vec<BadLine> {
+        match (&self.bad_examples, &self.problem) {
+            (Some(all), _) => all.lines.iter().map(BadLine::of_rejected).collect(),
+            (None, Some(problem)) => problem.lines.iter().map(BadLine::of_no_document).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 /// The figures of a job as a file.
@@ -244,7 +242,7 @@ pub(super) async fn begin(
     let wanted = (dataset, new.filename, new.most_bytes);
     let (expected, found, permit) = uploads::expect(&mut tx, &config.limits, wanted)
         .await
-        .map_err(not_received)?;
+        .map_err(|error| not_received(&config.limits, error))?;
     let id = expected.id;
     let written = async {
         store::files::insert(&mut tx, id, &found, new).await?;
@@ -268,7 +266,7 @@ pub(super) async fn begin(
     }
     uploads::receive(db, objects, expected)
         .await
-        .map_err(not_received)
+        .map_err(|error| not_received(&config.limits, error))
 }
 
 /// 503 for what another request does already: the SDKs wait and ask again, once that request is surely over or dead.
@@ -288,10 +286,10 @@ fn not_a_contributor(error: EditError) -> ApiError {
 }
 
 /// Why a file was not received, in the API's words.
-pub(super) fn not_received(error: uploads::ReceiveError) -> ApiError {
+pub(super) fn not_received(limits: &Limits, error: uploads::ReceiveError) -> ApiError {
     match error {
         uploads::ReceiveError::Refused(error) => super::failure::refusal(error),
-        uploads::ReceiveError::TooLarge(most) => too_large(most),
+        uploads::ReceiveError::TooLarge(most) => too_large(limits, most),
         uploads::ReceiveError::Empty => empty(),
     }
 }
@@ -302,13 +300,28 @@ pub(super) fn empty() -> ApiError {
     error
 }
 
-/// 413 that says how a larger file is sent.
-pub(super) fn too_large(most: u64) -> ApiError {
+/// The bytes that a file may have here, however it comes.
+pub(super) fn most_bytes(limits: &Limits) -> u64 {
+    limits.file_bytes.min(limits.dataset_bytes)
+}
+
+/// 413 for a file of more than `most` bytes that came at once; it says how a larger one is sent, where one may be larger.
+pub(super) fn too_large(limits: &Limits, most: u64) -> ApiError {
+    if most_bytes(limits) <= most {
+        return larger_than_any(limits, "file");
+    }
     let message = format!(
         "A file sent at once has at most {most} bytes. Larger files go in parts: client.uploads.upload_file_chunked(\
          file=\"{{name}}.jsonl\", mime_type=\"application/jsonl\", purpose=\"fine-tune\")."
     );
     ApiError::new(413, "invalid_request_error", Some("use_uploads"), message).with_param("file")
+}
+
+/// 413 for a file that may not be that large in any way.
+pub(super) fn larger_than_any(limits: &Limits, param: &str) -> ApiError {
+    let message = format!("A file has at most {} bytes here.", most_bytes(limits));
+    let code = Some("file_too_large");
+    ApiError::new(413, "invalid_request_error", code, message).with_param(param)
 }
 
 /// Deletes a file that no version that was handed in stands on.

@@ -6,9 +6,11 @@
 
 mod advance;
 mod ask;
+mod bad_line;
 mod change;
 mod create;
 mod events;
+mod examination;
 mod examine;
 mod expire;
 mod failure;

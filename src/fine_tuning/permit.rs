@@ -11,7 +11,6 @@ use super::{
     failure::refused,
     happened::Happened,
     ids::Of,
-    results::Results,
     store::{self, permissions::Kept},
 };
 use crate::{
@@ -65,8 +64,10 @@ pub(super) async fn checkpoint(
         .await
         .map_err(refused)?
         .ok_or_else(missing)?;
-    let results = Results::read(conn, job).await.map_err(refused)?;
-    if !results.has_checkpoint(step) {
+    let is_there = store::events::has_checkpoint(conn, job, step)
+        .await
+        .map_err(refused)?;
+    if !is_there {
         return Err(missing());
     }
     let step = i32::try_from(step).map_err(|_| missing())?;

@@ -167,6 +167,7 @@ async fn put_together(
         }
         None => None,
     };
+    let not_received = |error| file::not_received(&config.limits, error);
     if let Some(md5) = &asked.md5 {
         let mut whole = Md5::new();
         for part in parts {
@@ -191,7 +192,7 @@ async fn put_together(
     let again = match begun {
         Some(id) => uploads::receive_again(db, objects, id)
             .await
-            .map_err(file::not_received)?,
+            .map_err(not_received)?,
         None => None,
     };
     let mut receiving = match again {
@@ -205,13 +206,13 @@ async fn put_together(
             receiving
                 .feed(objects, &chunk)
                 .await
-                .map_err(file::not_received)?;
+                .map_err(not_received)?;
         }
     }
     receiving
         .finish(db, objects, actor)
         .await
-        .map_err(file::not_received)
+        .map_err(not_received)
 }
 
 async fn body(objects: &ObjectStore, part: &Part) -> Result<ByteStream, ApiError> {

@@ -22,7 +22,7 @@ struct Figures {
     valid_accuracy: Option<f32>,
 }
 
-/// All figures of a job.
+/// What the programs of a job measured.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     steps: BTreeMap<u32, Figures>,
@@ -31,15 +31,28 @@ pub(super) struct Results {
 }
 
 impl Results {
-    pub(super) async fn read(conn: &mut PgConnection, job: JobId) -> Result<Self, StoreError> {
-        let mut results = Self::default();
-        for (place, event) in store::events::figures(conn, job).await? {
-            results.take(place, &event);
-        }
-        Ok(results)
+    /// With the figures of every step.
+    pub(super) async fn figures(conn: &mut PgConnection, job: JobId) -> Result<Self, StoreError> {
+        Ok(Self::of(store::events::figures(conn, job).await?))
     }
 
-    // Steps done again after an interruption: the later word counts.
+    /// With the checkpoints, and no more figures than theirs.
+    pub(super) async fn of_checkpoints(
+        conn: &mut PgConnection,
+        job: JobId,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::of(store::events::checkpoints(conn, job).await?))
+    }
+
+    fn of(told: Vec<(Place, JobEvent)>) -> Self {
+        let mut results = Self::default();
+        for (place, event) in told {
+            results.take(place, &event);
+        }
+        results
+    }
+
+    // Of what was told twice the later word counts.
     fn take(&mut self, place: Place, event: &JobEvent) {
         match event {
             JobEvent::Step {
@@ -61,10 +74,7 @@ impl Results {
                 figures.valid_loss = Some(*loss);
                 figures.valid_accuracy = *accuracy;
             }
-            JobEvent::Checkpoint { step, .. } => {
-                self.checkpoints.retain(|(_, there)| there != step);
-                self.checkpoints.push((place, *step));
-            }
+            JobEvent::Checkpoint { step, .. } => self.checkpoints.push((place, *step)),
             _ => {}
         }
     }
@@ -87,11 +97,6 @@ impl Results {
             );
         }
         text
-    }
-
-    /// Whether there is one of that step.
-    pub(super) fn has_checkpoint(&self, step: u32) -> bool {
-        self.checkpoints.iter().any(|(_, there)| *there == step)
     }
 
     /// The checkpoints, newest first.

@@ -30,6 +30,8 @@ const LIFETIME: TimeDelta = TimeDelta::hours(24);
 const ON_THEIR_WAY: TimeDelta = TimeDelta::hours(1);
 /// Of one part, as the SDKs cut them.
 pub(super) const MOST_PART_BYTES: usize = 64 * 1024 * 1024;
+/// Of an institution at the same time: what their parts take in the store is nobody's until they are complete.
+const MOST_OPEN: i64 = 20;
 
 /// A file that comes in parts.
 #[derive(Debug, Clone)]
@@ -113,15 +115,8 @@ pub(super) async fn create(
 ) -> Result<Upload, ApiError> {
     file::check_purpose(&new.purpose)?;
     let filename = file::check_name(&new.filename).map_err(|error| error.with_param("filename"))?;
-    let most = config.limits.file_bytes.min(config.limits.dataset_bytes);
-    if new.bytes.unsigned_abs() > most {
-        return Err(ApiError::new(
-            413,
-            "invalid_request_error",
-            Some("file_too_large"),
-            format!("A file has at most {most} bytes here."),
-        )
-        .with_param("bytes"));
+    if new.bytes.unsigned_abs() > file::most_bytes(&config.limits) {
+        return Err(file::larger_than_any(&config.limits, "bytes"));
     }
     let own = Scope::of(actor.institution);
     let permit = policy::check(actor, Action::RegisterDataset, &own).map_err(|_| {
@@ -145,7 +140,9 @@ pub(super) async fn create(
             receiving: None,
             file: None,
         };
-        store::uploads::insert(&mut tx, &upload).await?;
+        if !store::uploads::insert(&mut tx, &upload, MOST_OPEN).await? {
+            return Ok(None);
+        }
         tx.record(&Happened {
             kind: "fine_tuning.upload_opened",
             subject: ("api_upload", upload.id),
@@ -153,9 +150,22 @@ pub(super) async fn create(
             facts: json!({ "upload": upload.id, "filename": upload.filename, "bytes": upload.bytes }),
         })?;
         tx.commit(permit).await?;
-        Ok::<_, Written>(upload)
+        Ok::<_, Written>(Some(upload))
     };
-    written.await.map_err(refused)
+    written.await.map_err(refused)?.ok_or_else(too_many)
+}
+
+/// 429 that the SDKs do not send again: waiting does not cure it.
+fn too_many() -> ApiError {
+    let message = format!(
+        "Your institution has {MOST_OPEN} open uploads, and may have no more. Complete one of them, or cancel one that \
+         nobody goes on with (client.uploads.cancel); each ends {} hours after it was begun.",
+        LIFETIME.num_hours()
+    );
+    let code = Some("too_many_uploads");
+    let mut error = ApiError::new(429, "invalid_request_error", code, message);
+    error.is_final = true;
+    error
 }
 
 /// One upload of the actor's institution.
@@ -206,7 +216,7 @@ pub(super) async fn add_part(
     }
     tx.commit().await.map_err(refused)?;
     let version = objects
-        .put(&part.object_key, bytes.to_vec())
+        .put(&part.object_key, bytes)
         .await
         .map_err(refused)?;
     let mut tx = db.meter().await.map_err(refused)?;

@@ -322,6 +322,10 @@ impl Site {
             ("FACULTY_CACHE", shown(self.place.cache_dir())),
             ("FACULTY_LOG_FORMAT", "json".to_owned()),
         ];
+        if let Some(bytes) = self.place.settings.resources.memory_bytes {
+            // What the trainer compares its estimate with, however much the machine has besides.
+            env.push(("FACULTY_TRAINING_MEMORY", bytes.to_string()));
+        }
         if let Some(recipe) = &self.place.settings.recipe {
             env.push(("FACULTY_TRAINING_PYTHON", shown(recipe.python.clone())));
         }

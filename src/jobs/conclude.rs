@@ -95,7 +95,7 @@ pub(super) fn conclude(ending: Ending, job: &Standing<'_>) -> Conclusion {
 }
 
 /// Not where the same would happen again. 1 and 2 are the program's own "never".
-fn another_try_may_help(seen: Option<(i32, Cause)>) -> bool {
+pub(super) fn another_try_may_help(seen: Option<(i32, Cause)>) -> bool {
     match seen {
         None => true,
         Some((_, Cause::TimeLimit | Cause::OutOfMemory)) => false,
@@ -115,7 +115,10 @@ pub(super) fn code_of(seen: Option<(i32, Cause)>) -> String {
         None => "lost".into(),
         Some((_, Cause::OutOfMemory)) => "out_of_memory".into(),
         Some((_, Cause::TimeLimit)) => format!("exit_{TIMED_OUT}"),
-        Some((code, _)) => format!("exit_{code}"),
+        Some((_, Cause::NodeFailed)) => "node_failure".into(),
+        Some((_, Cause::Preempted)) => "preempted".into(),
+        Some((_, Cause::NeverStarted)) => "not_started".into(),
+        Some((code, Cause::Exited | Cause::StoppedByScheduler)) => format!("exit_{code}"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     evaluate,
     happened::Happened,
     job::Job,
-    places,
+    memory, places,
     queue::{CORES_A_GPU, Waiting, order},
     status::Step,
     store::{self, NewAttempt},
@@ -117,19 +117,30 @@ pub(super) async fn queue(
         CORES_A_GPU,
     )
     .await?;
+    let kept = store::kept(&mut conn, None).await?;
     for one in &mut waiting {
-        if let Some(site) = fitting(compute, one).first() {
-            let rates = rates(site);
-            one.weight *= if rates.gpus > 0 {
-                f64::from(rates.gpus) * CORES_A_GPU
-            } else {
-                f64::from(rates.cores)
-            };
-        }
+        let site = fitting(compute, one).first().copied();
+        let seconds = match (site, kept.get(&one.job)) {
+            (Some(site), Some(kept)) => kept.left_at(compute, site, one.seconds),
+            _ => one.seconds,
+        };
+        let asked = one.time_limit_seconds;
+        let limit = asked.unwrap_or(settings.default_time_limit_seconds);
+        one.weight = seconds.min(u64::from(limit)) as f64 * site.map_or(1.0, cores_of);
     }
     let ordered = order(&waiting, &usage);
     let waiting = waiting.into_iter().map(|one| (one.job, one)).collect();
     Ok((waiting, ordered))
+}
+
+/// What a job has of a place, in cores as shares count them.
+fn cores_of(site: &Site) -> f64 {
+    let rates = rates(site);
+    if rates.gpus > 0 {
+        f64::from(rates.gpus) * CORES_A_GPU
+    } else {
+        f64::from(rates.cores)
+    }
 }
 
 /// The free slots of each place that works, as far as is known without a lock.
@@ -147,11 +158,8 @@ async fn rooms(ports: &Ports) -> Result<HashMap<String, i64>, JobError> {
 
 /// The places where a job may go, in the order of the settings.
 fn fitting<'a>(compute: &'a Compute, job: &Waiting) -> Vec<&'a Site> {
-    compute
-        .sites()
-        .iter()
-        .filter(|site| site.fits(job.place.as_deref(), job.time_limit_seconds))
-        .collect()
+    let where_to = (job.place.as_deref(), job.time_limit_seconds);
+    memory::fitting(compute, where_to, job.memory_bytes)
 }
 
 /// Why a job waits for which no place is open.
@@ -237,7 +245,8 @@ async fn dispatch(
         }
         Some((site, decisions)) => {
             let limit = site.time_limit(&ports.config, waiting.time_limit_seconds);
-            if !start(&mut tx, (&mut job, limit), site, &decisions).await? {
+            let wanted = (&mut job, limit);
+            if !start(&mut tx, &ports.compute, wanted, site, &decisions).await? {
                 return Ok(Outcome::NoBudget);
             }
             Outcome::Started(site.id().to_owned())
@@ -262,9 +271,10 @@ async fn dispatch(
     Ok(outcome)
 }
 
-/// Writes the attempt down and reserves for it; false where its institution has not that much left.
+/// Writes the attempt down and reserves what is left of its job; false where its institution has not that much left.
 async fn start(
     tx: &mut WriteTx<'_>,
+    compute: &Compute,
     (job, time_limit): (&mut Job, u32),
     site: &Site,
     decisions: &Decisions,
@@ -275,8 +285,12 @@ async fn start(
         base: job.base,
         versions: &versions,
     };
-    let estimate = estimate::at(tx.conn(), site, &asked).await?;
-    let seconds = estimate.cost.seconds.min(u64::from(time_limit));
+    let whole = estimate::at(tx.conn(), site, &asked).await?.cost.seconds;
+    let kept = store::kept(tx.conn(), Some(job.id)).await?;
+    let left = kept
+        .get(&job.id)
+        .map_or(whole, |kept| kept.left_at(compute, site, whole));
+    let seconds = left.min(u64::from(time_limit));
     let attempt = AttemptId::fresh();
     let reserving = Reserving {
         institution: job.institution,

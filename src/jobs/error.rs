@@ -7,9 +7,10 @@ use crate::{
     ids::{DatasetVersionId, JobId, ModelId},
     objects::ObjectError,
     policy::Denied,
+    web::Lang,
 };
 
-use super::status::WrongStatus;
+use super::{memory::DoesNotFit, status::WrongStatus};
 
 /// Why something was not done with a job.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum JobError {
     /// What the rules say to each dataset version; at least one of them no.
     #[error("a dataset may not be used for this")]
     NotPermitted(Vec<(DatasetVersionId, Decision)>),
+    /// No place has the memory for it.
+    #[error(transparent)]
+    DoesNotFit(#[from] DoesNotFit),
     #[error("there is no model {0}")]
     UnknownModel(ModelId),
     /// The model is being measured.
@@ -69,6 +73,7 @@ impl From<JobError> for AppError {
             JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
             JobError::UnknownPlace => Self::invalid("jobs-unknown-place"),
             JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
+            JobError::DoesNotFit(why) => Self::Invalid(why.say(Lang::En)),
             JobError::UnderWay => Self::conflict("evaluation-under-way"),
             JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),
             JobError::Denied(why) => why.into(),

@@ -5,12 +5,13 @@
 
 use job_contract::Task;
 use sqlx::PgConnection;
-use training_estimate::{Method, Recompute, Settings, Shape, Work, usage, work};
+use training_estimate::{Method, Recompute, Settings, Work, usage, work};
 
 use super::{
     compute::{Compute, Site},
     error::JobError,
     job::Job,
+    memory::{self, Need, WhereTo, of_new},
     store,
 };
 use crate::{
@@ -42,6 +43,8 @@ pub struct Estimate {
     pub flop: f64,
     /// Time, costs, energy.
     pub cost: Cost,
+    /// What it holds in memory at its peak, at least; none where nobody can say.
+    pub memory_bytes: Option<u64>,
 }
 
 /// What an estimate stands on, the surest first.
@@ -81,28 +84,85 @@ pub(super) struct Asked<'a> {
     pub(super) versions: &'a [DatasetVersionId],
 }
 
-/// What a job would need at the first place that fits what it asks for; none where none does.
+/// What is known of a job before it runs, wherever that is.
+struct Known {
+    data_bytes: u64,
+    /// Of the files with the weights.
+    base_bytes: u64,
+    need: Option<Need>,
+}
+
+impl Known {
+    async fn of(conn: &mut PgConnection, asked: &Asked<'_>) -> Result<Self, JobError> {
+        let mut data_bytes: u64 = 0;
+        for version in asked.versions {
+            for file in datasets::ready_files(conn, *version).await? {
+                data_bytes = data_bytes.saturating_add(file.size_bytes.unsigned_abs());
+            }
+        }
+        let mut base_bytes: u64 = 0;
+        let mut shape = None;
+        if let Some(base) = asked.base {
+            let files = models::files_of(conn, base).await?;
+            let is_weights = |name: &str| name.ends_with(".gguf") || name.ends_with(".safetensors");
+            base_bytes = files
+                .iter()
+                .filter(|file| is_weights(&file.name))
+                .map(|file| file.size_bytes.unsigned_abs())
+                .sum();
+            shape = models::shape_of(conn, base).await?;
+        }
+        let sizes = (base_bytes, data_bytes / BYTES_A_TOKEN);
+        Ok(Self {
+            data_bytes,
+            base_bytes,
+            need: Need::of(asked.task, shape.as_ref(), sizes),
+        })
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.need.as_ref().map(Need::bytes)
+    }
+}
+
+/// What a job would need at the first place that fits what it asks for and has the memory; none where none fits.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn estimate(
+pub(super) async fn estimate(
     conn: &mut PgConnection,
     compute: &Compute,
-    (task, base, versions): (&Task, Option<ModelId>, &[DatasetVersionId]),
-    (place, time_limit_seconds): (Option<&str>, Option<u32>),
+    asked: &Asked<'_>,
+    where_to: (Option<&str>, Option<u32>),
 ) -> Result<Option<Estimate>, JobError> {
-    let site = compute
-        .sites()
-        .iter()
-        .find(|site| site.fits(place, time_limit_seconds));
-    let asked = Asked {
-        task,
-        base,
-        versions,
-    };
-    match site {
-        Some(site) => at(conn, site, &asked).await.map(Some),
+    let known = Known::of(conn, asked).await?;
+    match memory::fitting(compute, where_to, known.memory_bytes()).first() {
+        Some(site) => at_known(conn, site, asked, &known).await.map(Some),
         None => Ok(None),
+    }
+}
+
+/// What a job holds in memory; none where nobody can say.
+pub(super) async fn need(
+    conn: &mut PgConnection,
+    asked: &Asked<'_>,
+) -> Result<Option<Need>, JobError> {
+    Ok(Known::of(conn, asked).await?.need)
+}
+
+/// Whether some place that fits what a job asks for has the memory for it.
+///
+/// # Errors
+/// [`JobError::DoesNotFit`] where none has.
+pub(super) async fn check_memory(
+    conn: &mut PgConnection,
+    compute: &Compute,
+    asked: &Asked<'_>,
+    where_to: WhereTo<'_>,
+) -> Result<(), JobError> {
+    match need(conn, asked).await? {
+        Some(need) => Ok(memory::check(compute, where_to, &need)?),
+        None => Ok(()),
     }
 }
 
@@ -123,21 +183,17 @@ pub(super) async fn at(
     site: &Site,
     asked: &Asked<'_>,
 ) -> Result<Estimate, JobError> {
-    let mut data_bytes: u64 = 0;
-    for version in asked.versions {
-        for file in datasets::ready_files(conn, *version).await? {
-            data_bytes = data_bytes.saturating_add(file.size_bytes.unsigned_abs());
-        }
-    }
-    let base_files = match asked.base {
-        Some(base) => models::files_of(conn, base).await?,
-        None => Vec::new(),
-    };
-    let base_bytes: u64 = base_files
-        .iter()
-        .map(|file| file.size_bytes.unsigned_abs())
-        .sum();
-    let tokens = tokens(asked.task, data_bytes);
+    let known = Known::of(conn, asked).await?;
+    at_known(conn, site, asked, &known).await
+}
+
+async fn at_known(
+    conn: &mut PgConnection,
+    site: &Site,
+    asked: &Asked<'_>,
+    known: &Known,
+) -> Result<Estimate, JobError> {
+    let tokens = tokens(asked.task, known.data_bytes);
     let rates = rates(site);
     let speed = store::speed(conn, site.id(), asked.base, asked.task).await?;
     let (basis, flop, seconds) = match &speed {
@@ -146,7 +202,7 @@ pub(super) async fn at(
             (Basis::Measured, flop, flop / speed.flop_per_second.max(1.0))
         }
         None => {
-            let flop = flop(asked.task, tokens, base_bytes);
+            let flop = flop(asked.task, tokens, known.base_bytes);
             let at_place = store::place_speed(conn, site.id(), asked.base, asked.task).await?;
             let assumed = if rates.gpus > 0 {
                 f64::from(rates.gpus) * FLOP_PER_GPU
@@ -171,6 +227,7 @@ pub(super) async fn at(
         tokens,
         flop,
         cost: rates.cost(seconds.max(1)),
+        memory_bytes: known.memory_bytes(),
     })
 }
 
@@ -209,17 +266,6 @@ fn flop(task: &Task, tokens: u64, base_bytes: u64) -> f64 {
         shape, training, ..
     } = task
     {
-        let heads = u64::from(shape.heads.max(1));
-        let shape = Shape {
-            vocabulary: u64::from(shape.vocabulary),
-            width: u64::from(shape.width),
-            inner_width: u64::from(shape.inner_width),
-            layers: u64::from(shape.layers),
-            heads,
-            key_value_heads: u64::from(shape.key_value_heads),
-            head_width: u64::from(shape.width) / heads,
-            is_tied: shape.tied_embeddings,
-        };
         let settings = Settings {
             method: Method::Full,
             batch_size: u64::from(training.batch_size),
@@ -235,7 +281,7 @@ fn flop(task: &Task, tokens: u64, base_bytes: u64) -> f64 {
             tokens,
             measured_tokens: 0,
         };
-        return work(&shape, &settings, all);
+        return work(&of_new(shape), &settings, all);
     }
     let a_token = if task.training().is_some() { 6.0 } else { 2.0 };
     a_token * base_bytes as f64 * tokens as f64

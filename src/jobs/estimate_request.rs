@@ -3,7 +3,7 @@
 use super::{
     Compute, Draft, Estimate,
     error::JobError,
-    estimate::estimate,
+    estimate::{Asked, check_memory, estimate},
     request::{check_visible, usable_base},
 };
 use crate::{
@@ -30,9 +30,14 @@ pub(super) async fn estimate_for(
     if let Some(base) = draft.base {
         usable_base(&mut conn, base).await?;
     }
-    let of = (&draft.task, draft.base, draft.versions.as_slice());
     let where_to = (draft.place.as_deref(), draft.time_limit_seconds);
-    estimate(&mut conn, compute, of, where_to)
+    let asked = Asked {
+        task: &draft.task,
+        base: draft.base,
+        versions: &draft.versions,
+    };
+    check_memory(&mut conn, compute, &asked, where_to).await?;
+    estimate(&mut conn, compute, &asked, where_to)
         .await?
         .ok_or(JobError::UnknownPlace)
 }

@@ -44,11 +44,12 @@ pub(super) struct Reported {
 /// Looks the report of an evaluation up in the store and reads it.
 ///
 /// # Errors
-/// [`CallError::Invalid`] where it is not the one file that was announced, or cannot be read.
+/// [`CallError::Invalid`] where it is not the one file that was announced, cannot be read, or tells of data that were
+/// not read.
 pub(super) async fn check(
     objects: &ObjectStore,
     announced: &[Artifact],
-    result: &JobResult,
+    (result, readings): (&JobResult, &[Reading]),
 ) -> Result<Reported, CallError> {
     let invalid = |problem: String| CallError::Invalid(problem);
     let [stored] = result.artifacts.as_slice() else {
@@ -84,6 +85,17 @@ pub(super) async fn check(
         return Err(invalid(format!("{REPORT_NAME} holds something else")));
     }
     let report = Report::parse(&bytes).map_err(|why| invalid(why.to_string()))?;
+    let is_read = |version: DatasetVersionId| {
+        readings
+            .iter()
+            .any(|reading| reading.version == Some(version))
+    };
+    let mut told = report.datasets.iter().map(|of| of.dataset_version);
+    if let Some(version) = told.find(|version| !is_read(DatasetVersionId(*version))) {
+        return Err(invalid(format!(
+            "{REPORT_NAME} tells of the dataset version {version}, which was not read"
+        )));
+    }
     Ok(Reported {
         artifact: ArtifactId(artifact.id),
         version: head.version,

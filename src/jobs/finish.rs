@@ -128,7 +128,7 @@ async fn succeed(
         return reads::fail(ports, id, &readings, told).await;
     }
     let (checked, report) = if matches!(task, Task::Evaluate { .. }) {
-        let report = evaluate::check(&ports.objects, &announced, result).await?;
+        let report = evaluate::check(&ports.objects, &announced, (result, &readings)).await?;
         (Vec::new(), Some(report))
     } else {
         let checked = made::check(&ports.objects, &announced, (&task, result)).await?;

@@ -29,6 +29,7 @@ mod internal_error;
 mod job;
 mod logs;
 mod made;
+mod memory;
 mod method;
 mod pause;
 mod place_alarm;
@@ -38,6 +39,7 @@ mod progress;
 mod queue;
 mod raw_settings;
 mod reads;
+mod remaining;
 mod request;
 mod rest_ends;
 mod setting;
@@ -62,10 +64,11 @@ pub use self::{
     conclude::WITHDRAWN,
     draft::{Draft, RawDraft},
     error::JobError,
-    estimate::{Basis, Estimate, estimate},
+    estimate::{Basis, Estimate},
     evaluate::report_file,
     evaluate_request::request_evaluation,
     job::{Attempt, Job, JobBrief},
+    memory::DoesNotFit,
     method::Method,
     pause::{pause, resume},
     places::{PlaceState, place_warnings, places},

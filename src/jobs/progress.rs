@@ -70,6 +70,30 @@ impl Progress {
         Ok(())
     }
 
+    /// The last figures, without phase and curves: a few events of a job that may have told of a million.
+    ///
+    /// # Errors
+    /// Where a row makes no sense or the database is away.
+    pub(super) async fn read_last(
+        conn: &mut PgConnection,
+        attempts: &[Attempt],
+    ) -> Result<Self, StoreError> {
+        let mut progress = Self::default();
+        for kind in ["data_ready", "step", "held_out"] {
+            for attempt in attempts.iter().rev() {
+                if let Some(event) = store::last_event(conn, attempt.id, kind).await? {
+                    progress.take(event);
+                    // What an earlier attempt had before it says nothing of this one.
+                    if attempts.last().is_some_and(|last| last.id != attempt.id) {
+                        progress.seconds_left = None;
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(progress)
+    }
+
     /// Another attempt has begun; answers the number after which its events are to be read.
     fn begin(&mut self, attempt: AttemptId) -> i64 {
         self.read_to = Some((attempt, 0));

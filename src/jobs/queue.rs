@@ -51,8 +51,12 @@ pub(super) struct Waiting {
     pub(super) priority: Priority,
     /// Since when.
     pub(super) since: DateTime<Utc>,
+    /// What the whole of it is expected to take.
+    pub(super) seconds: u64,
     /// What it is expected to add to its institution's use, in core seconds.
     pub(super) weight: f64,
+    /// What it holds in memory, at least; none where nobody can say.
+    pub(super) memory_bytes: Option<u64>,
     /// The name of the place it asks for.
     pub(super) place: Option<String>,
     /// What it asks for.
@@ -118,7 +122,9 @@ mod tests {
             institution: institution(of),
             priority: Priority::ALL[priority],
             since: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
+            seconds: 0,
             weight,
+            memory_bytes: None,
             place: None,
             time_limit_seconds: None,
             not_before: None,
@@ -189,6 +195,36 @@ mod tests {
                 let (least, most) = (started.iter().min().unwrap(), started.iter().max().unwrap());
                 prop_assert!(most - least <= 1, "{started:?}");
             }
+        }
+
+        /// Three short ones for each long one: both institutions ask for as much.
+        #[test]
+        fn jobs_of_unequal_length_share_by_what_they_take(short in 1_u32..100, longs in 12_usize..30) {
+            let (short, long) = (f64::from(short), 3.0 * f64::from(short));
+            let mut queue = Vec::new();
+            for (of, count, weight) in [(0, 3 * longs, short), (1, longs, long)] {
+                for _ in 0..count {
+                    queue.push(waiting(queue.len(), (of, 1, 0, weight)));
+                }
+            }
+            let all = longs as f64 * long;
+            let mut used = [0.0_f64; 2];
+            for job in order(&queue, &HashMap::new()) {
+                let one = queue.iter().find(|one| one.job == job).unwrap();
+                used[usize::from(one.institution == institution(1))] += one.weight;
+                let [shorts, longs] = used;
+                // One of them asks for nothing more.
+                if shorts.max(longs) > all - short / 2.0 {
+                    break;
+                }
+                let apart = (shorts - longs).abs();
+                prop_assert!(apart < long + short / 2.0, "{used:?} with {long} for a long one");
+                // With ten long ones begun, one more or less is a tenth.
+                if shorts.min(longs) >= 10.0 * long {
+                    prop_assert!(apart <= 0.1 * shorts.max(longs), "{used:?} after ten long ones");
+                }
+            }
+            prop_assert!(used[0].min(used[1]) >= 10.0 * long, "it was looked at for long enough: {used:?}");
         }
     }
 

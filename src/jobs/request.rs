@@ -4,8 +4,14 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{
-    compute::Compute, draft::Draft, error::JobError, estimate::estimate, happened::Happened,
-    job::Job, status::JobStatus, store,
+    compute::Compute,
+    draft::Draft,
+    error::JobError,
+    estimate::{Asked, check_memory, estimate},
+    happened::Happened,
+    job::Job,
+    status::JobStatus,
+    store,
 };
 use crate::{
     datasets::{self, Decision},
@@ -20,7 +26,7 @@ use crate::{
 ///
 /// # Errors
 /// [`JobError::NotPermitted`] where a dataset may not be used for this now; `UnknownVersion` also for one that
-/// the actor may not know of.
+/// the actor may not know of; `DoesNotFit` where no place has the memory.
 pub async fn request(
     db: &Db,
     actor: &Actor,
@@ -76,13 +82,14 @@ pub async fn request_as(
     let now = tx.now();
     let (wanted, verdicts) =
         permitted(tx.conn(), actor, (draft, base.as_ref()), compute, now).await?;
-    let of = (
-        &draft.task,
-        base.as_ref().map(|base| base.id),
-        draft.versions.as_slice(),
-    );
     let where_to = (draft.place.as_deref(), draft.time_limit_seconds);
-    let estimate = estimate(tx.conn(), compute, of, where_to).await?;
+    let asked = Asked {
+        task: &draft.task,
+        base: base.as_ref().map(|base| base.id),
+        versions: &draft.versions,
+    };
+    check_memory(tx.conn(), compute, &asked, where_to).await?;
+    let estimate = estimate(tx.conn(), compute, &asked, where_to).await?;
     let id = given.id;
     // 31 bits of a fresh id: a JSON number everywhere.
     let drawn = || {

@@ -49,6 +49,16 @@ pub(super) async fn tell(
             JobEvent::CheckpointUnreadable { problem, .. } => {
                 *problem = problem.chars().take(LONGEST_NOTE).collect();
             }
+            JobEvent::DataProblem {
+                file,
+                field,
+                problem,
+                ..
+            } => {
+                for text in [file, problem].into_iter().chain(field) {
+                    *text = text.chars().take(LONGEST_NOTE).collect();
+                }
+            }
             _ => {}
         }
     }

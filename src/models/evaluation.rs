@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use job_contract::Suite;
+use job_contract::{DatasetMemorisation, Suite};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::ids::{AttemptId, DatasetId, EvaluationId, JobId, ModelId};
 
@@ -13,6 +14,8 @@ pub const REPORT_NAME: &str = "evaluation.json";
 /// Bytes of a report, at most.
 pub const LARGEST_REPORT: u64 = 256 * 1024;
 const MOST_FIGURES: usize = 100;
+/// More than a job reads.
+const MOST_DATASETS: usize = 100;
 const LONGEST_NAME: usize = 50;
 const LONGEST_PROGRAM: usize = 200;
 
@@ -43,6 +46,10 @@ pub struct Report {
     /// All figures, in its order.
     #[serde(rename = "measures")]
     pub figures: Vec<Figure>,
+    /// What was found of each dataset version; empty in reports of programs that do not tell, where nothing is known of
+    /// any.
+    #[serde(default)]
+    pub datasets: Vec<DatasetMemorisation>,
 }
 
 /// Why a report is not taken.
@@ -60,6 +67,10 @@ pub enum BadReport {
     Name(String),
     #[error("the figure {0} is no number, or its interval is none")]
     Value(String),
+    #[error("what is said of the dataset version {0} cannot be, or is said twice")]
+    Dataset(Uuid),
+    #[error("it tells of more than {MOST_DATASETS} dataset versions")]
+    Datasets,
 }
 
 impl Report {
@@ -97,7 +108,31 @@ impl Report {
                 return Err(BadReport::Value(name()));
             }
         }
+        report.check_datasets()?;
         Ok(report)
+    }
+
+    fn check_datasets(&self) -> Result<(), BadReport> {
+        if self.datasets.len() > MOST_DATASETS {
+            return Err(BadReport::Datasets);
+        }
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let mut seen = BTreeSet::new();
+        for of in &self.datasets {
+            let is_interval = of
+                .interval
+                .is_none_or(|(low, high)| is_share(low) && is_share(high) && low <= high);
+            let is_count = |count: u64| i64::try_from(count).is_ok();
+            let holds = is_share(of.extracted)
+                && is_interval
+                && of.items <= of.documents
+                && is_count(of.documents)
+                && is_count(of.longest_match);
+            if !holds || !seen.insert(of.dataset_version) {
+                return Err(BadReport::Dataset(of.dataset_version));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -139,6 +174,19 @@ pub struct Evaluation {
     pub created_at: DateTime<Utc>,
     /// In the order of the report.
     pub figures: Vec<Figure>,
+    /// Of each dataset version by itself, by title; empty where the report does not tell.
+    pub datasets: Vec<DatasetFigures>,
+}
+
+/// What an evaluation found of one dataset version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetFigures {
+    pub dataset: DatasetId,
+    /// The dataset's title.
+    pub title: String,
+    /// Which version of it.
+    pub number: i32,
+    pub found: DatasetMemorisation,
 }
 
 impl Evaluation {
@@ -161,6 +209,8 @@ pub struct MemorisationLimit {
     pub most_extracted: Option<f64>,
     /// The most tokens in a row that may come out.
     pub longest_match: Option<i32>,
+    /// Whether documents of it were tried, of each version that the model learnt from.
+    pub is_tried: bool,
 }
 
 /// How a model stands to the limits of its datasets; the database's own rule.
@@ -169,11 +219,11 @@ pub struct MemorisationLimit {
 pub enum MemorisationStanding {
     /// No dataset sets one.
     NoLimit,
-    /// A dataset sets one and nothing was measured: held back.
+    /// A dataset sets one and none of its documents was tried: held back.
     NotMeasured,
-    /// Within the strictest.
+    /// Within the strictest over all data, and within each dataset's own over its own.
     Within,
-    /// Beyond it: held back.
+    /// Beyond one of them: held back.
     Exceeded,
 }
 
@@ -239,6 +289,8 @@ mod tests {
     fn a_report_is_read_and_its_meaning_in_english_left_aside() {
         let read = report(|_| {}).unwrap();
         assert_eq!(read.figures.len(), 2);
+        // As a program writes it that tells of no dataset.
+        assert!(read.datasets.is_empty());
         assert_eq!(read.figures[0].interval, Some((2.0, 3.0)));
     }
 
@@ -272,6 +324,24 @@ mod tests {
             report(|r| r["program"] = json!("")),
             Err(BadReport::Program)
         ));
+        let of = |version: u128, items: u64, extracted: f64| {
+            json!({
+                "dataset_version": Uuid::from_u128(version), "documents": 50, "items": items,
+                "extracted": extracted, "longest_match": 7, "told_by_a_newer_program": 1,
+            })
+        };
+        let told = report(|r| r["datasets"] = json!([of(1, 25, 0.04), of(2, 0, 0.0)])).unwrap();
+        assert_eq!(told.datasets.len(), 2);
+        for wrong in [
+            json!([of(1, 51, 0.0)]),
+            json!([of(1, 25, 1.5)]),
+            json!([of(1, 25, 0.0), of(1, 25, 0.0)]),
+        ] {
+            assert!(matches!(
+                report(|r| r["datasets"] = wrong),
+                Err(BadReport::Dataset(version)) if version == Uuid::from_u128(1)
+            ));
+        }
         let long = vec![b' '; usize::try_from(LARGEST_REPORT).unwrap() + 1];
         assert!(matches!(Report::parse(&long), Err(BadReport::TooLarge)));
     }

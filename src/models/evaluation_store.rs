@@ -1,9 +1,13 @@
 //! The SQL of evaluations and of the limits on memorisation.
 
+use chrono::{DateTime, Utc};
+use job_contract::DatasetMemorisation;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::evaluation::{
-    Evaluation, Figure, MemorisationLimit, MemorisationStanding, parse_suite, suite_name,
+    DatasetFigures, Evaluation, Figure, MemorisationLimit, MemorisationStanding, Report,
+    parse_suite, suite_name,
 };
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
@@ -27,7 +31,7 @@ pub(super) struct NewRow<'a> {
 pub(super) async fn insert(
     tx: &mut WriteTx<'_>,
     row: &NewRow<'_>,
-    figures: &[Figure],
+    report: &Report,
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
@@ -48,7 +52,7 @@ pub(super) async fn insert(
     )
     .execute(tx.conn())
     .await?;
-    for (place, figure) in (0..).zip(figures) {
+    for (place, figure) in (0..).zip(&report.figures) {
         sqlx::query!(
             "INSERT INTO evaluation_figures (evaluation_id, suite, name, place, value, low, high, items, chance)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -59,8 +63,25 @@ pub(super) async fn insert(
             figure.value,
             figure.interval.map(|(low, _)| low),
             figure.interval.map(|(_, high)| high),
-            i64::try_from(figure.items).unwrap_or(i64::MAX),
+            count(figure.items),
             figure.chance,
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    for of in &report.datasets {
+        sqlx::query!(
+            "INSERT INTO evaluation_datasets (evaluation_id, dataset_version_id, documents, items, extracted, low, high,
+                 longest_match)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            row.id.0,
+            of.dataset_version,
+            count(of.documents),
+            count(of.items),
+            of.extracted,
+            of.interval.map(|(low, _)| low),
+            of.interval.map(|(_, high)| high),
+            count(of.longest_match),
         )
         .execute(tx.conn())
         .await?;
@@ -68,15 +89,20 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// A number as the database holds it; a report with a larger one was not taken.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 struct Row {
-    id: uuid::Uuid,
-    model_id: uuid::Uuid,
-    job_id: uuid::Uuid,
-    attempt_id: uuid::Uuid,
+    id: Uuid,
+    model_id: Uuid,
+    job_id: Uuid,
+    attempt_id: Uuid,
     program: String,
     report_sha256: String,
     statement_sha256: String,
-    created_at: chrono::DateTime<chrono::Utc>,
+    created_at: DateTime<Utc>,
 }
 
 async fn with_figures(conn: &mut PgConnection, row: Row) -> Result<Evaluation, StoreError> {
@@ -85,7 +111,7 @@ async fn with_figures(conn: &mut PgConnection, row: Row) -> Result<Evaluation, S
          WHERE evaluation_id = $1 ORDER BY place",
         row.id,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?
     .into_iter()
     .map(|figure| {
@@ -103,6 +129,7 @@ async fn with_figures(conn: &mut PgConnection, row: Row) -> Result<Evaluation, S
         })
     })
     .collect::<Result<Vec<_>, CorruptRow>>()?;
+    let datasets = datasets_of(conn, row.id).await?;
     Ok(Evaluation {
         id: EvaluationId(row.id),
         model: ModelId(row.model_id),
@@ -113,7 +140,42 @@ async fn with_figures(conn: &mut PgConnection, row: Row) -> Result<Evaluation, S
         statement_sha256: row.statement_sha256,
         created_at: row.created_at,
         figures,
+        datasets,
     })
+}
+
+async fn datasets_of(
+    conn: &mut PgConnection,
+    evaluation: Uuid,
+) -> Result<Vec<DatasetFigures>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT f.dataset_version_id, f.documents, f.items, f.extracted, f.low, f.high, f.longest_match,
+                v.dataset_id, v.number, d.title
+         FROM evaluation_datasets f
+         JOIN dataset_versions v ON v.id = f.dataset_version_id
+         JOIN datasets d ON d.id = v.dataset_id
+         WHERE f.evaluation_id = $1
+         ORDER BY d.title, v.dataset_id, v.number",
+        evaluation,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| DatasetFigures {
+            dataset: DatasetId(row.dataset_id),
+            title: row.title,
+            number: row.number,
+            found: DatasetMemorisation {
+                dataset_version: row.dataset_version_id,
+                documents: row.documents.unsigned_abs(),
+                items: row.items.unsigned_abs(),
+                extracted: row.extracted,
+                interval: row.low.zip(row.high),
+                longest_match: row.longest_match.unsigned_abs(),
+            },
+        })
+        .collect())
 }
 
 /// The last twenty evaluations of a model, newest first.
@@ -137,6 +199,23 @@ pub async fn evaluations_of(
         found.push(with_figures(conn, row).await?);
     }
     Ok(found)
+}
+
+/// The newest evaluation of a model, and when it was signed: what leads on from the receipt.
+///
+/// # Errors
+/// Where the database is away.
+pub(super) async fn newest_evaluation(
+    conn: &mut PgConnection,
+    model: ModelId,
+) -> Result<Option<(EvaluationId, DateTime<Utc>)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT id, created_at FROM evaluations WHERE model_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1",
+        model.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (EvaluationId(row.id), row.created_at)))
 }
 
 /// One evaluation.
@@ -206,8 +285,13 @@ pub async fn memorisation_limits(
     model: ModelId,
 ) -> Result<Vec<MemorisationLimit>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT l.dataset_id AS "dataset_id!", d.title, l.most_extracted, l.longest_match
-           FROM memorisation_limits_of($1) l JOIN datasets d ON d.id = l.dataset_id ORDER BY d.title, d.id"#,
+        r#"SELECT l.dataset_id AS "dataset_id!", d.title, l.most_extracted, l.longest_match,
+                  NOT EXISTS (
+                      SELECT 1 FROM memorisation_by_limit($1) f
+                      WHERE f.dataset_id = l.dataset_id AND NOT memorisation_is_tried(f.documents, f.items)
+                  ) AS "is_tried!"
+           FROM memorisation_limits_of($1) l JOIN datasets d ON d.id = l.dataset_id
+           ORDER BY d.title, d.id"#,
         model.0,
     )
     .fetch_all(conn)
@@ -219,6 +303,7 @@ pub async fn memorisation_limits(
             title: row.title,
             most_extracted: row.most_extracted,
             longest_match: row.longest_match,
+            is_tried: row.is_tried,
         })
         .collect())
 }

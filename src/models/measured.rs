@@ -125,7 +125,7 @@ pub async fn register_evaluation(
         statement_sha256: &statement_sha256,
         keyid: &signer.keyid(),
     };
-    evaluation_store::insert(tx, &row, &measured.report.figures).await?;
+    evaluation_store::insert(tx, &row, measured.report).await?;
     tx.record(&Evaluated {
         model: model.id,
         evaluation: id,
@@ -165,6 +165,7 @@ fn predicate(
         "seed": measured.seed,
         "report_sha256": measured.report_sha256,
         "figures": measured.report.figures,
+        "datasets": measured.report.datasets,
         "materials": materials,
         "metadata": { "startedOn": measured.started_at, "finishedOn": now, "auditLog": position },
     })

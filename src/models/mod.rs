@@ -1,6 +1,7 @@
 //! Models: the bases that may be tuned, what came out of jobs, their receipts, and which of them are to be served.
 
 mod base_files;
+mod base_shape;
 mod deploy;
 mod download;
 mod evaluation;
@@ -17,15 +18,17 @@ mod receipt;
 mod register;
 mod release;
 mod scope;
+mod shape_store;
 mod store;
 pub mod web;
 
 pub use self::{
     base_files::{BaseFile, BaseFilesError, base_files},
+    base_shape::BaseShape,
     deploy::{DeployError, Replicas, deploy, drain, scale, stop},
     evaluation::{
-        BadReport, Evaluation, Figure, LARGEST_REPORT, MemorisationLimit, MemorisationStanding,
-        REPORT_NAME, Report, suite_name,
+        BadReport, DatasetFigures, Evaluation, Figure, LARGEST_REPORT, MemorisationLimit,
+        MemorisationStanding, REPORT_NAME, Report, suite_name,
     },
     evaluation_store::{
         evaluation_statement, evaluations_of, find_evaluation, memorisation_limits,
@@ -44,6 +47,7 @@ pub use self::{
     },
     release::{ReleaseError, ReleaseTo, release, retire},
     scope::{DistributionScope, Limit, LimitKind, binding},
+    shape_store::shape_of,
     store::{
         NewFile, allows_commercial_use, base_models, files_of, find, find_by_name, limits, of_job,
         receipt, scope, served, usable_by,

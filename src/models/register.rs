@@ -8,9 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     base_files::BaseFile,
+    base_shape::BaseShape,
     model::{Kind, Model, Status},
     provenance,
     scope::{self, DistributionScope},
+    shape_store::{keep_shape, shape_of},
     store,
 };
 use crate::{
@@ -200,19 +202,21 @@ pub async fn register_base(
     actor: &Actor,
     new: NewBase<'_>,
 ) -> Result<ModelId, RegisterError> {
-    let mut names: Vec<_> = new
-        .files
-        .iter()
-        .map(|file| (file.name.as_str(), file.sha256.as_str()))
-        .collect();
-    names.sort_unstable();
-    let weights = weights_sha256(&names);
+    let weights = weights_sha256(new.files.iter().map(|file| (&file.name, &file.sha256)));
     let permit = policy::check(actor, Action::RegisterBaseModel, &Scope::of(new.platform))?;
+    let shape = BaseShape::of(new.files);
     let known = {
         let mut conn = db.read().await?;
         match store::find_by_name(&mut conn, new.name).await? {
             Some(found) if found.weights_sha256 == weights => {
                 if store::receipt(&mut conn, found.id).await?.is_some() {
+                    let known = shape_of(&mut conn, found.id).await?;
+                    if let (None, Some(shape)) = (known, &shape) {
+                        // One that came in before its sizes were read.
+                        let mut tx = db.meter().await?;
+                        keep_shape(tx.conn(), found.id, shape).await?;
+                        tx.commit().await?;
+                    }
                     return Ok(found.id);
                 }
                 Some(found)
@@ -258,6 +262,9 @@ pub async fn register_base(
             store::insert_file(&mut tx, model.id, file).await?;
         }
     }
+    if let Some(shape) = &shape {
+        keep_shape(tx.conn(), model.id, shape).await?;
+    }
     let position = store::audit_position(&mut tx).await?;
     let statement = provenance::of_base(&model, &files, &position, tx.now());
     let receipt_sha256 = sign(&mut tx, signer, model.id, &statement).await?;
@@ -300,12 +307,6 @@ pub async fn register_from_job(
             job: made.job,
         },
     };
-    let mut names: Vec<_> = made
-        .files
-        .iter()
-        .map(|file| (file.name.as_str(), file.sha256.as_str()))
-        .collect();
-    names.sort_unstable();
     let model = Model {
         id: ModelId::fresh(),
         name: model_name(base.as_ref().map(|base| base.name.as_str()), made),
@@ -322,7 +323,7 @@ pub async fn register_from_job(
         status: Status::Registered,
         marked: None,
         quarantine: None,
-        weights_sha256: weights_sha256(&names),
+        weights_sha256: weights_sha256(made.files.iter().map(|file| (&file.name, &file.sha256))),
         created_at: tx.now(),
     };
     // What it may not is said by its lineage, not by itself.
@@ -379,7 +380,10 @@ fn model_name(base: Option<&str>, made: &FromJob<'_>) -> String {
     format!("{origin}:{}:{word}:{end}", made.institution_slug)
 }
 
-fn weights_sha256(files: &[(&str, &str)]) -> String {
+/// One hash over names and hashes, whatever the order of the files.
+fn weights_sha256<'f>(files: impl Iterator<Item = (&'f String, &'f String)>) -> String {
+    let mut files: Vec<_> = files.collect();
+    files.sort_unstable();
     let mut hash = Sha256::new();
     for (name, sha256) in files {
         hash.update(format!("{sha256}  {name}\n"));

@@ -221,7 +221,12 @@ impl ObjectStore {
     ///
     /// # Errors
     /// Where the store refuses or is away.
-    pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<String, ObjectError> {
+    pub async fn put(
+        &self,
+        key: &str,
+        body: impl Into<bytes::Bytes>,
+    ) -> Result<String, ObjectError> {
+        let body: bytes::Bytes = body.into();
         let done = self
             .client
             .put_object()

@@ -10,6 +10,7 @@ mod complete;
 mod find;
 mod form;
 mod open;
+mod pace;
 mod parts;
 mod receive;
 mod split;
@@ -21,6 +22,8 @@ pub mod web;
 pub use self::{
     abort::{AbortError, Discard, DiscardError, abort, discard, sweep},
     carry::carry,
+    check::{BadExample, BadExamples},
+    pace::{Pace, PaceError},
     receive::{ReceiveError, Receiving, expect, receive, receive_again},
     split::{Document, DocumentHash, Found, Split, text_of},
     upload::{InvalidPath, Upload, parse_path, part_size_bytes},

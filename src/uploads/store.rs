@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::upload::{Part, Upload};
+use super::{
+    check::BadExamples,
+    upload::{Part, Upload},
+};
 use crate::{
     datasets::{Format, Problem},
     db::{CorruptRow, MeterTx, StoreError, WriteTx},
@@ -270,16 +273,24 @@ pub(super) async fn set_ready(
     Ok(())
 }
 
+/// Notes why a file was rejected; `bad_examples`: all that is wrong with its lines, where it is JSONL.
 pub(super) async fn set_rejected(
     tx: &mut WriteTx<'_>,
     id: FileId,
     problem: &Problem,
+    bad_examples: Option<&BadExamples>,
 ) -> Result<(), StoreError> {
-    let problem = serde_json::to_value(problem).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let json = |e: serde_json::Error| sqlx::Error::Encode(e.into());
+    let problem = serde_json::to_value(problem).map_err(json)?;
+    let bad_examples = bad_examples
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(json)?;
     sqlx::query!(
-        "UPDATE dataset_files SET state = 'rejected', problem = $2 WHERE id = $1",
+        "UPDATE dataset_files SET state = 'rejected', problem = $2, bad_examples = $3 WHERE id = $1",
         id.0,
         problem,
+        bad_examples,
     )
     .execute(tx.conn())
     .await?;
@@ -288,7 +299,7 @@ pub(super) async fn set_rejected(
 
 pub(super) async fn set_aborted(tx: &mut WriteTx<'_>, id: FileId) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE dataset_files SET state = 'aborted', problem = NULL WHERE id = $1",
+        "UPDATE dataset_files SET state = 'aborted', problem = NULL, bad_examples = NULL WHERE id = $1",
         id.0,
     )
     .execute(tx.conn())

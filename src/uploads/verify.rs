@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     abort::{Discard, DiscardError},
-    check::{Check, Counts},
+    check::{BadExamples, Check, Counts, EveryFault},
     open::Changed,
     split::{Found, Split},
     store::{self, Verified},
@@ -81,6 +81,14 @@ pub async fn verify(db: &Db, objects: &ObjectStore, task: &Verify) -> Result<(),
     let excluded = datasets::excluded(&mut conn, upload.dataset).await?;
     drop(conn);
     let outcome = read(objects, &upload, &excluded).await?;
+    let bad_examples = match &outcome {
+        Err(problem)
+            if problem.fault == Fault::BadLines && upload.format() == Some(Format::Jsonl) =>
+        {
+            Some(every_fault(objects, &upload).await?)
+        }
+        Ok(_) | Err(_) => None,
+    };
     let actor = Actor::system();
     let mut tx = db.write(&actor).await?;
     let (dataset, permit) = match datasets::lock_editable(&mut tx, upload.dataset).await {
@@ -104,7 +112,7 @@ pub async fn verify(db: &Db, objects: &ObjectStore, task: &Verify) -> Result<(),
             ("uploads.verified", Some(verified.sha256.as_str()), None)
         }
         Err(problem) => {
-            store::set_rejected(&mut tx, upload.id, problem).await?;
+            store::set_rejected(&mut tx, upload.id, problem, bad_examples.as_ref()).await?;
             tx.enqueue(&Discard { file: upload.id })?;
             ("uploads.rejected", None, Some(&problem.fault))
         }
@@ -158,6 +166,22 @@ async fn read(
             None => Ok(verified),
         }),
     )
+}
+
+/// Reads a file that was found wrong once more, so that all that is wrong with it is told at once: its bytes are deleted
+/// then, and nobody can look again.
+async fn every_fault(objects: &ObjectStore, upload: &Upload) -> Result<BadExamples, VerifyError> {
+    let version = upload.object_version.as_deref().unwrap_or("null");
+    let mut body = objects.read(&upload.object_key, version).await?;
+    let mut pass = EveryFault::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(VerifyError::Reading)?;
+        for piece in chunk.chunks(64 * 1024) {
+            pass.feed(piece);
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(pass.finish())
 }
 
 /// Finds the documents that stay out of the dataset.

@@ -7,18 +7,15 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::Semaphore,
-    time::{Duration, timeout},
-};
+use tokio::sync::Semaphore;
 
 use super::{
     abort, complete,
     find::find,
     form,
     open::{self, NewUpload},
+    pace::{Pace, PaceError},
     parts, store,
     upload::{Part, Upload},
 };
@@ -146,24 +143,29 @@ async fn sign(
 
 /// Parts that pass through at the same time hold at most so many MiB together.
 static PASSING: Semaphore = Semaphore::const_new(256);
-const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
-/// Reads exactly one part; gives up on a sender that falls silent or sends more.
+/// Reads exactly one part; gives up on a sender that falls silent, sends next to nothing, or more than it may.
 async fn read_part(mut payload: web::Payload, size_bytes: i64) -> Result<Bytes, AppError> {
     let size = usize::try_from(size_bytes).unwrap_or(0);
     let mut body = BytesMut::new();
-    loop {
-        let next = timeout(LONGEST_SILENCE, payload.next())
-            .await
-            .map_err(|_| AppError::invalid("upload-silence"))?;
-        let Some(chunk) = next else { break };
-        let chunk = chunk.map_err(|_| AppError::invalid("upload-broken-off"))?;
+    let mut pace = Pace::begin();
+    while let Some(chunk) = pace.next(&mut payload).await? {
         if body.len() + chunk.len() > size {
             return Err(AppError::invalid("upload-part-longer"));
         }
+        pace.count(chunk.len());
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+impl From<PaceError> for AppError {
+    fn from(error: PaceError) -> Self {
+        match error {
+            PaceError::TooSlow => Self::invalid("upload-silence"),
+            PaceError::BrokenOff => Self::invalid("upload-broken-off"),
+        }
+    }
 }
 
 /// Takes one part for the store, where browsers cannot reach it themselves.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Method, StatusCode};
@@ -75,7 +75,7 @@ async fn started(app: &TestApp) -> Vec<(Uuid, String)> {
 
 pub(crate) async fn all_over(people: &mut People, jobs: &[Uuid], seconds: u64) -> Vec<Value> {
     let mut states = Vec::new();
-    let until = std::time::Instant::now() + Duration::from_secs(seconds);
+    let until = Instant::now() + Duration::from_secs(seconds);
     for job in jobs {
         loop {
             let state = people
@@ -88,7 +88,7 @@ pub(crate) async fn all_over(people: &mut People, jobs: &[Uuid], seconds: u64) -
                 break;
             }
             assert!(
-                std::time::Instant::now() < until,
+                Instant::now() < until,
                 "not over in {seconds} seconds: {state:#}"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -302,6 +302,15 @@ pub(crate) async fn every_attempt_is_settled_once(app: &TestApp) {
     assert_eq!((settled, reserved), (ended, ended));
 }
 
+/// Within this a slot that has come free is taken: the dispatcher looks twice a second, and a worker that was killed is there
+/// again.
+const SOON: Duration = Duration::from_secs(6);
+
+/// A moment soon after this one, by chance.
+fn pause(from: Instant) -> Instant {
+    from + Duration::from_millis(rand::random_range(500..2500))
+}
+
 #[actix_web::test]
 async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly() {
     let count = if std::env::var("FACULTY_TEST_DEEP").is_ok() {
@@ -332,11 +341,12 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
     let mut workers: Vec<Program> = (0..2)
         .map(|_| Program::start(&app, "faculty", &["worker"]))
         .collect();
-    let (mut kills, mut idle) = (0, 0);
-    let until =
-        std::time::Instant::now() + Duration::from_secs(if count > 12 { 2400 } else { 240 });
+    let mut kills = 0;
+    let begun = Instant::now();
+    let (mut next_kill, mut disturbed) = (pause(begun), begun);
+    let until = begun + Duration::from_secs(if count > 12 { 2400 } else { 240 });
     loop {
-        tokio::time::sleep(Duration::from_millis(rand::random_range(500..2500))).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let (waiting, ready, live): (i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM jobs WHERE status = 'approved'),
                     (SELECT count(*) FROM jobs WHERE status = 'approved' AND coalesce(not_before < now(), true)),
@@ -349,15 +359,16 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
         if waiting == 0 && live == 0 {
             break;
         }
+        assert!(Instant::now() < until, "{waiting} wait, {live} run");
+        // Who was killed and is put off for a while does not wait for a slot.
+        if ready == 0 || live == 2 {
+            disturbed = Instant::now();
+        }
         assert!(
-            std::time::Instant::now() < until,
-            "{waiting} wait, {live} run"
+            disturbed.elapsed() < SOON,
+            "{ready} jobs wait while a slot is free, and for {SOON:?} nothing was killed"
         );
-        // Between two looks of the dispatcher a slot may stand free; not longer while a worker lives. Who was killed
-        // and is put off for a while does not wait for a slot.
-        idle = if ready > 0 && live < 2 { idle + 1 } else { 0 };
-        assert!(idle < 8, "jobs wait while a slot is free");
-        if kills < count / 2 {
+        if kills < count / 2 && Instant::now() >= next_kill {
             kills += 1;
             for pid in pids(&app, "faculty-training").into_iter().take(kills % 2) {
                 let pid = nix::unistd::Pid::from_raw(pid);
@@ -366,6 +377,8 @@ async fn two_workers_and_random_kills_run_each_short_job_once_and_share_fairly()
             let victim = rand::random_range(0..workers.len());
             workers[victim].kill();
             workers[victim] = Program::start(&app, "faculty", &["worker"]);
+            disturbed = Instant::now();
+            next_kill = pause(disturbed);
         }
     }
     for state in all_over(&mut people, &jobs, 30).await {

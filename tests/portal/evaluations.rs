@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use crate::support::{TestApp, connection, given};
 
+#[path = "evaluations_by_dataset.rs"]
+mod by_dataset;
+
 const AUTOMATIC: (&str, &str) = ("FACULTY_EVALUATION__AUTOMATIC", "true");
 
 /// A job of Universiteit Harderwijk with some settings more, approved.
@@ -431,15 +434,7 @@ async fn a_withdrawal_stops_a_running_evaluation() {
         state["progress"]["phase"] == "evaluating" || given::is_over(state)
     })
     .await;
-    app.browser("manager.waterland")
-        .await
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "bezwaar van de schenker" })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "bezwaar van de schenker").await;
     let asked = Instant::now();
     let state = given::job_until(&app, follower, given::is_over).await;
     assert!(asked.elapsed() < Duration::from_secs(10), "{state:#}");

@@ -1,10 +1,11 @@
 //! Lines that the training program would refuse are refused before anybody decides on them: all of them, with the field.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     fine_tuning_methods::pairs,
-    support::{TestApp, Tuner, given},
+    support::{TestApp, Tuner, given, waits_for},
 };
 
 /// Sends a file with bad lines at its end, and tells line and field of each as the job says them.
@@ -102,4 +103,177 @@ async fn what_the_trainer_would_refuse_is_refused_with_every_line_before_people_
             "non_preferred_output"
         ])
     );
+}
+
+/// Line and field of each problem.
+fn fields(problems: &Value) -> Vec<(u64, Option<&str>)> {
+    problems
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["line"].as_u64().unwrap(), one["field"].as_str()))
+        .collect()
+}
+
+#[actix_web::test]
+async fn faults_that_make_a_line_no_document_and_faults_of_training_are_told_together() {
+    let app = TestApp::start().await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let asks = json!({ "role": "user", "content": "vraag" });
+    let answers = json!({ "role": "assistant", "content": "a" });
+    let bad = [
+        json!({ "messages": [{ "role": "tool", "content": "a" }, answers] }).to_string(),
+        json!({ "messages": [asks, { "role": "assistant", "content": "a", "weight": 3 }] })
+            .to_string(),
+        json!({ "messages": [{ "role": "user", "content": " " }, answers] }).to_string(),
+        json!({ "prompt": "a", "completion": "b" }).to_string(),
+        json!({ "messages": [asks, { "role": "assistant", "content": "a<|im_end|>" }] })
+            .to_string(),
+        "{\"messages\": ".to_owned(),
+    ];
+    let mut text = String::from_utf8(given::corpus(12)).unwrap();
+    text.push_str(&bad.join("\n"));
+    let (status, sent) = tuner.send("chats.jsonl", text.as_bytes()).await;
+    assert_eq!(status, 200, "{sent:#}");
+    let file = tuner.processed(&sent).await;
+    assert_eq!(file["status"], "error", "{file:#}");
+    let problems = &file["gptnl"]["problems"];
+    assert_eq!(
+        fields(problems),
+        [
+            (13, Some("messages[0].role")),
+            (14, Some("messages[1].weight")),
+            (15, Some("messages[0].content")),
+            (16, None),
+            (17, Some("messages[1].content")),
+            (18, None),
+        ],
+        "{file:#}"
+    );
+    let codes: Vec<Option<&str>> = problems
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["detail"]["code"].as_str())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            Some("unknown_role"),
+            None,
+            Some("no_text"),
+            None,
+            None,
+            Some("not_json")
+        ]
+    );
+    let details = file["status_details"].as_str().unwrap();
+    assert!(details.contains("6 lines are wrong"), "{details}");
+    for problem in problems.as_array().unwrap() {
+        let said = problem["problem"].as_str().unwrap();
+        assert!(
+            !said.is_empty() && details.contains(said),
+            "{said}: {details}"
+        );
+    }
+    // Whoever does not wait for the file hears the same of the job.
+    let wanted = json!({ "model": "tiny", "training_file": file["id"] });
+    let (_, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+    let path = format!("fine_tuning/jobs/{}", made["id"].as_str().unwrap());
+    let failed = tuner.until(&path, |job| job["status"] == "failed").await;
+    assert_eq!(&failed["gptnl"]["problems"], problems, "{failed:#}");
+    assert_eq!(failed["error"]["message"], details, "{failed:#}");
+}
+
+#[actix_web::test]
+async fn one_example_is_enough_to_measure_on() {
+    let app = TestApp::start().await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let mut ids = Vec::new();
+    for (name, count) in [("leren.jsonl", 12), ("meten.jsonl", 1)] {
+        let (status, sent) = tuner.send(name, &given::corpus(count)).await;
+        assert_eq!(status, 200, "{sent:#}");
+        ids.push(tuner.processed(&sent).await["id"].clone());
+    }
+    for (training, validation, status) in [(0, 1, "queued"), (1, 0, "failed")] {
+        let wanted = json!({
+            "model": "tiny", "training_file": ids[training], "validation_file": ids[validation],
+        });
+        let (_, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+        let path = format!("fine_tuning/jobs/{}", made["id"].as_str().unwrap());
+        let seen = tuner
+            .until(&path, |job| job["status"] != "validating_files")
+            .await;
+        assert_eq!(seen["status"], status, "{seen:#}");
+    }
+}
+
+/// Asks for a job with a registered dataset; answers it as it stands once its files were read, with its path.
+async fn with_dataset(tuner: &Tuner, dataset: Uuid, method: &str) -> (String, Value) {
+    let wanted = json!({
+        "model": "tiny", "training_file": format!("dataset:{dataset}@1"), "method": { "type": method },
+    });
+    let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+    assert_eq!(status, 200, "{made:#}");
+    let path = format!("fine_tuning/jobs/{}", made["id"].as_str().unwrap());
+    let seen = tuner
+        .until(&path, |job| job["status"] != "validating_files")
+        .await;
+    (path, seen)
+}
+
+#[actix_web::test]
+async fn registered_data_are_read_before_people_decide_and_nothing_of_them_is_told_to_others() {
+    let app = TestApp::start().await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let answered =
+        |answer: Value| json!({ "messages": [{ "role": "user", "content": "geheim" }, answer] });
+    let mut lines = String::from_utf8(given::corpus(12)).unwrap();
+    for line in [
+        json!({ "prompt": "geheim", "completion": "geheim" }),
+        answered(json!({ "role": "assistant", "content": "geheim", "weight": "geheim" })),
+        answered(json!({ "role": "assistant", "content": "geheim<|geheim|>" })),
+    ] {
+        lines.push_str(&format!("{line}\n"));
+    }
+    let mixed = given::approved_dataset_of(&app, lines.as_bytes()).await;
+    let (path, failed) = with_dataset(&tuner, mixed.dataset, "supervised").await;
+    assert_eq!(
+        (&failed["status"], &failed["error"]["code"]),
+        (&json!("failed"), &json!("invalid_file_format")),
+        "{failed:#}"
+    );
+    assert_eq!(failed["error"]["param"], "training_file");
+    assert_eq!(
+        fields(&failed["gptnl"]["problems"]),
+        [
+            (13, None),
+            (14, Some("messages[1].weight")),
+            (15, Some("messages[1].content")),
+        ],
+        "{failed:#}"
+    );
+    assert_eq!(waits_for(&failed), Vec::<&str>::new(), "nobody was asked");
+    let (_, events) = tuner.get(&format!("{path}/events")).await;
+    let told = format!("{failed}{events}");
+    assert!(told.contains("Line 15: messages[1].content"), "{told}");
+    assert!(
+        !told.contains("geheim"),
+        "of others' data nothing is told: {told}"
+    );
+    // The institution whose data they are hears what stands there.
+    let owner = Tuner::of(&app, "manager.waterland", "tiny", true).await;
+    let (_, failed) = with_dataset(&owner, mixed.dataset, "supervised").await;
+    let message = failed["error"]["message"].as_str().unwrap();
+    assert!(message.contains("<|geheim|>"), "{message}");
+
+    // Each method learns from its own data.
+    let preferences = given::approved_dataset_of(&app, &pairs(0, 12)).await;
+    let (_, failed) = with_dataset(&tuner, preferences.dataset, "supervised").await;
+    assert_eq!(failed["status"], "failed", "{failed:#}");
+    let (_, fine) = with_dataset(&tuner, preferences.dataset, "dpo").await;
+    assert_eq!(fine["status"], "queued", "{fine:#}");
 }

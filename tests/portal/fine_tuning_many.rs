@@ -1,9 +1,193 @@
-//! A thousand jobs that cannot go on hold up no other.
+//! A thousand jobs that cannot go on hold up no other, nor does one whose file is read for long; and more figures than a page
+//! holds go on behind it.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use uuid::Uuid;
+use virtual_faculty::{fine_tuning, objects::ObjectStore};
 
-use crate::support::{TestApp, Tuner, given, waits_for};
+use crate::support::{Gate, Stop, TestApp, Tuner, given, waits_for};
+
+/// The id of a job in the portal.
+fn own(job: &Value) -> Uuid {
+    let id = job["id"].as_str().unwrap_or_else(|| panic!("{job:#}"));
+    id.trim_start_matches("ftjob-").parse().unwrap()
+}
+
+/// Looks at every job once, with files as `objects` has them.
+async fn look(app: &TestApp, objects: &ObjectStore) {
+    let ports = fine_tuning::Ports {
+        db: &app.ports.db,
+        objects,
+        config: &app.ports.config,
+        compute: &app.ports.compute,
+    };
+    fine_tuning::sweep(ports).await.unwrap();
+}
+
+/// Looks again and again until a job waits for people.
+async fn look_until_queued(app: &TestApp, objects: &ObjectStore, tuner: &Tuner, path: &str) {
+    for _ in 0..300 {
+        look(app, objects).await;
+        let (_, job) = tuner.get(path).await;
+        if job["status"] == "queued" {
+            return;
+        }
+        assert_eq!(job["status"], "validating_files", "{job:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{path} did not go on within half a minute");
+}
+
+#[actix_web::test]
+async fn a_file_that_is_read_for_long_holds_up_no_other_job_and_is_read_again_after_a_kill() {
+    let app = TestApp::without_worker(&[]).await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let (stop, ends) = app.work_until_ended();
+    let mut files = Vec::new();
+    for name in ["groot.jsonl", "klein.jsonl"] {
+        let (status, sent) = tuner.send(name, &given::small_corpus()).await;
+        assert_eq!(status, 200, "{sent:#}");
+        files.push(tuner.processed(&sent).await);
+    }
+    stop.cancel();
+    ends.await.unwrap();
+    let mut jobs = Vec::new();
+    for file in &files {
+        let wanted = json!({ "model": "tiny", "training_file": file["id"] });
+        let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+        assert_eq!(status, 200, "{made:#}");
+        jobs.push((
+            own(&made),
+            format!("fine_tuning/jobs/{}", made["id"].as_str().unwrap()),
+        ));
+    }
+    let [(large, large_path), (_, small_path)] = jobs.as_slice() else {
+        panic!("two jobs: {jobs:?}");
+    };
+    let pool = app.pool().await;
+    let file: Uuid = files[0]["id"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("file-")
+        .parse()
+        .unwrap();
+    let key: String = sqlx::query_scalar("SELECT object_key FROM dataset_files WHERE id = $1")
+        .bind(file)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    let key: &'static str = Box::leak(key.into_boxed_str());
+    let words: &'static [&'static str] = Box::leak(Box::new(["GET ", key]));
+    let gate = Gate::before(&app.ports.config.s3, words, Stop::Hold).await;
+    let reader = async || -> Option<Uuid> {
+        sqlx::query_scalar("SELECT examining_by FROM fine_tuning_jobs WHERE id = $1")
+            .bind(large)
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+    };
+    // Not at once where other tests of this process are reading too.
+    while reader().await.is_none() {
+        look(&app, &gate.objects).await;
+    }
+    gate.reached().await;
+    look_until_queued(&app, &gate.objects, &tuner, small_path).await;
+    let first = reader().await;
+    assert!(first.is_some(), "its file is being read");
+    look(&app, &gate.objects).await;
+    assert_eq!(reader().await, first, "by one at a time");
+    let (_, held) = tuner.get(large_path).await;
+    assert_eq!(held["status"], "validating_files", "{held:#}");
+    // As if another had begun meanwhile, and been killed.
+    sqlx::query(
+        "UPDATE fine_tuning_jobs SET examining_by = gen_random_uuid(), examining_until = now() - interval '1 second'
+         WHERE id = $1",
+    )
+    .bind(large)
+    .execute(&pool)
+    .await
+    .unwrap();
+    look_until_queued(&app, &app.ports.objects, &tuner, large_path).await;
+    gate.open();
+}
+
+#[actix_web::test]
+async fn of_a_job_that_was_tried_often_each_step_has_its_last_figures() {
+    let app = TestApp::without_worker(&[]).await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let (stop, ends) = app.work_until_ended();
+    let data = given::approved_dataset(&app).await;
+    let wanted = json!({ "model": "tiny", "training_file": format!("dataset:{}@1", data.dataset) });
+    let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+    assert_eq!(status, 200, "{made:#}");
+    let path = format!("fine_tuning/jobs/{}", made["id"].as_str().unwrap());
+    tuner
+        .until(&path, |job| waits_for(job) == ["compute"])
+        .await;
+    stop.cancel();
+    ends.await.unwrap();
+    // Each attempt began anew: the loss is its number. Only the first came to its second checkpoint.
+    let pool = app.pool().await;
+    for statement in [
+        "INSERT INTO attempts (id, job_id, number, backend, status, created_at, ended_at)
+         SELECT gen_random_uuid(), $1, n, 'local', 'lost', now(), now() FROM generate_series(1, 5) n",
+        "INSERT INTO job_events (attempt_id, number, job_id, occurred_at, event)
+         SELECT a.id, step, $1, now(), jsonb_build_object('event', 'step', 'step', step, 'total_steps', 3000,
+             'loss', a.number, 'accuracy', NULL, 'learning_rate', 0.1, 'gradient_norm', 1.0, 'tokens_per_second', 1.0,
+             'tokens_seen', 1, 'tokens_by_dataset', '[]'::jsonb, 'seconds_left', NULL)
+         FROM attempts a, generate_series(1, 3000) step
+         WHERE a.job_id = $1 AND (a.number <> 5 OR step <= 2000)",
+        "INSERT INTO job_events (attempt_id, number, job_id, occurred_at, event)
+         SELECT a.id, 10000 + step, $1, now(), jsonb_build_object('event', 'checkpoint', 'step', step, 'run', 'r',
+             'files', '[]'::jsonb, 'held_out_loss', NULL)
+         FROM attempts a, unnest(ARRAY[1000, 2500]) step
+         WHERE a.job_id = $1 AND (a.number = 1 OR step = 1000)",
+    ] {
+        sqlx::query(statement)
+            .bind(own(&made))
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    let (status, page) = tuner.get(&format!("{path}/checkpoints")).await;
+    assert_eq!(status, 200, "{page:#}");
+    let checkpoints: Vec<(u64, f64)> = page["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let step = one["step_number"].as_u64().unwrap();
+            (step, one["metrics"]["train_loss"].as_f64().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        checkpoints,
+        [(1000, 5.0), (2500, 4.0)],
+        "the newest first, each with the last figures of its step"
+    );
+    let name = page["data"][0]["fine_tuned_model_checkpoint"]
+        .as_str()
+        .unwrap();
+    let permissions = format!("fine_tuning/checkpoints/{name}/permissions");
+    let (status, listed) = tuner.get(&permissions).await;
+    assert_eq!(status, 200, "{listed:#}");
+    let (status, _) = tuner
+        .get(&permissions.replace("step-1000", "step-1001"))
+        .await;
+    assert_eq!(status, 404, "a step without a checkpoint");
+    let (status, over) = tuner.post(&format!("{path}/cancel"), &json!(null)).await;
+    assert_eq!(status, 200, "{over:#}");
+    let results = format!("files/file-results-{}/content", own(&made).simple());
+    let (status, csv) = tuner.get(&results).await;
+    assert_eq!(status, 200, "{csv}");
+    let rows: Vec<&str> = csv.as_str().unwrap().lines().skip(1).collect();
+    assert_eq!(rows.len(), 3000, "each step once");
+    assert_eq!((rows[0], rows[2999]), ("1,5,,,", "3000,4,,,"));
+}
 
 #[actix_web::test]
 async fn jobs_behind_a_thousand_that_wait_go_on_and_start() {
@@ -58,4 +242,49 @@ async fn jobs_behind_a_thousand_that_wait_go_on_and_start() {
             job["status"] == "succeeded"
         })
         .await;
+
+    // Figures of a hundred and twenty more: a page ends after a hundred, and the next goes on behind it.
+    let done: Uuid = job.trim_start_matches("ftjob-").parse().unwrap();
+    for statement in [
+        "INSERT INTO jobs
+         SELECT (jsonb_populate_record(j, jsonb_build_object(
+             'id', '00000000-0000-7000-a000-' || lpad(n::text, 12, '0')))).*
+         FROM jobs j, generate_series(1, 120) n WHERE j.id = $1",
+        "INSERT INTO fine_tuning_jobs
+         SELECT (jsonb_populate_record(f, jsonb_build_object(
+             'id', '00000000-0000-7000-a000-' || lpad(n::text, 12, '0')))).*
+         FROM fine_tuning_jobs f, generate_series(1, 120) n WHERE f.id = $1",
+        "INSERT INTO job_events
+         SELECT (jsonb_populate_record(e, jsonb_build_object(
+             'job_id', '00000000-0000-7000-a000-' || lpad(n::text, 12, '0'), 'number', 1000000 + n))).*
+         FROM (SELECT * FROM job_events WHERE job_id = $1 AND event ->> 'event' = 'step' LIMIT 1) e,
+              generate_series(1, 120) n",
+    ] {
+        sqlx::query(statement).bind(done).execute(&pool).await.unwrap();
+    }
+    let mut listed = Vec::new();
+    let mut pages = Vec::new();
+    let mut path = "files?purpose=fine-tune-results".to_owned();
+    loop {
+        let (_, page) = tuner.get(&path).await;
+        let ids: Vec<String> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| file["id"].as_str().unwrap().to_owned())
+            .collect();
+        pages.push(ids.len());
+        listed.extend(ids);
+        if page["has_more"] == false {
+            break;
+        }
+        path = format!(
+            "files?purpose=fine-tune-results&after={}",
+            listed.last().unwrap()
+        );
+    }
+    assert_eq!(pages, [100, 21]);
+    listed.sort_unstable();
+    listed.dedup();
+    assert_eq!(listed.len(), 121, "each once");
 }

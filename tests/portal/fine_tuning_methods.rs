@@ -1,11 +1,14 @@
-//! What the fine-tuning API can ask for beside the usual: pairs of answers, and data to measure on alone.
+//! What the fine-tuning API can ask for beside the usual: pairs of answers, and data to measure on alone. And what is too much
+//! to send.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
-use crate::support::{TestApp, Tuner, connection, decide_data, given, waits_for};
+use crate::support::{TestApp, Tuner, connection, decide_data, form, given, waits_for};
 
 fn id(thing: &Value) -> &str {
     thing["id"].as_str().unwrap_or_else(|| panic!("{thing:#}"))
@@ -215,25 +218,66 @@ async fn a_model_is_deleted_by_a_manager_of_its_institution_alone_and_runs_withi
     assert_eq!(status, 405, "{refused}");
 }
 
+/// What is answered to a request of which the head says so many bytes, before any of them is sent.
+async fn answer_to_head(app: &TestApp, tuner: &Tuner, bytes: u64, until: &str) -> String {
+    let address = (app.url.host_str().unwrap(), app.url.port().unwrap());
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/files HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: multipart/form-data; boundary=grens\r\ncontent-length: {bytes}\r\n\r\n",
+        app.url.authority(),
+        tuner.key,
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let mut seen = 0;
+    while !String::from_utf8_lossy(&answer[..seen]).contains(until) {
+        let read = stream.read(&mut answer[seen..]).await.unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&answer[..seen]));
+        seen += read;
+    }
+    String::from_utf8_lossy(&answer[..seen]).into_owned()
+}
+
 #[actix_web::test]
 async fn a_file_that_is_too_large_for_one_request_is_sent_on_to_uploads() {
+    let app = TestApp::start().await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let said = answer_to_head(&app, &tuner, 600 << 20, "use_uploads").await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+    assert!(
+        said.contains("client.uploads.upload_file_chunked"),
+        "{said}"
+    );
+}
+
+#[actix_web::test]
+async fn a_file_that_no_way_of_sending_takes_is_not_sent_on() {
     let app = TestApp::start_with(&[("FACULTY_LIMITS__FILE_BYTES", "20000")]).await;
     given::tiny_base(&app).await;
     let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
-    let (status, refused) = tuner.send("chats.jsonl", &given::corpus(400)).await;
-    let error = &refused["error"];
-    assert_eq!(
-        (status, &error["code"], &error["param"]),
-        (413, &json!("use_uploads"), &json!("file")),
-        "{refused:#}"
-    );
-    assert!(
-        error["message"]
-            .as_str()
-            .unwrap()
-            .contains("client.uploads.upload_file_chunked"),
-        "{refused:#}"
-    );
+    let said = answer_to_head(&app, &tuner, 600 << 20, "file_too_large").await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+    let upload = json!({
+        "bytes": 20_001, "filename": "chats.jsonl", "mime_type": "application/jsonl", "purpose": "fine-tune",
+    });
+    for (param, (status, refused)) in [
+        ("file", tuner.send("chats.jsonl", &given::corpus(400)).await),
+        ("bytes", tuner.post("uploads", &upload).await),
+    ] {
+        let error = &refused["error"];
+        assert_eq!(
+            (status, &error["code"], &error["param"]),
+            (413, &json!("file_too_large"), &json!(param)),
+            "{refused:#}"
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains("20000 bytes") && !message.contains("uploads"),
+            "uploads take no more either: {message}"
+        );
+    }
     let (_, listed) = tuner.get("files").await;
     let ready: Vec<&Value> = listed["data"]
         .as_array()
@@ -242,23 +286,94 @@ async fn a_file_that_is_too_large_for_one_request_is_sent_on_to_uploads() {
         .filter(|file| file["status"] == "processed")
         .collect();
     assert!(ready.is_empty(), "{listed:#}");
-    // A request that says its size is refused before its bytes are sent.
-    let address = (app.url.host_str().unwrap(), app.url.port().unwrap());
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+}
+
+async fn opened(tuner: &Tuner) -> (u16, Value) {
+    let open = json!({
+        "bytes": 10, "filename": "chats.jsonl", "mime_type": "application/jsonl", "purpose": "fine-tune",
+    });
+    tuner.post("uploads", &open).await
+}
+
+#[actix_web::test]
+async fn an_institution_has_twenty_open_uploads_and_room_again_once_one_has_ended() {
+    let app = TestApp::without_worker(&[]).await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    // At the same time, so that none is let in because another was not counted.
+    let all = futures_util::future::join_all((0..25).map(|_| opened(&tuner))).await;
+    let (open, refused): (Vec<_>, Vec<_>) = all.iter().partition(|(status, _)| *status == 200);
+    assert_eq!((open.len(), refused.len()), (20, 5), "{refused:#?}");
+    for (status, refused) in refused {
+        let error = &refused["error"];
+        assert_eq!(
+            (*status, &error["code"]),
+            (429, &json!("too_many_uploads")),
+            "{refused:#}"
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("cancel"), "it says what to do: {message}");
+    }
+    let foreign = Tuner::of(&app, "manager.waterland", "tiny", true).await;
+    assert_eq!(opened(&foreign).await.0, 200, "another institution's count");
+    let cancel = format!("uploads/{}/cancel", id(&open[0].1));
+    let (status, cancelled) = tuner.post(&cancel, &json!(null)).await;
+    assert_eq!(status, 200, "{cancelled:#}");
+    assert_eq!(
+        opened(&tuner).await.0,
+        200,
+        "in the place of a cancelled one"
+    );
+    assert_eq!(opened(&tuner).await.0, 429);
+    let old: Uuid = id(&open[1].1)
+        .trim_start_matches("upload_")
+        .parse()
+        .unwrap();
+    sqlx::query("UPDATE api_uploads SET expires_at = now() - interval '1 second' WHERE id = $1")
+        .bind(old)
+        .execute(&app.pool().await)
+        .await
+        .unwrap();
+    assert_eq!(
+        opened(&tuner).await.0,
+        200,
+        "in the place of an expired one"
+    );
+}
+
+#[actix_web::test]
+async fn silent_senders_of_parts_hold_up_no_other() {
+    let app = TestApp::without_worker(&[]).await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let (status, upload) = opened(&tuner).await;
+    assert_eq!(status, 200, "{upload:#}");
+    let path = format!("uploads/{}/parts", id(&upload));
+    // More than come in at the same time; the one half falls silent before its part begins, the other within it.
     let head = format!(
-        "POST /v1/files HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
-         content-type: multipart/form-data; boundary=grens\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: multipart/form-data; boundary=grens\r\ncontent-length: 100000\r\n\r\n",
         app.url.authority(),
         tuner.key,
-        600 * 1024 * 1024
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = vec![0; 4096];
-    let mut seen = 0;
-    while !String::from_utf8_lossy(&answer[..seen]).contains("use_uploads") {
-        let read = stream.read(&mut answer[seen..]).await.unwrap();
-        assert!(read > 0, "{}", String::from_utf8_lossy(&answer[..seen]));
-        seen += read;
+    let begun =
+        "--grens\r\nContent-Disposition: form-data; name=\"data\"; filename=\"upload\"\r\n\r\n";
+    let address = (app.url.host_str().unwrap(), app.url.port().unwrap());
+    let mut silent = Vec::new();
+    for n in 0..24 {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        if n % 2 == 0 {
+            stream.write_all(begun.as_bytes()).await.unwrap();
+        }
+        silent.push(stream);
     }
-    assert!(answer.starts_with(b"HTTP/1.1 413"));
+    let ask = form(
+        tuner.ask(Method::POST, &path),
+        &[("data", Some("upload"), b"0123456789")],
+    );
+    let sent = tokio::time::timeout(Duration::from_secs(20), Tuner::answer(ask)).await;
+    let (status, part) = sent.expect("the part waits for those who send nothing");
+    assert_eq!(status, 200, "{part:#}");
+    assert_eq!(silent.len(), 24, "they are there until the end");
 }

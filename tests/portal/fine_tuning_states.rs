@@ -273,15 +273,7 @@ async fn a_repetition_finds_its_job_though_the_permission_fell_meanwhile() {
     assert_eq!(status, 200, "{made:#}");
     let (status, keyed) = send("idempotency-key", "sleutel").await;
     assert_eq!(status, 200, "{keyed:#}");
-    app.browser("manager.waterland")
-        .await
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "bezwaar" })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "bezwaar").await;
     let (status, again) = send(retry, "1").await;
     assert_eq!(
         (status, id(&again)),

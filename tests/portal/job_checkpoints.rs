@@ -17,7 +17,7 @@ use crate::{
     withdrawal_pages::{seen, withdraw},
 };
 
-fn checkpoint(number: u64, step: u32, files: &[&StoredArtifact]) -> EventBatch {
+pub(crate) fn checkpoint(number: u64, step: u32, files: &[&StoredArtifact]) -> EventBatch {
     EventBatch {
         events: vec![NumberedEvent {
             number,
@@ -32,7 +32,7 @@ fn checkpoint(number: u64, step: u32, files: &[&StoredArtifact]) -> EventBatch {
     }
 }
 
-async fn stored(program: &Program, step: u32) -> StoredArtifact {
+pub(crate) async fn stored(program: &Program, step: u32) -> StoredArtifact {
     let name = format!("checkpoint-{step}.safetensors");
     let content = format!("what was learnt at step {step}");
     program
@@ -40,7 +40,7 @@ async fn stored(program: &Program, step: u32) -> StoredArtifact {
         .await
 }
 
-async fn told(program: &Program, batch: &EventBatch) -> StatusCode {
+pub(crate) async fn told(program: &Program, batch: &EventBatch) -> StatusCode {
     program.call(Method::POST, "events", batch).await.0
 }
 
@@ -53,7 +53,7 @@ async fn told_at(app: &TestApp, version: Uuid, step: u32) -> (Program, StoredArt
     (program, file)
 }
 
-async fn act(app: &TestApp, job: Uuid, what: &str) -> Value {
+pub(crate) async fn act(app: &TestApp, job: Uuid, what: &str) -> Value {
     app.browser("researcher.harderwijk")
         .await
         .api(Method::POST, &format!("/api/v1/jobs/{job}/{what}"), None)

@@ -237,15 +237,7 @@ async fn each_file_is_read_by_leave_and_a_withdrawal_ends_it_at_the_next_read() 
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{text}");
     assert!(!program.heartbeat().await.cancel);
 
-    app.browser("manager.waterland")
-        .await
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "bezwaar" })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "bezwaar").await;
     let (status, text) = program.grant(file.file).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{text}");
     let refusal: Refusal = serde_json::from_str(&text).unwrap();

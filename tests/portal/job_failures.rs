@@ -24,7 +24,7 @@ fn limited(limit: &str) -> String {
 }
 
 /// The job fails by this word at its first attempt, and its page says so in Dutch and in English; answers its state.
-async fn fails(app: &TestApp, job: Uuid, code: &str, said: [&str; 2]) -> Value {
+pub(crate) async fn fails(app: &TestApp, job: Uuid, code: &str, said: [&str; 2]) -> Value {
     let state = given::job_until(app, job, given::is_over).await;
     assert_eq!(
         (&state["status"], &state["status_code"]),

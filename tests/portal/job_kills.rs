@@ -10,6 +10,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use rand::seq::SliceRandom as _;
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
@@ -59,6 +60,15 @@ impl Size {
             ..self
         }
     }
+}
+
+/// Whom each hit is for, in an order drawn by chance in which each comes at least once.
+fn drawn(hits: usize) -> Vec<&'static str> {
+    let mut victims: Vec<&str> = VICTIMS.into_iter().cycle().take(hits).collect();
+    victims.shuffle(&mut rand::rng());
+    // Shown where the test fails.
+    eprintln!("the victims in order: {victims:?}");
+    victims
 }
 
 /// A connection past the portal's database, to shut it.
@@ -138,7 +148,7 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
     let size = size.fitting(begun.elapsed());
 
     let hit = job(&app, base, data.version, size.epochs).await;
-    for round in 0..size.hits {
+    for victim in drawn(size.hits) {
         let running = |state: &serde_json::Value| {
             assert!(
                 !given::is_over(state),
@@ -148,7 +158,7 @@ async fn a_job_that_is_hit_everywhere_ends_as_one_that_was_left_alone() {
         };
         given::job_until(&app, hit, running).await;
         tokio::time::sleep(size.between.mul_f64(rand::random_range(0.1..1.0))).await;
-        match VICTIMS[round % VICTIMS.len()] {
+        match victim {
             "portal" => {
                 portal.kill();
                 portal = Program::start(&app, "faculty", &["serve"]);

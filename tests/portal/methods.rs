@@ -251,15 +251,7 @@ async fn a_model_is_trained_from_nothing_and_answers() {
     let key = key(&app, &[name]).await;
     answer(&app, &key, name).await;
     // What its data may not be used for ends its use.
-    let mut manager = app.browser("manager.waterland").await;
-    manager
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "De schenker wil het niet meer." })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "De schenker wil het niet meer.").await;
     let said = researcher
         .api(Method::GET, &format!("/api/v1/models/{model}"), None)
         .await

@@ -583,15 +583,7 @@ async fn the_place_of_use_and_the_place_of_the_machines_count() {
     app.work();
     let base = given::tiny_base(&app).await;
     let data = given::approved_dataset(&app).await;
-    let mut manager = app.browser("manager.waterland").await;
-    manager
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "opnieuw, met plaatsen" })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "opnieuw, met plaatsen").await;
     let (_, body) = ask(&app, base, data.version, &json!({})).await;
     assert_eq!(body["datasets"][0]["is_allowed"], false, "{body:#}");
     let dataset = given::approved_dataset(&app).await;

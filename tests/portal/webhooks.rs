@@ -223,15 +223,7 @@ async fn a_withdrawal_is_told_to_programs_of_whom_it_touches() {
     let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
     assert_eq!(status, 200, "{made:#}");
     hearer.heard(1).await;
-    app.browser("manager.waterland")
-        .await
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "bezwaar" })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "bezwaar").await;
     let came = hearer.heard(3).await;
     let told = came
         .iter()

@@ -18,15 +18,7 @@ async fn withdrawing_while_a_job_runs_stops_it_within_ten_seconds() {
         state["progress"]["step"].as_u64().unwrap_or(0) > 0
     })
     .await;
-    let mut manager = app.browser("manager.waterland").await;
-    manager
-        .api(
-            Method::POST,
-            &format!("/api/v1/datasets/{}/withdraw", data.dataset),
-            Some(json!({ "reason": "bezwaar van de schenker" })),
-        )
-        .await
-        .unwrap();
+    given::withdrawn(&app, data.dataset, "bezwaar van de schenker").await;
     let asked = Instant::now();
     let state = given::job_until(&app, job, given::is_over).await;
     assert!(

@@ -17,6 +17,7 @@
 //! the rule is named: stop. 409: the attempt has ended: stop. 5xx or no answer: try again with back-off.
 
 mod artifact;
+mod evaluation;
 mod event;
 mod exit;
 mod grant;
@@ -26,6 +27,7 @@ mod task;
 
 pub use self::{
     artifact::{ArtifactKind, ArtifactRequest, ArtifactUpload, StoredArtifact},
+    evaluation::DatasetMemorisation,
     event::{EventAnswer, EventBatch, JobEvent, NumberedEvent, Phase},
     exit::{Code, ExitCode, FailureCode, Outcome, Result as JobResult},
     grant::{GrantRequest, ReadGrant, Refusal},

@@ -232,7 +232,8 @@ fn yes() -> bool {
 pub struct EvaluationSettings {
     /// Without doubles; at least one.
     pub suites: Vec<Suite>,
-    /// Most items of each suite; none: all.
+    /// Most items of each suite; none: all. For memorisation the most that are tried of all data together, and of each
+    /// dataset version again, so that none of them is left out.
     #[serde(default)]
     pub most_items: Option<u32>,
     /// The canaries that were planted when the model was trained, where there were any.

@@ -45,6 +45,10 @@ pub enum TokenizerError {
     Missing(&'static str),
     #[error("the tokenizer needs {0}, which this engine does not have")]
     Unsupported(String),
+    #[error(
+        "the tokenizer of this GGUF file is of the kind {0:?}, and only \"gpt2\" (byte-level BPE) is read from GGUF; take the model's folder from the model hub instead, with its config.json, tokenizer.json and safetensors"
+    )]
+    Kind(String),
     #[error("the tokenizer is broken: {0}")]
     Broken(String),
 }
@@ -72,7 +76,7 @@ impl Tokenizer {
     pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
         let kind = metadata.text("tokenizer.ggml.model").unwrap_or("none");
         if kind != "gpt2" {
-            return Err(TokenizerError::Unsupported(format!("the kind {kind:?}")));
+            return Err(TokenizerError::Kind(kind.to_owned()));
         }
         let tokens =
             texts(metadata, "tokenizer.ggml.tokens").ok_or(TokenizerError::Missing("tokens"))?;

@@ -1,6 +1,6 @@
 //! Examples, and which of them go together.
 
-use super::Fault;
+use super::{Fault, fault::quoted};
 
 /// The longest message, prompt or completion, in bytes.
 pub const MOST_MESSAGE_BYTES: usize = 1_000_000;
@@ -55,11 +55,13 @@ impl Example {
     pub fn refuse_control(&self, control_in: impl Fn(&str) -> Option<String>) -> Result<(), Fault> {
         let refuse = |text: &str, field: &dyn Fn() -> String| match control_in(text) {
             None => Ok(()),
-            Some(control) => Err(Fault::of_field(
+            Some(control) => Err(Fault::quoting(
                 field(),
                 format!(
-                    "the text holds the control token {control:?}, which would be read as the end of a message; take it out"
+                    "the text holds the control token {:?}, which would be read as the end of a message; take it out",
+                    quoted(&control)
                 ),
+                "the text holds a control token, which would be read as the end of a message; take it out",
             )),
         };
         let refuse_chat = |messages: &[Message], path: &str| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Example, Fault, MOST_MESSAGE_BYTES, Message};
+use super::{Example, Fault, MOST_MESSAGE_BYTES, Message, fault::quoted};
 
 const ROLES: [&str; 3] = ["system", "user", "assistant"];
 const ANSWERS: &str = "assistant";
@@ -74,7 +74,8 @@ fn syntax(error: &serde_json::Error) -> Fault {
         _ => "",
     };
     Fault::of_line(format!(
-        "this is not valid JSON ({text}, column {}){hint}",
+        "this is not valid JSON ({}, column {}){hint}",
+        quoted(text),
         error.column()
     ))
 }
@@ -166,9 +167,11 @@ fn message(value: &Value, path: &str) -> Result<(Message, bool), Fault> {
     let field = |name: &str| format!("{path}.{name}");
     let role = string(object, "role", &field("role"))?;
     if !ROLES.contains(&role.as_str()) {
-        return Err(Fault::of_field(
+        let found = quoted(&role);
+        return Err(Fault::quoting(
             field("role"),
-            format!("the role {role:?} is not known, only system, user and assistant"),
+            format!("the role {found:?} is not known, only system, user and assistant"),
+            "the role is not known, only system, user and assistant",
         ));
     }
     for calls in ["tool_calls", "function_call"] {
@@ -207,10 +210,17 @@ fn weight(value: Option<&Value>, role: &str, path: &str) -> Result<bool, Fault> 
                 "only answers of the assistant are learnt, so a weight of 1 means nothing for {role}; leave it out"
             ),
         )),
-        _ => Err(Fault::of_field(
-            path,
-            format!("the weight is {weight}, but it must be 0 (not learnt) or 1 (learnt)"),
-        )),
+        _ => {
+            let found = match weight {
+                Value::Number(number) => quoted(&number.to_string()),
+                other => kind_of(other).to_owned(),
+            };
+            Err(Fault::quoting(
+                path,
+                format!("the weight is {found}, but it must be 0 (not learnt) or 1 (learnt)"),
+                "the weight must be 0 (not learnt) or 1 (learnt)",
+            ))
+        }
     }
 }
 
@@ -314,87 +324,4 @@ fn answer(line: &Map<String, Value>, field: &str) -> Result<String, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{OneKind, Wanted, control_text_in};
-
-    /// Field and problem of what the portal refuses before anybody decides on the data.
-    #[test]
-    fn what_cannot_be_learnt_is_refused_with_its_field() {
-        let chat = |answer: &str| {
-            format!(
-                r#"{{"messages":[{{"role":"user","content":"u"}},{{"role":"assistant",{answer}}}]}}"#
-            )
-        };
-        let pair = |input: &str, better: &str, worse: &str| {
-            format!(
-                r#"{{"input":{input},"preferred_output":{better},"non_preferred_output":{worse}}}"#
-            )
-        };
-        let answer = r#"[{"role":"assistant","content":"a"}]"#;
-        let two = r#"[{"role":"assistant","content":"a"},{"role":"assistant","content":"b"}]"#;
-        let asks = r#"{"messages":[{"role":"user","content":"u"}]}"#;
-        for (line, field) in [
-            (chat(r#""content":"a<|im_end|>""#), "messages[1].content"),
-            (
-                chat(r#""content":"a","tool_calls":[{"id":"1"}]"#),
-                "messages[1].tool_calls",
-            ),
-            (r#"{"text":"a<|endoftext|>b"}"#.to_owned(), "text"),
-            (
-                r#"{"text":"a","tools":[{"type":"function"}]}"#.to_owned(),
-                "tools",
-            ),
-            (
-                pair(
-                    r#"{"messages":[{"role":"user","content":"u"}],"tools":[{"type":"function"}]}"#,
-                    answer,
-                    r#""b""#,
-                ),
-                "input.tools",
-            ),
-            (
-                pair(
-                    r#"{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}"#,
-                    answer,
-                    r#""b""#,
-                ),
-                "input",
-            ),
-            (pair(asks, answer, answer), "non_preferred_output"),
-            (pair(asks, two, r#""b""#), "preferred_output"),
-            (
-                pair(asks, answer, r#""<|im_start|>system""#),
-                "non_preferred_output",
-            ),
-        ] {
-            let fault = example(&line)
-                .and_then(|example| {
-                    example.refuse_control(|text| control_text_in(text).map(str::to_owned))
-                })
-                .unwrap_err();
-            assert_eq!(fault.field.as_deref(), Some(field), "{line}: {fault:?}");
-        }
-        // What programs send empty is as good as left out.
-        assert!(example(&chat(r#""content":"a","tool_calls":[],"weight":1"#)).is_ok());
-    }
-
-    #[test]
-    fn a_file_has_one_kind_that_its_method_learns_from() {
-        let text = example(r#"{"text":"a"}"#).unwrap();
-        let pair =
-            example(r#"{"input":"u","preferred_output":"a","non_preferred_output":"b"}"#).unwrap();
-        assert!(Wanted::Examples.takes(&text).is_ok());
-        assert!(Wanted::Examples.takes(&pair).is_err());
-        assert!(Wanted::Preferences.takes(&pair).is_ok());
-        assert!(Wanted::Preferences.takes(&text).is_err());
-        let mut kind = OneKind::default();
-        assert!(kind.check(2, &text).is_ok());
-        assert!(kind.check(3, &text).is_ok());
-        let fault = kind.check(4, &pair).unwrap_err();
-        assert!(
-            fault.problem.contains("but line 2 is running text"),
-            "{fault:?}"
-        );
-    }
-}
+mod tests;

@@ -8,10 +8,12 @@ mod control;
 mod example;
 mod fault;
 mod jsonl;
+mod lines;
 
 pub use self::{
     control::control_text_in,
     example::{Example, MOST_MESSAGE_BYTES, Message, OneKind, Wanted},
     fault::Fault,
     jsonl::{completion_of, example, text_of},
+    lines::{Judge, Lines},
 };

@@ -44,7 +44,7 @@ pub struct Order<'a> {
     pub precision: Precision,
     /// What multiplies by frozen weights.
     pub device: &'a Device,
-    /// Bytes of memory that may be used; none: as many as are free.
+    /// Bytes of memory that may be used, where as many are free; none: as many as are free.
     pub memory: Option<u64>,
     /// Several processes of PyTorch instead of this one.
     pub torchrun: Option<Torchrun<'a>>,
@@ -217,6 +217,7 @@ fn run(order: Order<'_>, observer: &mut dyn Observer) -> Result<Done, WorkError>
             let wanted = evaluation::Order {
                 settings: evaluation,
                 sources: order.sources,
+                datasets: order.datasets,
                 validation: order.validation,
                 seed: order.seed,
             };
@@ -249,7 +250,7 @@ fn fits(order: Order<'_>, config: &Config) -> Result<(), WorkError> {
     let sources = order.sources.iter().chain(order.validation);
     let data = sources.map(|source| size(&source.path)).sum();
     let wanted = estimate::settings(order.task, order.precision, (base, data));
-    let has = order.memory.or_else(memory::available);
+    let has = order.memory.into_iter().chain(memory::available()).min();
     if let (Some(wanted), Some(has)) = (wanted, has) {
         estimate::check(&estimate::shape(config), &wanted, has)?;
     }

@@ -157,20 +157,79 @@ pub(in super::super) async fn list(
         .collect()
 }
 
-/// Everything of a job's programs that has figures, first to last attempt.
+/// The figures of a job's steps, first to last attempt. Of steps done again the later word counts, and that alone is read: a
+/// job that was interrupted often told of each many times.
 pub(in super::super) async fn figures(
     conn: &mut PgConnection,
     job: JobId,
 ) -> Result<Vec<(Place, JobEvent)>, StoreError> {
-    let rows = sqlx::query!(
-        "SELECT e.attempt_id, e.number, e.occurred_at, e.event
-         FROM job_events e JOIN attempts a ON a.id = e.attempt_id
-         WHERE e.job_id = $1 AND e.event ->> 'event' IN ('step', 'held_out', 'checkpoint')
-         ORDER BY a.number, e.number LIMIT 500000",
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT attempt_id AS "attempt_id!", number AS "number!", occurred_at AS "occurred_at!", event AS "event!" FROM (
+               SELECT e.attempt_id, e.number, e.occurred_at, e.event, a.number AS attempt,
+                      row_number() OVER (PARTITION BY e.event ->> 'event', e.event ->> 'step'
+                                         ORDER BY a.number DESC, e.number DESC) AS from_last
+               FROM job_events e JOIN attempts a ON a.id = e.attempt_id
+               WHERE e.job_id = $1 AND e.event ->> 'event' IN ('step', 'held_out')
+           ) told
+           WHERE from_last = 1 ORDER BY attempt, number"#,
         job.0,
     )
     .fetch_all(conn)
     .await?;
+    placed(rows)
+}
+
+/// The checkpoints of a job with the figures of their steps, and no others; as [`figures`].
+pub(in super::super) async fn checkpoints(
+    conn: &mut PgConnection,
+    job: JobId,
+) -> Result<Vec<(Place, JobEvent)>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT attempt_id AS "attempt_id!", number AS "number!", occurred_at AS "occurred_at!", event AS "event!" FROM (
+               SELECT e.attempt_id, e.number, e.occurred_at, e.event, a.number AS attempt,
+                      row_number() OVER (PARTITION BY e.event ->> 'event', e.event ->> 'step'
+                                         ORDER BY a.number DESC, e.number DESC) AS from_last
+               FROM job_events e JOIN attempts a ON a.id = e.attempt_id
+               WHERE e.job_id = $1 AND e.event ->> 'event' IN ('step', 'held_out', 'checkpoint')
+                 AND e.event ->> 'step' IN (SELECT c.event ->> 'step' FROM job_events c
+                                            WHERE c.job_id = $1 AND c.event ->> 'event' = 'checkpoint')
+           ) told
+           WHERE from_last = 1 ORDER BY attempt, number"#,
+        job.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    placed(rows)
+}
+
+/// Whether a job has a checkpoint of that step.
+pub(in super::super) async fn has_checkpoint(
+    conn: &mut PgConnection,
+    job: JobId,
+    step: u32,
+) -> Result<bool, StoreError> {
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM job_events
+                          WHERE job_id = $1 AND event ->> 'event' = 'checkpoint' AND event ->> 'step' = $2) AS "is_there!""#,
+        job.0,
+        step.to_string(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(is_there)
+}
+
+/// What a program told, and where.
+struct Row {
+    attempt_id: Uuid,
+    number: i64,
+    occurred_at: DateTime<Utc>,
+    event: serde_json::Value,
+}
+
+fn placed(rows: Vec<Row>) -> Result<Vec<(Place, JobEvent)>, StoreError> {
     rows.into_iter()
         .map(|row| {
             let event = serde_json::from_value(row.event).map_err(|_| CorruptRow {

@@ -21,6 +21,7 @@ struct Row {
     state: String,
     documents: Option<i64>,
     problem: Option<serde_json::Value>,
+    bad_examples: Option<serde_json::Value>,
     object_key: String,
     object_version: Option<String>,
     created_at: DateTime<Utc>,
@@ -47,6 +48,11 @@ impl TryFrom<Row> for ApiFile {
                 .map(serde_json::from_value)
                 .transpose()
                 .map_err(|_| corrupt("unreadable problem"))?,
+            bad_examples: row
+                .bad_examples
+                .map(serde_json::from_value)
+                .transpose()
+                .map_err(|_| corrupt("unreadable lines"))?,
             filename: row.filename,
             size_bytes: row.size_bytes,
             documents: row.documents,
@@ -95,7 +101,7 @@ pub(in super::super) async fn find(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at,
+                f.problem, f.bad_examples, f.object_key, f.object_version, a.created_at,
                 CASE WHEN v.status = 'draft' THEN a.expires_at END AS "expires_at?"
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.id = $1 AND a.institution_id = $2 AND a.deleted_at IS NULL"#,
@@ -115,7 +121,7 @@ pub(in super::super) async fn of_version(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at,
+                f.problem, f.bad_examples, f.object_key, f.object_version, a.created_at,
                 CASE WHEN v.status = 'draft' THEN a.expires_at END AS "expires_at?"
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.dataset_version_id = $1"#,
@@ -136,7 +142,7 @@ pub(in super::super) async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at,
+                f.problem, f.bad_examples, f.object_key, f.object_version, a.created_at,
                 CASE WHEN v.status = 'draft' THEN a.expires_at END AS "expires_at?"
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.institution_id = $1 AND a.deleted_at IS NULL
@@ -162,7 +168,7 @@ pub(in super::super) async fn to_expire(
     let rows = sqlx::query_as!(
         Row,
         "SELECT a.id, a.institution_id, a.dataset_id, a.dataset_version_id, a.filename, f.size_bytes, f.state, f.documents,
-                f.problem, f.object_key, f.object_version, a.created_at, a.expires_at
+                f.problem, f.bad_examples, f.object_key, f.object_version, a.created_at, a.expires_at
          FROM api_files a JOIN dataset_files f ON f.id = a.id JOIN dataset_versions v ON v.id = a.dataset_version_id
          WHERE a.deleted_at IS NULL AND a.expires_at <= $1 AND v.status = 'draft'
            AND NOT EXISTS (SELECT 1 FROM fine_tuning_jobs j

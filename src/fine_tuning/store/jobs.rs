@@ -316,18 +316,6 @@ pub(in super::super) async fn lock(
     find(tx.conn(), id).await
 }
 
-pub(in super::super) async fn set_examined(tx: &mut MeterTx, id: JobId) -> Result<(), StoreError> {
-    let now = tx.now();
-    sqlx::query!(
-        "UPDATE fine_tuning_jobs SET examined_at = $2 WHERE id = $1",
-        id.0,
-        now
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 pub(in super::super) async fn set_waiting(
     tx: &mut WriteTx<'_>,
     id: JobId,

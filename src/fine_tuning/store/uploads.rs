@@ -43,15 +43,28 @@ pub(in super::super) async fn find(
     }))
 }
 
+/// A new upload of the actor's institution; false where it has `most` that are open.
 pub(in super::super) async fn insert(
     tx: &mut WriteTx<'_>,
     upload: &Upload,
-) -> Result<(), StoreError> {
-    let actor = tx.actor();
+    most: i64,
+) -> Result<bool, StoreError> {
+    let (now, actor) = (tx.now(), tx.actor());
+    // Those of one institution are counted one after another.
     sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('uploads of ' || $1::text, 0))",
+        actor.institution.0.to_string(),
+    )
+    .execute(tx.conn())
+    .await?;
+    let done = sqlx::query!(
         "INSERT INTO api_uploads (id, institution_id, api_key_id, created_by, filename, bytes, status, created_at,
              expires_at, file_expires_seconds)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+         WHERE (SELECT count(*) FROM api_uploads
+                WHERE institution_id = $2 AND status = 'pending'
+                  -- Whether or not the sweep has come by.
+                  AND (expires_at > $11 OR completing_until >= $11)) < $12",
         upload.id,
         actor.institution.0,
         upload.key.0,
@@ -64,10 +77,12 @@ pub(in super::super) async fn insert(
         upload
             .file_expires_seconds
             .and_then(|seconds| i32::try_from(seconds).ok()),
+        now,
+        most,
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// What became of a part that was to be noted.

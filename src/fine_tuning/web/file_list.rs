@@ -45,7 +45,10 @@ pub(super) async fn results(
         .map_err(refused)?
         .ok_or_else(missing)?;
     let ended_at = job.ended_at.ok_or_else(missing)?;
-    let csv = Results::read(&mut conn, id).await.map_err(refused)?.csv();
+    let csv = Results::figures(&mut conn, id)
+        .await
+        .map_err(refused)?
+        .csv();
     Ok(Some((file::results_file(id.0, ended_at, &csv), csv)))
 }
 
@@ -132,7 +135,7 @@ pub(super) async fn list(
         data.push(match one {
             Listed::Sent(sent) => sent.as_wire(&origin),
             Listed::Results(ended_at) => {
-                let csv = Results::read(&mut conn, JobId(id)).await?.csv();
+                let csv = Results::figures(&mut conn, JobId(id)).await?.csv();
                 file::results_file(id, ended_at, &csv)
             }
         });

@@ -5,10 +5,9 @@ use std::time::Duration;
 use actix_multipart::{Field, Multipart};
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::BytesMut;
-use futures_util::StreamExt as _;
 use openai_api::{ApiError, Deleted, expiry};
 use serde_json::json;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::sync::Semaphore;
 
 use super::{
     super::{
@@ -20,6 +19,7 @@ use super::{
     },
     Answer, Tuner, at,
     file_list::{list, results},
+    incoming::{Incoming, place},
 };
 use crate::{config::Config, datasets, db::Db, ids::FileId, objects::ObjectStore, policy::Actor};
 
@@ -38,8 +38,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// Files that come in at the same time; each holds a part of 16 MiB at most.
 static COMING_IN: Semaphore = Semaphore::const_new(16);
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-const LONGEST_FIELD: usize = 5000;
 /// How long an address to read from holds.
 const ADDRESS: Duration = Duration::from_secs(300);
 /// Below this nothing is registered before all of it is there: whoever breaks off leaves nothing.
@@ -53,25 +51,26 @@ async fn create(
     tuner: Tuner,
     (db, objects, config): (web::Data<Db>, web::Data<ObjectStore>, web::Data<Config>),
     request: HttpRequest,
-    mut form: Multipart,
+    form: Multipart,
 ) -> Answer {
+    let most_bytes = MOST_BYTES.min(file::most_bytes(&config.limits));
     let told = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<u64>().ok());
-    if told.is_some_and(|bytes| bytes > MOST_BYTES + BESIDE_THE_FILE) {
-        return Err(file::too_large(MOST_BYTES).into());
+    if told.is_some_and(|bytes| bytes > most_bytes.saturating_add(BESIDE_THE_FILE)) {
+        return Err(file::too_large(&config.limits, most_bytes).into());
     }
+    let mut form = Incoming::of(form);
     let mut said = Said::new();
     let mut purpose: Option<String> = None;
     let (mut anchor, mut seconds) = (None, None);
-    while let Some(field) = next(&mut form).await? {
-        let mut field = field;
+    while let Some(mut field) = form.field().await? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
             "purpose" => {
-                let text = text(&mut field).await?;
+                let text = form.text(&mut field).await?;
                 file::check_purpose(&text)?;
                 purpose = Some(text);
             }
@@ -89,19 +88,19 @@ async fn create(
                     key: tuner.holder.key,
                     filename: &filename,
                     said: &said,
-                    most_bytes: MOST_BYTES,
+                    most_bytes,
                     expires_seconds: expiry(anchor.as_deref(), seconds.as_deref())?,
                     upload: None,
                 };
-                let _room = COMING_IN.acquire().await.map_err(|_| busy())?;
-                let id = receive(&db, &objects, &config, &tuner.actor, (&new, &mut field)).await?;
+                let ports = (&**db, &**objects, &**config);
+                let id = receive(ports, &tuner.actor, &new, (&mut form, &mut field)).await?;
                 let found = find(&db, &tuner.actor, &Of::File.id(id.0)).await?;
                 return Ok(HttpResponse::Ok().json(found.as_wire(&config.origin())));
             }
-            "expires_after[anchor]" => anchor = Some(text(&mut field).await?),
-            "expires_after[seconds]" => seconds = Some(text(&mut field).await?),
+            "expires_after[anchor]" => anchor = Some(form.text(&mut field).await?),
+            "expires_after[seconds]" => seconds = Some(form.text(&mut field).await?),
             name => {
-                let text = text(&mut field).await?;
+                let text = form.text(&mut field).await?;
                 let ours = name
                     .strip_prefix("gptnl[")
                     .and_then(|rest| rest.strip_suffix(']'));
@@ -123,51 +122,21 @@ async fn create(
     Err(ApiError::invalid_param("file", "There is no file in the form.").into())
 }
 
-fn busy() -> ApiError {
-    ApiError::overloaded("Many files are coming in; please try again.", 5)
-}
-
-fn broken_off() -> ApiError {
-    ApiError::invalid_body("The form broke off or cannot be read.")
-}
-
-async fn next(form: &mut Multipart) -> Result<Option<Field>, ApiError> {
-    let next = timeout(LONGEST_SILENCE, form.next())
-        .await
-        .map_err(|_| broken_off())?;
-    next.transpose().map_err(|_| broken_off())
-}
-
-pub(super) async fn piece(field: &mut Field) -> Result<Option<bytes::Bytes>, ApiError> {
-    let next = timeout(LONGEST_SILENCE, field.next())
-        .await
-        .map_err(|_| broken_off())?;
-    next.transpose().map_err(|_| broken_off())
-}
-
-async fn text(field: &mut Field) -> Result<String, ApiError> {
-    let mut bytes = BytesMut::new();
-    while let Some(piece) = piece(field).await? {
-        if bytes.len() + piece.len() > LONGEST_FIELD {
-            let name = field.name().unwrap_or_default().to_owned();
-            return Err(ApiError::invalid_param(&name, "The field is too long."));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    String::from_utf8(bytes.to_vec()).map_err(|_| broken_off())
-}
-
 /// Streams a file into the store.
 async fn receive(
-    db: &Db,
-    objects: &ObjectStore,
-    config: &Config,
+    (db, objects, config): (&Db, &ObjectStore, &Config),
     actor: &Actor,
-    (new, field): (&NewFile<'_>, &mut Field),
+    new: &NewFile<'_>,
+    (form, field): (&mut Incoming, &mut Field),
 ) -> Result<FileId, ApiError> {
+    let not_received = |error| file::not_received(&config.limits, error);
+    let mut room = None;
     let mut first = BytesMut::new();
     let mut receiving = None;
-    while let Some(piece) = piece(field).await? {
+    while let Some(piece) = form.piece(field).await? {
+        if room.is_none() {
+            room = Some(place(&COMING_IN).await?);
+        }
         let receiving = match &mut receiving {
             Some(receiving) => receiving,
             None if first.len() + piece.len() < FIRST_BYTES => {
@@ -179,31 +148,27 @@ async fn receive(
                 begun
                     .feed(objects, &first.split())
                     .await
-                    .map_err(file::not_received)?;
+                    .map_err(not_received)?;
                 none.insert(begun)
             }
         };
         receiving
             .feed(objects, &piece)
             .await
-            .map_err(file::not_received)?;
+            .map_err(not_received)?;
     }
     let receiving = match receiving {
         Some(receiving) => receiving,
         None if first.is_empty() => return Err(file::empty()),
         None => {
             let mut begun = file::begin(db, objects, config, actor, new).await?;
-            begun
-                .feed(objects, &first)
-                .await
-                .map_err(file::not_received)?;
+            begun.feed(objects, &first).await.map_err(not_received)?;
             begun
         }
     };
-    receiving
-        .finish(db, objects, actor)
-        .await
-        .map_err(file::not_received)
+    let id = receiving.finish(db, objects, actor).await;
+    drop(room);
+    id.map_err(not_received)
 }
 
 /// One file of the caller's institution.

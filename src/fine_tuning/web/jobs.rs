@@ -250,7 +250,7 @@ async fn list_checkpoints(
         || format!("ft:{}:{}", job.base_name, Of::Job.id(job.id.0)),
         |model| model.name,
     );
-    let all = Results::read(&mut conn, job.id)
+    let all = Results::of_checkpoints(&mut conn, job.id)
         .await?
         .checkpoints(job.id, &name);
     let from = match query.after.as_deref() {

@@ -3,6 +3,7 @@
 mod caller;
 mod file_list;
 mod files;
+mod incoming;
 mod jobs;
 mod models;
 mod permissions;

@@ -3,7 +3,6 @@
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::BytesMut;
-use futures_util::StreamExt as _;
 use openai_api::{ApiError, CompleteUpload, NewUpload, UploadPart};
 use tokio::sync::Semaphore;
 
@@ -15,7 +14,7 @@ use super::{
         upload::{self, MOST_PART_BYTES, Upload},
     },
     Answer, Tuner, at,
-    files::piece,
+    incoming::{Incoming, place},
 };
 use crate::{config::Config, db::Db, gateway, objects::ObjectStore};
 
@@ -45,22 +44,21 @@ async fn add_part(
     tuner: Tuner,
     (db, objects): (web::Data<Db>, web::Data<ObjectStore>),
     id: web::Path<String>,
-    mut form: Multipart,
+    form: Multipart,
 ) -> Answer {
     let found = upload::find(&db, &tuner.actor, &id).await?;
-    let _room = COMING_IN
-        .acquire()
-        .await
-        .map_err(|_| ApiError::overloaded("Many parts are coming in; please try again.", 5))?;
-    let broken = || ApiError::invalid_body("The form broke off or cannot be read.");
-    while let Some(field) = form.next().await {
-        let mut field = field.map_err(|_| broken())?;
+    let mut form = Incoming::of(form);
+    while let Some(mut field) = form.field().await? {
         if field.name() != Some("data") {
-            while piece(&mut field).await?.is_some() {}
+            while form.piece(&mut field).await?.is_some() {}
             continue;
         }
         let mut bytes = BytesMut::new();
-        while let Some(piece) = piece(&mut field).await? {
+        let mut room = None;
+        while let Some(piece) = form.piece(&mut field).await? {
+            if room.is_none() {
+                room = Some(place(&COMING_IN).await?);
+            }
             if bytes.len() + piece.len() > MOST_PART_BYTES {
                 return Err(ApiError::too_large(MOST_PART_BYTES)
                     .with_param("data")
@@ -69,6 +67,7 @@ async fn add_part(
             bytes.extend_from_slice(&piece);
         }
         let part = upload::add_part(&db, &objects, &found, bytes.freeze()).await?;
+        drop(room);
         return Ok(HttpResponse::Ok().json(UploadPart {
             id: Of::Part.id(part.id),
             object: "upload.part".into(),

@@ -286,17 +286,42 @@ pub(in super::super) async fn events_after(
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|row| {
-            let event: JobEvent = serde_json::from_value(row.event).map_err(|_| CorruptRow {
-                table: "job_events",
-                id: attempt.0,
-                problem: "unknown event",
-            })?;
-            Ok(NumberedEvent {
-                number: row.number.unsigned_abs(),
-                at: row.occurred_at,
-                event,
-            })
-        })
+        .map(|row| numbered(attempt, row.number, row.occurred_at, row.event))
         .collect()
+}
+
+/// The last event of a kind that an attempt told.
+pub(in super::super) async fn last_event(
+    conn: &mut PgConnection,
+    attempt: AttemptId,
+    kind: &str,
+) -> Result<Option<NumberedEvent>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT number, occurred_at, event FROM job_events WHERE attempt_id = $1 AND event ->> 'event' = $2
+         ORDER BY number DESC LIMIT 1",
+        attempt.0,
+        kind,
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| numbered(attempt, row.number, row.occurred_at, row.event))
+        .transpose()
+}
+
+fn numbered(
+    attempt: AttemptId,
+    number: i64,
+    at: DateTime<Utc>,
+    event: serde_json::Value,
+) -> Result<NumberedEvent, StoreError> {
+    let event: JobEvent = serde_json::from_value(event).map_err(|_| CorruptRow {
+        table: "job_events",
+        id: attempt.0,
+        problem: "unknown event",
+    })?;
+    Ok(NumberedEvent {
+        number: number.unsigned_abs(),
+        at,
+        event,
+    })
 }

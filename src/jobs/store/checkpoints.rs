@@ -1,11 +1,14 @@
 //! Checkpoints: what a job had learnt at a step, and the objects that hold it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::super::remaining::Kept;
 use crate::{
-    db::{MeterTx, StoreError},
+    db::{CorruptRow, MeterTx, StoreError},
     ids::{AttemptId, JobId},
 };
 
@@ -139,6 +142,46 @@ pub(in super::super) async fn newest_checkpoint(
     .await?)
 }
 
+/// What the jobs that wait would go on from, or one of them; nothing of those that begin at the start.
+pub(in super::super) async fn kept(
+    conn: &mut PgConnection,
+    one: Option<JobId>,
+) -> Result<HashMap<JobId, Kept>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT j.id AS "id!", j.task AS "task!", newest.step AS "step!", newest.backend AS "backend!",
+                  newest.total_steps AS "total_steps?"
+           FROM jobs j CROSS JOIN LATERAL (
+               SELECT c.step, a.backend,
+                      (SELECT (e.event ->> 'total_steps')::bigint FROM job_events e
+                       WHERE e.attempt_id = a.id AND e.event ->> 'event' = 'data_ready'
+                       ORDER BY e.number LIMIT 1) AS total_steps
+               FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
+               WHERE c.job_id = j.id AND NOT EXISTS (
+                   SELECT 1 FROM checkpoint_parts p JOIN artifacts f ON f.id = p.artifact_id
+                   WHERE p.checkpoint_id = c.id AND f.dropped_at IS NOT NULL)
+               ORDER BY a.number DESC, c.number DESC LIMIT 1) newest
+           WHERE j.status = 'approved' AND ($1::uuid IS NULL OR j.id = $1)"#,
+        one.map(|job| job.0) as Option<Uuid>,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kept = Kept {
+                step: u64::from(row.step.unsigned_abs()),
+                total_steps: row.total_steps.map(i64::unsigned_abs),
+                place: row.backend,
+                task: serde_json::from_value(row.task).map_err(|_| CorruptRow {
+                    table: "jobs",
+                    id: row.id,
+                    problem: "unknown task",
+                })?,
+            };
+            Ok((JobId(row.id), kept))
+        })
+        .collect()
+}
+
 /// The parts of a checkpoint in order.
 pub(in super::super) async fn checkpoint_parts(
     conn: &mut PgConnection,
@@ -215,19 +258,30 @@ pub(in super::super) async fn has_found_damage(
 }
 
 /// How many attempts of a job were lost since it last got further than before. One that found a checkpoint damaged is not
-/// among them, and what a damaged checkpoint held was not got to.
+/// among them, and what a damaged checkpoint held was not got to. An attempt that began anew, because its place could not
+/// take up what was kept, got further from there: its steps are not held against those of the attempts before.
 pub(in super::super) async fn lost_in_a_row(
     conn: &mut PgConnection,
     job: JobId,
 ) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM attempts WHERE job_id = $1 AND status = 'lost'
-             AND coalesce(failure_code, '') NOT IN ('exit_124', 'checkpoint_damaged') AND number >= coalesce((
-               SELECT a.number FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
+        r#"WITH told AS (
+               SELECT a.number AS attempt, c.number, c.step,
+                      lag(c.step) OVER (ORDER BY a.number, c.number) AS step_before
+               FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
                WHERE c.job_id = $1 AND NOT EXISTS (
                    SELECT 1 FROM checkpoint_parts p JOIN artifacts f ON f.id = p.artifact_id
-                   WHERE p.checkpoint_id = c.id AND f.damaged_at IS NOT NULL)
-               ORDER BY c.step DESC, a.number LIMIT 1), 0)"#,
+                   WHERE p.checkpoint_id = c.id AND f.damaged_at IS NOT NULL)),
+             lines AS (
+               -- A step that lies before the last one told of is one of a new beginning.
+               SELECT attempt, step,
+                      count(*) FILTER (WHERE step < step_before) OVER (ORDER BY attempt, number) AS line
+               FROM told),
+             furthest AS (
+               SELECT attempt FROM lines ORDER BY line DESC, step DESC, attempt LIMIT 1)
+           SELECT count(*) AS "count!" FROM attempts WHERE job_id = $1 AND status = 'lost'
+             AND coalesce(failure_code, '') NOT IN ('exit_124', 'checkpoint_damaged')
+             AND number >= coalesce((SELECT attempt FROM furthest), 0)"#,
         job.0,
     )
     .fetch_one(conn)

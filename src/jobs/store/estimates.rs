@@ -22,8 +22,8 @@ pub(in super::super) async fn insert_estimate(
 ) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
-        "INSERT INTO job_estimates (job_id, place, basis, tokens, flop, seconds, milli_sbu, joules, made_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO job_estimates (job_id, place, basis, tokens, flop, seconds, milli_sbu, joules, made_at, memory_bytes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         job.0,
         estimate.place,
         estimate.basis.name(),
@@ -33,6 +33,7 @@ pub(in super::super) async fn insert_estimate(
         int(estimate.cost.milli_sbu),
         int(estimate.cost.joules),
         now,
+        estimate.memory_bytes.map(int),
     )
     .execute(tx.conn())
     .await?;
@@ -45,7 +46,8 @@ pub(in super::super) async fn estimate(
     job: JobId,
 ) -> Result<Option<Estimate>, StoreError> {
     let row = sqlx::query!(
-        "SELECT place, basis, tokens, flop, seconds, milli_sbu, joules FROM job_estimates WHERE job_id = $1",
+        "SELECT place, basis, tokens, flop, seconds, milli_sbu, joules, memory_bytes
+         FROM job_estimates WHERE job_id = $1",
         job.0,
     )
     .fetch_optional(conn)
@@ -69,6 +71,7 @@ pub(in super::super) async fn estimate(
             joules: row.joules.unsigned_abs(),
             ..Cost::default()
         },
+        memory_bytes: row.memory_bytes.map(i64::unsigned_abs),
     }))
 }
 

@@ -21,12 +21,13 @@ pub(super) use self::{
     },
     attempts::{
         NewAttempt, attempt, attempts, attempts_at, beat, end_attempt, events_after,
-        insert_attempt, insert_event, live_attempts, live_count, lock_attempt, set_handle,
+        insert_attempt, insert_event, last_event, live_attempts, live_count, lock_attempt,
+        set_handle,
     },
     checkpoints::{
         NewCheckpoint, checkpoint_numbers, checkpoint_parts, drop_checkpoints, has_found_damage,
-        insert_checkpoint, jobs_with_checkpoints, lost_in_a_row, mark_damaged, newest_checkpoint,
-        part_of_job, set_deleted, to_delete,
+        insert_checkpoint, jobs_with_checkpoints, kept, lost_in_a_row, mark_damaged,
+        newest_checkpoint, part_of_job, set_deleted, to_delete,
     },
     estimates::{estimate, insert_estimate, place_speed, speed},
     evaluations::{approver_of, insert_evaluation_job, measured_model, newest_evaluation_job},

@@ -17,7 +17,8 @@ pub(in super::super) async fn waiting(
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT j.id, j.institution_id, j.priority, coalesce(j.approved_at, j.requested_at) AS "since!", j.place,
-                  j.time_limit_seconds, j.not_before, j.waits_for, e.seconds AS "seconds?"
+                  j.time_limit_seconds, j.not_before, j.waits_for, e.seconds AS "seconds?",
+                  e.memory_bytes AS "memory_bytes?"
            FROM jobs j LEFT JOIN job_estimates e ON e.job_id = j.id
            WHERE j.status = 'approved' ORDER BY j.approved_at, j.id"#,
     )
@@ -27,10 +28,7 @@ pub(in super::super) async fn waiting(
         .map(|row| {
             let asked = row.time_limit_seconds.map(i32::unsigned_abs);
             let limit = asked.unwrap_or(default_limit);
-            let seconds = row
-                .seconds
-                .map_or(u64::from(limit), i64::unsigned_abs)
-                .min(u64::from(limit));
+            let seconds = row.seconds.map_or(u64::from(limit), i64::unsigned_abs);
             Ok(Waiting {
                 job: JobId(row.id),
                 institution: InstitutionId(row.institution_id),
@@ -40,7 +38,9 @@ pub(in super::super) async fn waiting(
                     problem: "unknown priority",
                 })?,
                 since: row.since,
+                seconds,
                 weight: seconds as f64,
+                memory_bytes: row.memory_bytes.map(i64::unsigned_abs),
                 place: row.place,
                 time_limit_seconds: asked,
                 not_before: row.not_before,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     super::{
         Compute, Draft, JobError, Method, RawDraft, approve, cancel, find_visible, job::Job,
-        progress::Progress, reject, request, status::AttemptStatus, store,
+        reject, request, status::AttemptStatus, store,
     },
     new_json::{NewJob, field_wrong},
     queue,
@@ -123,7 +123,7 @@ async fn show(
     let job = find_visible(&db, &actor.0, *path)
         .await?
         .ok_or(AppError::NotFound)?;
-    let view = View::read(&db, job).await?;
+    let view = View::read_last(&db, job).await?;
     let mut shown = as_json(&view);
     queue::add_json(&db, (&config, &compute), &view, &mut shown).await?;
     Ok(HttpResponse::Ok().json(shown))
@@ -199,15 +199,16 @@ fn as_json(view: &View) -> Value {
         "ended_at": job.ended_at,
         "datasets": datasets,
         "attempts": attempts,
-        "progress": progress_json(&view.progress),
+        "progress": progress_json(view),
         "result": result_json(view),
         "model": view.model.as_ref().map(|model| json!({ "id": model.id, "name": model.name })),
     })
 }
 
-fn progress_json(progress: &Progress) -> Value {
+fn progress_json(view: &View) -> Value {
+    let progress = &view.progress;
     json!({
-        "phase": progress.phase,
+        "phase": view.attempts.last().and_then(|last| last.phase.as_deref()),
         "step": progress.step,
         "total_steps": progress.total_steps,
         "loss": progress.loss,

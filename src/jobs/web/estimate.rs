@@ -34,6 +34,7 @@ pub(super) fn estimate_json(estimate: &Estimate) -> Value {
     shown["basis"] = json!(estimate.basis.name());
     shown["tokens"] = json!(estimate.tokens);
     shown["flop"] = json!(estimate.flop);
+    shown["memory_bytes"] = json!(estimate.memory_bytes);
     shown
 }
 

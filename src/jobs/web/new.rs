@@ -150,10 +150,14 @@ async fn send(
             Ok(back_with(&path, "good", "flash-job-requested"))
         }
         Err(
-            error @ (JobError::NotPermitted(_) | JobError::UnknownBase | JobError::UnknownPlace),
+            error @ (JobError::NotPermitted(_)
+            | JobError::UnknownBase
+            | JobError::UnknownPlace
+            | JobError::DoesNotFit(_)),
         ) => {
             let mut errors = FieldErrors::default();
             match error {
+                JobError::DoesNotFit(why) => errors.add("sequence_length", why.say(page.lang())),
                 JobError::UnknownPlace => errors.add("place", Say::new("jobs-unknown-place")),
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),

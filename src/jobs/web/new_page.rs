@@ -88,12 +88,15 @@ pub(super) async fn draw(
         location,
     } = judged;
     let estimate = expected(db, lang, compute, (&raw, &published)).await?;
+    let mut conn = db.read().await?;
+    let memory = wizard::memory(&mut conn, lang, (&raw, compute)).await?;
+    drop(conn);
     Ok(NewPage {
         chrome: page.chrome(),
         estimate,
         methods: wizard::methods(lang, chosen),
         wizard: wizard::Wizard::of(lang, (&raw, &compute.names()), errors),
-        memory: wizard::memory(lang, &raw),
+        memory,
         commercial: ["no", "yes"]
             .map(|value| {
                 choice(

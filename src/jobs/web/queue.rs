@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         Compute, Draft, Estimate, Priority, RawDraft, dispatch,
-        estimate::{estimate, of_job},
+        estimate::{Asked, estimate, of_job},
         prioritise,
         status::{AttemptStatus, JobStatus},
         store,
@@ -194,11 +194,15 @@ pub(super) async fn expected(
         return Ok(None);
     }
     let mut conn = db.read().await?;
-    let of = (&draft.task, draft.base, draft.versions.as_slice());
+    let asked = Asked {
+        task: &draft.task,
+        base: draft.base,
+        versions: &draft.versions,
+    };
     let estimate = estimate(
         &mut conn,
         compute,
-        of,
+        &asked,
         (draft.place.as_deref(), draft.time_limit_seconds),
     )
     .await?;

@@ -24,23 +24,37 @@ pub(super) struct View {
 }
 
 impl View {
+    /// With the whole curves.
     pub(super) async fn read(db: &Db, job: Job) -> Result<Self, StoreError> {
+        let mut view = Self::without_progress(db, job).await?;
+        let mut conn = db.read().await?;
+        view.progress.read_on(&mut conn, &view.attempts).await?;
+        Ok(view)
+    }
+
+    /// With the last figures alone: programs ask again and again.
+    pub(super) async fn read_last(db: &Db, job: Job) -> Result<Self, StoreError> {
+        let mut view = Self::without_progress(db, job).await?;
+        let mut conn = db.read().await?;
+        view.progress = Progress::read_last(&mut conn, &view.attempts).await?;
+        Ok(view)
+    }
+
+    async fn without_progress(db: &Db, job: Job) -> Result<Self, StoreError> {
         let mut conn = db.read().await?;
         let inputs = store::inputs(&mut conn, job.id).await?;
         let attempts = store::attempts(&mut conn, job.id).await?;
-        let mut progress = Progress::default();
         let mut bound = Vec::new();
         if let Some(last) = attempts.last() {
             bound = store::bound_verdicts(&mut conn, last.id).await?;
         }
-        progress.read_on(&mut conn, &attempts).await?;
         let model = models::of_job(&mut conn, job.id).await?;
         Ok(Self {
             job,
             inputs,
             attempts,
             bound,
-            progress,
+            progress: Progress::default(),
             model,
         })
     }

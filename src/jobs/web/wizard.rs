@@ -1,17 +1,23 @@
 //! The choices of the wizard: methods, sizes, and the settings that are seldom changed.
 
-use training_estimate::{Settings, Shape, memory as needed};
+use sqlx::PgConnection;
 
 use super::{
     super::{
-        Method, RawDraft, RawSettings,
+        Compute, Method, RawDraft, RawSettings,
+        estimate::{Asked, need},
+        memory::check,
         settings::{MODULES, method, task},
         shape::SHAPES,
     },
     new_page::{Choice, choice},
     words::count,
 };
-use crate::web::{FieldErrors, Lang, bytes};
+use crate::{
+    error::AppError,
+    ids::ModelId,
+    web::{FieldErrors, Lang, bytes},
+};
 
 /// A field that takes one line of text.
 pub(super) struct Entry {
@@ -200,48 +206,37 @@ impl Wizard {
     }
 }
 
-/// What training a new model will hold in memory, in words; of one that starts from a base only its own program knows
-/// the shape.
-pub(super) fn memory(lang: Lang, raw: &RawDraft) -> String {
-    let Some(Method::Pretrain) = method(raw) else {
-        return String::new();
+/// What training with these settings will hold in memory before it has read any data, in words; empty where nobody can say.
+/// With what would fit, where no place has that much.
+pub(super) async fn memory(
+    conn: &mut PgConnection,
+    lang: Lang,
+    (raw, compute): (&RawDraft, &Compute),
+) -> Result<String, AppError> {
+    let Some(method) = method(raw) else {
+        return Ok(String::new());
     };
-    let job_contract::Task::Pretrain { shape, training } =
-        task(&mut FieldErrors::default(), Method::Pretrain, raw)
-    else {
-        return String::new();
+    let base = raw.base_model.parse::<ModelId>().ok();
+    let asked = Asked {
+        task: &task(&mut FieldErrors::default(), method, raw),
+        base: base.filter(|_| method.has_base()),
+        versions: &[],
     };
-    let model = Shape {
-        vocabulary: u64::from(shape.vocabulary),
-        width: u64::from(shape.width),
-        inner_width: u64::from(shape.inner_width),
-        layers: u64::from(shape.layers),
-        heads: u64::from(shape.heads),
-        key_value_heads: u64::from(shape.key_value_heads),
-        head_width: u64::from(shape.width / shape.heads.max(1)),
-        is_tied: shape.tied_embeddings,
+    let Some(need) = need(conn, &asked).await? else {
+        return Ok(String::new());
     };
-    let settings = Settings {
-        method: training_estimate::Method::Full,
-        batch_size: u64::from(training.batch_size),
-        sequence_length: u64::from(training.sequence_length),
-        accumulate: u64::from(training.accumulate),
-        recompute: match training.recompute {
-            job_contract::Recompute::Auto => training_estimate::Recompute::Auto,
-            job_contract::Recompute::Always => training_estimate::Recompute::Always,
-            job_contract::Recompute::Never => training_estimate::Recompute::Never,
-        },
-        is_half: training.precision == job_contract::Precision::Bf16,
-        keeps_best: training.keep_best,
-        base_bytes: 0,
-        data_tokens: 0,
-    };
-    let total = i64::try_from(needed(&model, &settings).total()).unwrap_or(i64::MAX);
-    lang.t_with(
+    let total = i64::try_from(need.bytes()).unwrap_or(i64::MAX);
+    let mut text = lang.t_with(
         "jobs-memory-needed",
         &[
-            ("parameters", count(lang, model.parameters())),
+            ("parameters", count(lang, need.parameters())),
             ("memory", bytes(lang, total)),
         ],
-    )
+    );
+    let place = Some(raw.place.as_str()).filter(|place| !place.is_empty());
+    let where_to = (place, raw.time_limit_seconds.parse().ok());
+    if let Err(why) = check(compute, where_to, &need) {
+        text = format!("{text} {}", lang.say(&why.say(lang)));
+    }
+    Ok(text)
 }

@@ -5,7 +5,12 @@ use chrono_tz::Europe::Amsterdam;
 use job_contract::{JobEvent, Phase};
 
 use super::{
-    super::{job::Job, rest_ends::PAUSED_TOO_LONG, status::JobStatus},
+    super::{
+        conclude::{NOT_PERMITTED, WITHDRAWN},
+        job::{Job, PAUSED},
+        rest_ends::PAUSED_TOO_LONG,
+        status::JobStatus,
+    },
     RuleLine, VerdictLine,
 };
 use crate::{
@@ -129,43 +134,23 @@ pub(super) fn line(lang: Lang, event: &JobEvent) -> Option<String> {
 /// Why a job ended as it did and what to do next, in plain words; none where there is nothing to say.
 pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
     let code = job.status_code.as_deref();
-    let key = match (job.status, code) {
+    match (job.status, code) {
         (JobStatus::Rejected, _) => {
             let reason = job.status_message.clone().unwrap_or_default();
-            return Some(lang.t_with("jobs-why-rejected", &[("reason", reason)]));
+            Some(lang.t_with("jobs-why-rejected", &[("reason", reason)]))
         }
-        (JobStatus::Blocked, Some("not_permitted")) => {
+        (JobStatus::Blocked, Some(NOT_PERMITTED)) => {
             let rules: Vec<String> = job
                 .status_message
                 .iter()
                 .flat_map(|rules| rules.split(", "))
                 .map(|rule| lang.t(&format!("rule-{rule}")))
                 .collect();
-            return Some(lang.t_with("jobs-why-not-permitted", &[("rules", rules.join(" "))]));
+            Some(lang.t_with("jobs-why-not-permitted", &[("rules", rules.join(" "))]))
         }
-        (JobStatus::Blocked, _) => "jobs-why-withdrawn",
-        (JobStatus::Cancelled, Some("cancelled_by_operator")) => "jobs-why-cancelled-by-operator",
-        (JobStatus::Cancelled, Some(PAUSED_TOO_LONG)) => "jobs-why-paused-too-long",
-        (JobStatus::Cancelled, _) => "jobs-why-cancelled",
-        (JobStatus::Failed, Some("bad_data")) => "jobs-why-bad-data",
-        (JobStatus::Failed, Some("hash_mismatch")) => "jobs-why-hash-mismatch",
-        (JobStatus::Failed, Some("checkpoint_damaged")) => "jobs-why-checkpoint-damaged",
-        (JobStatus::Failed, Some("refused")) => "jobs-why-refused",
-        (JobStatus::Failed, Some("bad_settings")) => "jobs-why-bad-settings",
-        (JobStatus::Failed, Some("does_not_fit")) => "jobs-why-does-not-fit",
-        (JobStatus::Failed, Some("base_altered")) => "jobs-why-base-altered",
-        (JobStatus::Failed, Some("out_of_memory")) => "jobs-why-out-of-memory",
-        (JobStatus::Failed, Some("disk_full")) => "jobs-why-disk-full",
-        (JobStatus::Failed, Some("not_started")) => "jobs-why-not-started",
-        (JobStatus::Failed, Some("exit_124" | "time_limit")) => "jobs-why-time-limit",
-        (JobStatus::Failed, Some("exit_4" | "unreachable")) => "jobs-why-unreachable",
-        (JobStatus::Failed, Some("exit_2")) => "jobs-why-usage",
-        (JobStatus::Failed, Some("exit_137")) => "jobs-why-killed",
-        (JobStatus::Failed, Some("node_failure" | "preempted")) => "jobs-why-node-failure",
-        (JobStatus::Failed, Some(code)) if code == "lost" || code.starts_with("exit_") => {
-            "jobs-why-lost"
-        }
-        (JobStatus::Failed, _) => "jobs-why-internal",
+        (JobStatus::Blocked, _) => Some(lang.t("jobs-why-withdrawn")),
+        (JobStatus::Cancelled, _) => Some(lang.t(why_cancelled(code))),
+        (JobStatus::Failed, _) => Some(lang.t(why_failed(code.unwrap_or_default()))),
         (
             JobStatus::Submitted
             | JobStatus::Approved
@@ -173,11 +158,40 @@ pub(super) fn why(lang: Lang, job: &Job) -> Option<String> {
             | JobStatus::Paused
             | JobStatus::Succeeded,
             _,
-        ) => {
-            return None;
-        }
-    };
-    Some(lang.t(key))
+        ) => None,
+    }
+}
+
+fn why_cancelled(code: Option<&str>) -> &'static str {
+    match code {
+        Some("cancelled_by_operator") => "jobs-why-cancelled-by-operator",
+        Some(PAUSED_TOO_LONG) => "jobs-why-paused-too-long",
+        _ => "jobs-why-cancelled",
+    }
+}
+
+fn why_failed(code: &str) -> &'static str {
+    match code {
+        "bad_data" => "jobs-why-bad-data",
+        "hash_mismatch" => "jobs-why-hash-mismatch",
+        "checkpoint_damaged" => "jobs-why-checkpoint-damaged",
+        "refused" => "jobs-why-refused",
+        "bad_settings" => "jobs-why-bad-settings",
+        "does_not_fit" => "jobs-why-does-not-fit",
+        "base_altered" => "jobs-why-base-altered",
+        "out_of_memory" => "jobs-why-out-of-memory",
+        "disk_full" => "jobs-why-disk-full",
+        "not_started" => "jobs-why-not-started",
+        "exit_124" | "time_limit" => "jobs-why-time-limit",
+        "exit_4" | "unreachable" => "jobs-why-unreachable",
+        // By these two the program says that trying again will not help.
+        "exit_1" => "jobs-why-ended",
+        "exit_2" => "jobs-why-usage",
+        "exit_137" => "jobs-why-killed",
+        "node_failure" | "preempted" => "jobs-why-node-failure",
+        code if code == "lost" || code.starts_with("exit_") => "jobs-why-lost",
+        _ => "jobs-why-internal",
+    }
 }
 
 /// The text that says why an attempt ended, by its code; none for a code that people need no words for.
@@ -201,10 +215,14 @@ pub(super) fn cause_key(code: &str) -> Option<&'static str> {
         "lost" => "jobs-cause-lost",
         "node_failure" => "jobs-cause-node-failure",
         "preempted" => "jobs-cause-preempted",
-        "paused" => "jobs-cause-paused",
-        "cancelled_by_requester" | "cancelled_by_operator" | "cancelled" => "jobs-cause-cancelled",
-        "permission_withdrawn" => "jobs-cause-withdrawn",
-        "not_permitted" => "jobs-cause-not-permitted",
+        PAUSED => "jobs-cause-paused",
+        PAUSED_TOO_LONG => "jobs-cause-paused-too-long",
+        "cancelled_by_requester"
+        | "cancelled_by_institution"
+        | "cancelled_by_operator"
+        | "cancelled" => "jobs-cause-cancelled",
+        WITHDRAWN => "jobs-cause-withdrawn",
+        NOT_PERMITTED => "jobs-cause-not-permitted",
         code if code.starts_with("exit_") => "jobs-cause-ended",
         _ => return None,
     })
@@ -221,4 +239,132 @@ pub(super) fn decimal(lang: Lang, value: f64, digits: usize) -> String {
 
 pub(super) fn count(lang: Lang, value: u64) -> String {
     number(lang, i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use compute::Cause;
+    use job_contract::FailureCode;
+
+    use super::{
+        super::super::{
+            conclude::{another_try_may_help, code_of},
+            finish::failure_name,
+        },
+        *,
+    };
+
+    /// What a program says of itself: each names the one after it, so that a new one is not forgotten.
+    fn next_failure(code: FailureCode) -> Option<FailureCode> {
+        match code {
+            FailureCode::BadData => Some(FailureCode::HashMismatch),
+            FailureCode::HashMismatch => Some(FailureCode::CheckpointDamaged),
+            FailureCode::CheckpointDamaged => Some(FailureCode::Refused),
+            FailureCode::Refused => Some(FailureCode::BadSettings),
+            FailureCode::BadSettings => Some(FailureCode::DoesNotFit),
+            FailureCode::DoesNotFit => Some(FailureCode::BaseAltered),
+            FailureCode::BaseAltered => Some(FailureCode::OutOfMemory),
+            FailureCode::OutOfMemory => Some(FailureCode::DiskFull),
+            FailureCode::DiskFull => Some(FailureCode::Internal),
+            FailureCode::Internal => None,
+        }
+    }
+
+    /// What a place saw, in the same way.
+    fn next_cause(cause: Cause) -> Option<Cause> {
+        match cause {
+            Cause::Exited => Some(Cause::TimeLimit),
+            Cause::TimeLimit => Some(Cause::NodeFailed),
+            Cause::NodeFailed => Some(Cause::Preempted),
+            Cause::Preempted => Some(Cause::OutOfMemory),
+            Cause::OutOfMemory => Some(Cause::StoppedByScheduler),
+            Cause::StoppedByScheduler => Some(Cause::NeverStarted),
+            Cause::NeverStarted => None,
+        }
+    }
+
+    fn failures() -> impl Iterator<Item = &'static str> {
+        std::iter::successors(Some(FailureCode::BadData), |code| next_failure(*code))
+            .map(failure_name)
+    }
+
+    /// Every end that nobody told of, with whether another attempt follows.
+    fn losses() -> Vec<(String, bool)> {
+        let causes = std::iter::successors(Some(Cause::Exited), |cause| next_cause(*cause));
+        let seen = causes.flat_map(|cause| (0..=255).map(move |code| Some((code, cause))));
+        std::iter::once(None)
+            .chain(seen)
+            .map(|seen| (code_of(seen), another_try_may_help(seen)))
+            .collect()
+    }
+
+    fn assert_worded(key: &str, code: &str) {
+        for lang in Lang::ALL {
+            let text = lang.t(key);
+            assert!(!text.contains('⟨') && !text.is_empty(), "{code}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_end_of_an_attempt_has_its_cause_in_words() {
+        let stops = [
+            "not_started",
+            "cancelled_by_requester",
+            "cancelled_by_institution",
+            "cancelled_by_operator",
+            PAUSED,
+            PAUSED_TOO_LONG,
+            WITHDRAWN,
+            NOT_PERMITTED,
+        ];
+        let codes: BTreeSet<String> = failures()
+            .chain(stops)
+            .map(str::to_owned)
+            .chain(losses().into_iter().map(|(code, _)| code))
+            .collect();
+        for code in &codes {
+            let key = cause_key(code);
+            assert!(key.is_some(), "{code} is said with nothing");
+            assert_worded(key.unwrap(), code);
+        }
+    }
+
+    #[test]
+    fn every_failed_job_says_what_it_was_and_promises_no_attempt_that_was_not_made() {
+        for code in failures() {
+            let key = why_failed(code);
+            assert_worded(key, code);
+            let is_internal = code == "internal";
+            assert_eq!(key == "jobs-why-internal", is_internal, "{code}: {key}");
+        }
+        let again = ["also at a new attempt", "ook bij een nieuwe poging"];
+        for (code, is_tried_again) in losses() {
+            let key = why_failed(&code);
+            assert_worded(key, &code);
+            assert_ne!(key, "jobs-why-internal", "{code}");
+            for (lang, again) in [Lang::En, Lang::Nl].into_iter().zip(again) {
+                let text = lang.t(key);
+                assert!(is_tried_again || !text.contains(again), "{code}: {text}");
+            }
+        }
+        for code in [
+            None,
+            Some("cancelled_by_requester"),
+            Some("cancelled_by_institution"),
+            Some("cancelled_by_operator"),
+            Some(PAUSED_TOO_LONG),
+        ] {
+            assert_worded(why_cancelled(code), code.unwrap_or("none"));
+        }
+    }
+
+    #[test]
+    fn what_would_fit_stands_where_the_page_says_it_does() {
+        for lang in Lang::ALL {
+            let text = lang.t(why_failed("does_not_fit"));
+            assert!(text.contains(&lang.t("jobs-said")), "{text}");
+        }
+    }
 }

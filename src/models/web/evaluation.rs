@@ -9,7 +9,9 @@ use crate::{
     error::AppError,
     models::{
         Model,
-        evaluation::{Evaluation, Figure, MemorisationStanding, suite_name},
+        evaluation::{
+            DatasetFigures, Evaluation, Figure, MemorisationLimit, MemorisationStanding, suite_name,
+        },
         evaluation_store,
     },
     policy::{self, Action},
@@ -70,6 +72,18 @@ pub(super) struct Newest {
     pub(super) statement: String,
     pub(super) report: String,
     pub(super) suites: Vec<SuiteTable>,
+    /// How much of each dataset it keeps by heart.
+    pub(super) datasets: Vec<DatasetRow>,
+}
+
+pub(super) struct DatasetRow {
+    pub(super) title: String,
+    pub(super) href: String,
+    pub(super) tried: String,
+    /// Of the tried ones; empty where none was tried.
+    pub(super) extracted: String,
+    pub(super) interval: String,
+    pub(super) longest: String,
 }
 
 pub(super) struct SuiteTable {
@@ -111,7 +125,7 @@ pub(super) async fn read(
             .into_iter()
             .map(|limit| LimitLine {
                 href: page.path(&format!("/datasets/{}", limit.dataset)),
-                says: says(lang, limit.most_extracted, limit.longest_match),
+                says: says(lang, &limit),
                 title: limit.title,
             })
             .collect(),
@@ -127,6 +141,11 @@ pub(super) async fn read(
             statement: format!("/api/v1/evaluations/{}/statement", newest.id),
             report: format!("/api/v1/evaluations/{}/report", newest.id),
             suites: suites(lang, newest),
+            datasets: newest
+                .datasets
+                .iter()
+                .map(|of| dataset_row(page, of))
+                .collect(),
         }),
         earlier: all
             .iter()
@@ -153,18 +172,52 @@ fn sentence(lang: Lang, standing: MemorisationStanding) -> Option<Sentence> {
     })
 }
 
-/// A limit in words.
-fn says(lang: Lang, most_extracted: Option<f64>, longest_match: Option<i32>) -> String {
-    let extracted = most_extracted.map(|share| {
+/// A limit in words, and whether it could be held against anything.
+fn says(lang: Lang, limit: &MemorisationLimit) -> String {
+    let extracted = limit.most_extracted.map(|share| {
         let share = with_mark(lang, percent(share));
         lang.t_with("memorisation-says-extracted", &[("percent", share)])
     });
-    let longest = longest_match.map(|tokens| {
+    let longest = limit.longest_match.map(|tokens| {
         let tokens = number(lang, i64::from(tokens));
         lang.t_with("memorisation-says-longest", &[("tokens", tokens)])
     });
-    let both: Vec<String> = extracted.into_iter().chain(longest).collect();
-    both.join(" ")
+    let untried = (!limit.is_tried).then(|| lang.t("memorisation-says-untried"));
+    let all: Vec<String> = extracted
+        .into_iter()
+        .chain(longest)
+        .chain(untried)
+        .collect();
+    all.join(" ")
+}
+
+fn dataset_row(page: &Page, of: &DatasetFigures) -> DatasetRow {
+    let (lang, found) = (page.lang(), &of.found);
+    let count = |count: u64| number(lang, i64::try_from(count).unwrap_or(i64::MAX));
+    DatasetRow {
+        title: lang.t_with(
+            "evaluation-dataset-version",
+            &[
+                ("title", of.title.clone()),
+                ("number", of.number.to_string()),
+            ],
+        ),
+        href: page.path(&format!("/datasets/{}", of.dataset)),
+        tried: lang.t_with(
+            "evaluation-tried-of",
+            &[
+                ("items", count(found.items)),
+                ("documents", count(found.documents)),
+            ],
+        ),
+        extracted: if found.items > 0 {
+            value(lang, "extracted", found.extracted)
+        } else {
+            String::new()
+        },
+        interval: interval(lang, "extracted", found.interval),
+        longest: count(found.longest_match),
+    }
 }
 
 fn suites(lang: Lang, evaluation: &Evaluation) -> Vec<SuiteTable> {
@@ -215,20 +268,25 @@ fn row(lang: Lang, figure: &Figure) -> FigureRow {
         },
         means: words("-means"),
         value: value(lang, name, figure.value),
-        interval: figure.interval.map_or_else(String::new, |(low, high)| {
-            lang.t_with(
-                "evaluation-interval",
-                &[
-                    ("low", value(lang, name, low)),
-                    ("high", value(lang, name, high)),
-                ],
-            )
-        }),
+        interval: interval(lang, name, figure.interval),
         chance: figure
             .chance
             .map_or_else(String::new, |chance| value(lang, name, chance)),
         items: number(lang, i64::try_from(figure.items).unwrap_or(i64::MAX)),
     }
+}
+
+/// The bounds of a figure, where it has some.
+fn interval(lang: Lang, name: &str, bounds: Option<(f64, f64)>) -> String {
+    bounds.map_or_else(String::new, |(low, high)| {
+        lang.t_with(
+            "evaluation-interval",
+            &[
+                ("low", value(lang, name, low)),
+                ("high", value(lang, name, high)),
+            ],
+        )
+    })
 }
 
 /// A figure as people write it: shares in per cent.

@@ -2,69 +2,65 @@
 //! with a better and a worse answer.
 
 use serde_json::{Map, Value};
+use training_examples::Lines;
 
 use super::{BadLines, Counts, LONGEST_LINE, shown};
 use crate::datasets::{LineProblem, Problem};
 
 /// A pass over lines of JSON.
-#[derive(Default)]
 pub(super) struct Jsonl {
-    line: Vec<u8>,
-    is_too_long: bool,
-    number: u64,
+    lines: Lines,
     counts: Counts,
     bad: BadLines,
 }
 
+impl Default for Jsonl {
+    fn default() -> Self {
+        Self {
+            lines: Lines::of_at_most(LONGEST_LINE),
+            counts: Counts::default(),
+            bad: BadLines::default(),
+        }
+    }
+}
+
 impl Jsonl {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, ends) = match piece.split_last() {
-                Some((b'\n', text)) => (text, true),
-                _ => (piece, false),
-            };
-            if self.line.len() + text.len() > LONGEST_LINE {
-                self.is_too_long = true;
-                self.line.clear();
-            }
-            if !self.is_too_long {
-                self.line.extend_from_slice(text);
-            }
-            if ends {
-                self.end_line();
-            }
-        }
+        let Self { lines, counts, bad } = self;
+        lines.feed(bytes, |number, line| take((number, line), counts, bad));
     }
 
-    fn end_line(&mut self) {
-        self.number += 1;
-        let outcome = if self.is_too_long {
-            Err(LineProblem::TooLong {
-                most_kib: (LONGEST_LINE / 1024) as u64,
-            })
-        } else if self.line.iter().all(u8::is_ascii_whitespace) {
-            Ok(None)
-        } else {
-            characters_of_line(&self.line).map(Some)
-        };
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(characters)) => {
-                self.counts.documents += 1;
-                self.counts.characters += characters;
-            }
-            Err(problem) => self.bad.add(self.number, problem),
-        }
-        self.line.clear();
-        self.is_too_long = false;
+    pub(super) fn finish(self) -> Result<Counts, Problem> {
+        let Self {
+            lines,
+            mut counts,
+            mut bad,
+        } = self;
+        lines.finish(|number, line| take((number, line), &mut counts, &mut bad));
+        bad.into_result(counts)
     }
+}
 
-    pub(super) fn finish(mut self) -> Result<Counts, Problem> {
-        if !self.line.is_empty() || self.is_too_long {
-            self.end_line();
+fn take((number, line): (u64, Option<&[u8]>), counts: &mut Counts, bad: &mut BadLines) {
+    match characters_of(line) {
+        Ok(None) => {}
+        Ok(Some(characters)) => {
+            counts.documents += 1;
+            counts.characters += characters;
         }
-        self.bad.into_result(self.counts)
+        Err(problem) => bad.add(number, problem),
     }
+}
+
+/// How many characters of text a line has, none where it is blank; `line`: none where it is too long.
+pub(super) fn characters_of(line: Option<&[u8]>) -> Result<Option<u64>, LineProblem> {
+    let line = line.ok_or(LineProblem::TooLong {
+        most_kib: (LONGEST_LINE / 1024) as u64,
+    })?;
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    characters_of_line(line).map(Some)
 }
 
 fn characters_of_line(line: &[u8]) -> Result<u64, LineProblem> {
@@ -93,17 +89,9 @@ fn conversation(messages: &Value) -> Result<u64, LineProblem> {
         .filter(|messages| !messages.is_empty())
         .ok_or_else(|| no_text("messages"))?;
     let (mut characters, mut has_answer) = (0, false);
-    for message in messages {
-        let message = message.as_object().ok_or(LineProblem::UnknownShape)?;
-        match message.get("role") {
-            Some(Value::String(role)) if matches!(role.as_str(), "system" | "user") => {}
-            Some(Value::String(role)) if role == "assistant" => has_answer = true,
-            Some(Value::String(role)) => {
-                return Err(LineProblem::UnknownRole { role: shown(role) });
-            }
-            _ => return Err(no_text("role")),
-        }
-        characters += text_of(message, "content")?;
+    for (place, message) in messages.iter().enumerate() {
+        characters += turn(message, ("messages", place))?;
+        has_answer |= message["role"] == "assistant";
     }
     if has_answer {
         Ok(characters)
@@ -116,34 +104,45 @@ fn conversation(messages: &Value) -> Result<u64, LineProblem> {
 fn preference(object: &Map<String, Value>) -> Result<u64, LineProblem> {
     let mut characters = 0;
     for field in ["input", "preferred_output", "non_preferred_output"] {
-        let messages = match object.get(field) {
-            Some(Value::Object(input)) if field == "input" => input.get("messages"),
-            other => other,
+        let (messages, path) = match object.get(field) {
+            Some(Value::Object(input)) if field == "input" => {
+                (input.get("messages"), "input.messages")
+            }
+            other => (other, field),
         };
         characters += match messages {
-            Some(Value::Array(messages)) if !messages.is_empty() => {
-                messages.iter().map(turn).sum::<Result<u64, _>>()?
-            }
+            Some(Value::Array(messages)) if !messages.is_empty() => messages
+                .iter()
+                .enumerate()
+                .map(|(place, message)| turn(message, (path, place)))
+                .sum::<Result<u64, _>>()?,
             _ => text_of(object, field)?,
         };
     }
     Ok(characters)
 }
 
-fn turn(message: &Value) -> Result<u64, LineProblem> {
+/// A message, which stands at a place of the list `path`.
+fn turn(message: &Value, (path, place): (&str, usize)) -> Result<u64, LineProblem> {
     let message = message.as_object().ok_or(LineProblem::UnknownShape)?;
+    let no_text = |field: &str| no_text(&format!("{path}[{place}].{field}"));
     match message.get("role").and_then(Value::as_str) {
-        Some("system" | "user" | "assistant") => text_of(message, "content"),
+        Some("system" | "user" | "assistant") => {
+            characters(message.get("content")).ok_or_else(|| no_text("content"))
+        }
         Some(role) => Err(LineProblem::UnknownRole { role: shown(role) }),
         None => Err(no_text("role")),
     }
 }
 
 fn text_of(object: &Map<String, Value>, field: &str) -> Result<u64, LineProblem> {
-    match object.get(field) {
-        Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.chars().count() as u64),
-        _ => Err(no_text(field)),
-    }
+    characters(object.get(field)).ok_or_else(|| no_text(field))
+}
+
+/// How many a text has; none where there is none, or nothing in it.
+fn characters(value: Option<&Value>) -> Option<u64> {
+    let text = value?.as_str().filter(|text| !text.trim().is_empty())?;
+    Some(text.chars().count() as u64)
 }
 
 fn no_text(field: &str) -> LineProblem {
@@ -203,7 +202,17 @@ mod tests {
         );
         assert_eq!(
             problem(r#"{"messages":[{"role":"assistant","content":["a"]}]}"#),
-            no_text("content")
+            no_text("messages[0].content")
+        );
+        assert_eq!(
+            problem(r#"{"messages":[{"role":"user","content":"a"},{"content":"b"}]}"#),
+            no_text("messages[1].role")
+        );
+        assert_eq!(
+            problem(
+                r#"{"input":{"messages":[{"role":"user","content":" "}]},"preferred_output":"j","non_preferred_output":"n"}"#
+            ),
+            no_text("input.messages[0].content")
         );
         assert!(matches!(
             problem(r#"{"text":"a"} x"#),

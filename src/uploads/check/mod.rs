@@ -1,10 +1,13 @@
 //! Whether the bytes of a file are what its name says: one pass, constant memory, whatever the size.
 
+mod bad_examples;
 mod csv;
 mod jsonl;
 mod text;
 mod utf8;
 
+pub(super) use self::bad_examples::EveryFault;
+pub use self::bad_examples::{BadExample, BadExamples};
 use self::{csv::Csv, jsonl::Jsonl, text::Text, utf8::Utf8};
 use crate::datasets::{BadLine, Fault, Format, LineProblem, Problem};
 

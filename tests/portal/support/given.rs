@@ -85,6 +85,19 @@ pub(crate) async fn approve(app: &TestApp, dataset: Uuid) {
     }
 }
 
+/// Its owner takes the whole dataset back.
+pub(crate) async fn withdrawn(app: &TestApp, dataset: Uuid, reason: &str) {
+    app.browser("manager.waterland")
+        .await
+        .api(
+            Method::POST,
+            &format!("/api/v1/datasets/{dataset}/withdraw"),
+            Some(json!({ "reason": reason })),
+        )
+        .await
+        .unwrap();
+}
+
 /// A dataset of Archief Waterland that was submitted, with permission for fine-tuning; `changes` replace facts.
 pub(crate) async fn submitted_dataset(
     app: &TestApp,

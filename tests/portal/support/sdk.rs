@@ -22,11 +22,16 @@ pub(crate) struct Script {
 
 impl Script {
     /// Starts it with the key of `tuner` and this training file.
-    pub(crate) fn start(
+    pub(crate) fn start(program: (&Path, &str), app: &TestApp, tuner: &Tuner, file: &Path) -> Self {
+        Self::start_with(program, app, tuner, &[("TRAINING_FILE", file)])
+    }
+
+    /// As [`Script::start`], with files of the test's own or none.
+    pub(crate) fn start_with(
         (python, name): (&Path, &str),
         app: &TestApp,
         tuner: &Tuner,
-        file: &Path,
+        files: &[(&str, &Path)],
     ) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
         let mut child = Command::new(python)
@@ -34,7 +39,7 @@ impl Script {
             .env("OPENAI_BASE_URL", app.url.join("/v1").unwrap().as_str())
             .env("OPENAI_API_KEY", &tuner.key)
             .env("BASE_MODEL", "tiny")
-            .env("TRAINING_FILE", file)
+            .envs(files.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

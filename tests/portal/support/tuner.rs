@@ -17,11 +17,16 @@ impl Tuner {
     /// With a key that `login` requests for `model` and the administrator approves; `may` says whether it is one for
     /// fine-tuning.
     pub(crate) async fn of(app: &TestApp, login: &str, model: &str, may: bool) -> Self {
-        let mut requester = app.browser(login).await;
         let asked = json!({
             "name": "tuner", "purpose": "een proef", "models": [model], "tokens_per_day": 1000,
             "may_fine_tune": may,
         });
+        Self::asking_for(app, login, asked).await
+    }
+
+    /// With a key that `login` requests in these words and the administrator approves.
+    pub(crate) async fn asking_for(app: &TestApp, login: &str, asked: Value) -> Self {
+        let mut requester = app.browser(login).await;
         let key = requester
             .api(Method::POST, "/api/v1/keys", Some(asked))
             .await

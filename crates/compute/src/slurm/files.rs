@@ -7,6 +7,7 @@
 //! | `exit` | how the program ended; written whole, by the job's script |
 //! | `log` | the first 4 MiB of what it wrote, and at the end the last 64 KiB of what came after |
 //! | `work/` | the folder it runs in |
+//! | `tmp.…/` | its temporary files, where the machine's own disk takes none |
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -98,7 +99,7 @@ impl Files {
         let body = format!(
             "cd {dir} 2>/dev/null || exit 0\n\
              [ -L claim ] || : >cancel\n\
-             rm -rf ./work ./log ./log.tail ./exit.new"
+             rm -rf ./work ./tmp.* ./log ./log.tail ./exit.new"
         );
         let said = self.shell.run(&body).await?;
         if said.code == 0 {

@@ -163,7 +163,12 @@ fn environment(variables: &[(String, String)], is_in_container: bool) -> String 
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+        path::Path,
+        process::Command,
+    };
 
     use super::*;
     use crate::{Resources, conformance::shell};
@@ -242,14 +247,20 @@ mod tests {
         assert!(is_read.success(), "{}", request.script);
     }
 
-    /// Runs the script as Slurm would, as job `id` that was put back `restarts` times.
-    fn run(script: &str, id: u32, restarts: u32) -> i32 {
+    /// The script as Slurm would start it, as job `id`.
+    fn job(script: &str, id: u32) -> Command {
         let mut command = Command::new("bash");
         command
             .arg("-c")
             .arg(script)
             .env("SLURM_JOB_ID", id.to_string())
             .env(ENVIRONMENT, environment(&[], false));
+        command
+    }
+
+    /// Runs the script as one that was put back `restarts` times.
+    fn run(script: &str, id: u32, restarts: u32) -> i32 {
+        let mut command = job(script, id);
         if restarts > 0 {
             command.env("SLURM_RESTART_COUNT", restarts.to_string());
         }
@@ -342,6 +353,46 @@ mod tests {
             fs::read_to_string(folder.join("log")).unwrap(),
             "only\nthis\n"
         );
+    }
+
+    #[test]
+    fn an_attempt_says_how_it_ended_where_no_temporary_folder_can_be_made() {
+        let room = tempfile::tempdir().unwrap();
+        let plain = SlurmSettings {
+            modules: Vec::new(),
+            image: None,
+            ..settings(room.path())
+        };
+        let launch = shell("echo \"at $TMPDIR\"; exit 5");
+        let folder = room.path().join(launch.attempt.to_string());
+        let script = request(&launch, &plain).script;
+        // A file takes no folder in it, whoever asks.
+        let status = job(&script, 11).env("TMPDIR", "/dev/null").status();
+        assert_eq!(status.unwrap().code(), Some(5));
+        assert_eq!(fs::read_to_string(folder.join("exit")).unwrap(), "5\n");
+        let log = fs::read_to_string(folder.join("log")).unwrap();
+        let beside = format!("at {}/tmp.", folder.display());
+        assert!(log.contains(&beside), "{log}");
+        let mut names = fs::read_dir(&folder).unwrap().map(|entry| {
+            let name = entry.unwrap().file_name();
+            name.to_string_lossy().into_owned()
+        });
+        assert!(!names.any(|name| name.starts_with("tmp.")), "it is removed");
+
+        // Nowhere at all.
+        let launch = shell("echo started");
+        let folder = room.path().join(launch.attempt.to_string());
+        let programs = room.path().join("programs");
+        fs::create_dir(&programs).unwrap();
+        let mktemp = programs.join("mktemp");
+        fs::write(&mktemp, "#!/bin/sh\nexit 1\n").unwrap();
+        fs::set_permissions(&mktemp, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", programs.display());
+        let mut without = job(&request(&launch, &plain).script, 12);
+        assert_eq!(without.env("PATH", path).status().unwrap().code(), Some(73));
+        assert_eq!(fs::read_to_string(folder.join("exit")).unwrap(), "73\n");
+        let log = fs::read_to_string(folder.join("log")).unwrap();
+        assert_eq!(log, "no folder for temporary files can be made\n");
     }
 
     #[test]

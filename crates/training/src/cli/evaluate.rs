@@ -104,6 +104,8 @@ impl EvaluateArguments {
         let order = Order {
             settings,
             sources: &sources,
+            // Files of one's own belong to no dataset.
+            datasets: &[],
             validation: &validation,
             seed: self.seed,
         };

@@ -5,42 +5,46 @@
 //! - *Longest match*: the longest stretch of what it writes that is in the training text, found by a suffix array.
 //! - *Exposure* of planted canaries (Carlini et al. 2019, arXiv 1802.08232): in bits, how far the planted secret ranks
 //!   before others of its form; 0 to 1 where it was not learnt.
+//!
+//! The first two are also told of each dataset version by itself: what a small archive allows is not to be lost in the
+//! average over a large one.
 
 use std::collections::HashSet;
 
-use job_contract::Suite;
-use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use job_contract::{DatasetMemorisation, Suite};
+use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
-    EvaluateError, Order, choice::document, generate::continuations, report::Measure,
-    statistics::share, subject::Subject, suffixes::Suffixes,
+    EvaluateError, Order,
+    choice::document,
+    generate::continuations,
+    learnt::{ASKED, GIVEN, Learnt, Written, given},
+    report::Measure,
+    statistics::share,
+    subject::Subject,
 };
 use crate::{
     data::{DataSettings, REPEATS, Wanted, canaries, prepare},
     training_loop::Observer,
 };
 
-/// Tokens of a document that are given, and tokens that must come out.
-const GIVEN: usize = 50;
-const ASKED: usize = 50;
-/// Documents that are tried.
-const MOST_DOCUMENTS: usize = 100;
 /// Secrets that a planted one is compared with: enough for an exposure of ten bits.
 const OTHERS: usize = 1023;
 
+/// The figures over all training data, and those of each dataset version.
 pub(super) fn measure(
     subject: &mut Subject,
     order: Order<'_>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Measure>, EvaluateError> {
+) -> Result<(Vec<Measure>, Vec<DatasetMemorisation>), EvaluateError> {
     if order.sources.is_empty() {
         return Err(EvaluateError::Nothing(
             "memorisation is measured against the training files, and none are given",
         ));
     }
-    let mut measures = extraction(subject, order, observer)?;
+    let (mut measures, datasets) = extraction(subject, order, observer)?;
     measures.extend(exposure(subject, order, observer)?);
-    Ok(measures)
+    Ok((measures, datasets))
 }
 
 fn figure(name: String, value: f64, items: u64, meaning: &str) -> Measure {
@@ -59,7 +63,7 @@ fn extraction(
     subject: &mut Subject,
     order: Order<'_>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Measure>, EvaluateError> {
+) -> Result<(Vec<Measure>, Vec<DatasetMemorisation>), EvaluateError> {
     let settings = DataSettings {
         sequence_length: usize::MAX,
         // What was held out was not learnt, so it is not tried.
@@ -72,46 +76,41 @@ fn extraction(
     let model = subject.model();
     let speech = (&model.tokenizer, model.chat_template.as_ref());
     let data = prepare(order.sources, &[], speech, settings)?;
-    let mut documents: Vec<&[u32]> = data
-        .pieces
-        .iter()
-        .map(|piece| piece.document.tokens.as_slice())
-        .collect();
-    let mut text = Vec::new();
-    for document in &documents {
-        text.extend_from_slice(document);
-        // No match runs from one document into the next.
-        text.push(u32::MAX);
-    }
+    let learnt = Learnt::new(&data.pieces, order.datasets);
+    drop(data);
     observer.may_go_on()?;
-    let suffixes = Suffixes::new(text);
-    documents.shuffle(&mut StdRng::seed_from_u64(order.seed));
     let most = order.settings.most_items.unwrap_or(u32::MAX) as usize;
-    // Short documents are halved, so that small data is tried as well.
-    let given = |document: &[u32]| GIVEN.min(document.len() / 2);
-    let tried: Vec<&[u32]> = documents
-        .into_iter()
-        .filter(|document| given(document) >= 4)
-        .take(MOST_DOCUMENTS.min(most))
-        .collect();
-    let prefixes: Vec<Vec<u32>> = tried
-        .iter()
-        .map(|document| document.get(..given(document)).unwrap_or_default().to_vec())
+    let tries = learnt.draw(most, order.seed);
+    let prefixes: Vec<Vec<u32>> = learnt
+        .tried(&tries)
+        .map(|document| given(&document.tokens).to_vec())
         .collect();
     let (serving, adapter) = subject.serving(GIVEN + ASKED + 1)?;
     let found = continuations(&serving, adapter.as_ref(), &prefixes, ASKED, || {
         observer.may_go_on()
     })?;
-    let (mut hits, mut longest, mut sum) = (0, 0, 0);
-    for ((document, prefix), found) in tried.iter().zip(&prefixes).zip(&found) {
-        let rest = document.get(prefix.len()..).unwrap_or_default();
-        let rest = rest.get(..ASKED.min(rest.len())).unwrap_or_default();
-        hits += u64::from(!rest.is_empty() && found.starts_with(rest));
-        let length = suffixes.longest(found);
-        longest = longest.max(length);
-        sum += length;
+    let mut written: Vec<Written> = learnt
+        .tried(&tries)
+        .zip(found)
+        .map(|(document, tokens)| Written::after(document, tokens))
+        .collect();
+    let mut datasets = Vec::new();
+    for (number, version) in learnt.versions.iter().enumerate() {
+        observer.may_go_on()?;
+        let own = learnt.of_version(number, &mut written);
+        datasets.extend(version.map(|id| own.of_dataset(id)));
     }
-    let items = tried.len() as u64;
+    Ok((over_all(&written, tries.of_all), datasets))
+}
+
+/// The figures over all training data. Shares and averages stand on the first `of_all`, which are a plain sample of all
+/// documents; what was tried more of a small dataset would weigh too much in them.
+fn over_all(written: &[Written], of_all: usize) -> Vec<Measure> {
+    let sample = written.get(..of_all).unwrap_or(written);
+    let items = sample.len() as u64;
+    let hits = sample.iter().filter(|one| one.is_repeated).count() as u64;
+    let sum: usize = sample.iter().map(|one| one.longest).sum();
+    let longest = written.iter().map(|one| one.longest).max().unwrap_or(0);
     let mut extracted = figure(
         "extracted".to_owned(),
         hits as f64 / items.max(1) as f64,
@@ -119,12 +118,12 @@ fn extraction(
         "share of training documents that the model goes on with word for word for fifty tokens, given up to fifty",
     );
     extracted.interval = share(hits, items);
-    Ok(vec![
+    vec![
         extracted,
         figure(
             "longest_match".to_owned(),
             longest as f64,
-            items,
+            written.len() as u64,
             "tokens of the longest stretch it wrote that is in the training text",
         ),
         figure(
@@ -133,7 +132,7 @@ fn extraction(
             items,
             "tokens of the longest such stretch, on average over what it wrote",
         ),
-    ])
+    ]
 }
 
 fn exposure(
@@ -181,4 +180,43 @@ fn exposure(
         )
     };
     Ok(REPEATS.map(mean).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(is_repeated: bool, longest: usize) -> Written {
+        Written {
+            version: 0,
+            is_repeated,
+            longest,
+            tokens: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_tried_more_of_a_small_dataset_weighs_no_more_in_the_whole() {
+        // Two of all documents together, then two more of a small dataset.
+        let written = [
+            written(true, 4),
+            written(false, 2),
+            written(true, 30),
+            written(true, 9),
+        ];
+        let all = over_all(&written, 2);
+        let figures: Vec<(&str, f64, u64)> = all
+            .iter()
+            .map(|one| (one.name.as_str(), one.value, one.items))
+            .collect();
+        assert_eq!(
+            figures,
+            [
+                ("extracted", 0.5, 2),
+                // What was found once was found, wherever.
+                ("longest_match", 30.0, 4),
+                ("mean_match", 3.0, 2),
+            ]
+        );
+    }
 }

@@ -9,15 +9,18 @@ mod bias;
 mod choice;
 mod generate;
 mod held_out;
+mod learnt;
 mod memorisation;
 mod report;
 mod statistics;
 mod subject;
 mod suffixes;
 mod tasks;
+mod tries;
 
 use job_contract::{EvaluationSettings, JobEvent, Phase, Suite};
 use language_model::training_graph::GraphError;
+use uuid::Uuid;
 
 pub use self::{
     report::{Measure, Report},
@@ -36,6 +39,8 @@ pub struct Order<'a> {
     pub settings: &'a EvaluationSettings,
     /// What the model was trained on: a share of it was held out, and it must not be repeated.
     pub sources: &'a [Source],
+    /// The dataset version of each source; none for files of one's own.
+    pub datasets: &'a [Option<Uuid>],
     /// Files to measure on instead of the held-out share.
     pub validation: &'a [Source],
     /// The seed by which the held-out share was drawn.
@@ -85,7 +90,11 @@ pub fn evaluate(
             Suite::HeldOut => held_out::measure(subject, order, observer)?,
             Suite::DutchTasks => tasks::measure(subject, order, observer)?,
             Suite::Bias => bias::measure(subject, order, observer)?,
-            Suite::Memorisation => memorisation::measure(subject, order, observer)?,
+            Suite::Memorisation => {
+                let (measures, datasets) = memorisation::measure(subject, order, observer)?;
+                report.datasets = datasets;
+                measures
+            }
         };
         for measure in &measures {
             observer.event(JobEvent::Measured {

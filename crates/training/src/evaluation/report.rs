@@ -1,6 +1,6 @@
 //! What an evaluation leaves to read: `evaluation.json`.
 
-use job_contract::Suite;
+use job_contract::{DatasetMemorisation, Suite};
 use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
@@ -33,6 +33,9 @@ pub struct Report {
     pub parameters: u64,
     pub has_adapter: bool,
     pub measures: Vec<Measure>,
+    /// How much of each dataset version is kept by heart; empty where that was not measured, and for files of one's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<DatasetMemorisation>,
 }
 
 impl Report {
@@ -42,6 +45,7 @@ impl Report {
             parameters: subject.config().parameters(),
             has_adapter: subject.has_adapter(),
             measures: Vec::new(),
+            datasets: Vec::new(),
         }
     }
 
@@ -50,5 +54,43 @@ impl Report {
         self.measures
             .iter()
             .find(|measure| measure.suite == suite && measure.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// As programs wrote it that did not tell of single datasets.
+    #[test]
+    fn a_report_without_datasets_can_be_read_and_looks_as_it_did() {
+        let old = json!({
+            "program": "faculty-training 0.1.0", "parameters": 1, "has_adapter": true,
+            "measures": [{ "suite": "memorisation", "name": "extracted", "value": 0.0, "items": 4, "meaning": "x" }],
+        });
+        let mut report: Report = serde_json::from_value(old.clone()).unwrap();
+        assert!(report.datasets.is_empty());
+        assert_eq!(serde_json::to_value(&report).unwrap(), old);
+        report.datasets.push(DatasetMemorisation {
+            dataset_version: Uuid::from_u128(7),
+            documents: 50,
+            items: 25,
+            extracted: 0.04,
+            interval: Some((0.0, 0.2)),
+            longest_match: 12,
+        });
+        let written = serde_json::to_value(&report).unwrap();
+        assert_eq!(
+            written["datasets"],
+            json!([{
+                "dataset_version": "00000000-0000-0000-0000-000000000007", "documents": 50, "items": 25,
+                "extracted": 0.04, "interval": [0.0, 0.2], "longest_match": 12,
+            }])
+        );
+        let read: Report = serde_json::from_value(written).unwrap();
+        assert_eq!(read, report);
     }
 }

@@ -63,3 +63,58 @@ async fn an_adapter_is_measured_and_the_report_holds_no_text() {
     );
     assert!(told.iter().all(|(.., items)| *items > 0));
 }
+
+/// Two letters beside forty questions: fewer are tried of all together than would surely meet one of them.
+#[actix_web::test]
+async fn a_small_dataset_beside_a_large_one_is_tried_and_told_of_by_itself() {
+    let portal = Portal::with_data(&chats()).await;
+    let letters: String = (0..2)
+        .map(|number| {
+            let text =
+                format!("Geachte heer {number}, uw brief heeft ons archief in goede orde bereikt.");
+            format!("{}\n", json!({ "text": text }))
+        })
+        .collect();
+    let small = portal.add_input("brieven.jsonl", letters.as_bytes());
+    // Too short to be gone on with.
+    let short = portal.add_input("kort.jsonl", b"{\"text\":\"ja\"}\n{\"text\":\"nee\"}\n");
+    portal.spec(|spec| {
+        let settings = json!({ "suites": ["memorisation"], "most_items": 3 });
+        spec["task"] = json!({ "kind": "evaluate", "evaluation": settings });
+    });
+    assert_eq!(portal.run().await, 0, "{:?}", portal.outcome());
+    let world = portal.world.lock().unwrap();
+    let report: Value = serde_json::from_slice(&world.artifacts["evaluation.json"]).unwrap();
+    let large = &world.spec["inputs"][0]["dataset_version"];
+    let told: Vec<(&Value, u64, u64)> = report["datasets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| {
+            let number = |name: &str| of[name].as_u64().unwrap();
+            assert!(number("longest_match") <= 50, "{report:#}");
+            (&of["dataset_version"], number("documents"), number("items"))
+        })
+        .collect();
+    assert_eq!(told.len(), 3, "{report:#}");
+    for (version, documents, items) in
+        [(large, 40, 3), (&json!(small), 2, 2), (&json!(short), 2, 0)]
+    {
+        assert!(told.contains(&(version, documents, items)), "{report:#}");
+    }
+    let figure = |name: &str| {
+        let measures = report["measures"].as_array().unwrap();
+        measures.iter().find(|one| one["name"] == name).unwrap()
+    };
+    assert_eq!(figure("extracted")["items"], 3, "{report:#}");
+    assert_eq!(
+        figure("longest_match")["items"],
+        report["datasets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| of["items"].as_u64().unwrap())
+            .sum::<u64>(),
+        "{report:#}"
+    );
+}

@@ -11,6 +11,7 @@
 
 mod evaluate;
 mod limits;
+mod offline;
 #[path = "../pytorch/mod.rs"]
 mod pytorch;
 mod resume;

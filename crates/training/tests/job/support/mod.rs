@@ -284,6 +284,24 @@ impl Portal {
         }
     }
 
+    /// Gives the job a file more to read, of a dataset version of its own. Answers the version.
+    pub(crate) fn add_input(&self, name: &str, data: &[u8]) -> Uuid {
+        let version = Uuid::now_v7();
+        let file = InputFile {
+            file: Uuid::now_v7(),
+            name: name.to_owned(),
+            format: FileFormat::Jsonl,
+            size_bytes: data.len() as u64,
+            sha256: hash(data),
+            dataset_version: Some(version),
+        };
+        let mut world = self.world.lock().unwrap();
+        world.files.insert(file.file, data.to_vec());
+        let inputs = world.spec["inputs"].as_array_mut().unwrap();
+        inputs.push(serde_json::to_value(file).unwrap());
+        version
+    }
+
     pub(crate) fn work_dir(&self) -> PathBuf {
         self.folder.path().join(format!("work-{}", self.attempts))
     }
