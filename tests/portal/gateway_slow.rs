@@ -79,7 +79,7 @@ async fn clients_that_do_not_read_get_no_more_than_their_budget() {
 
 #[actix_web::test]
 async fn a_client_that_does_not_read_is_told_so_when_it_does() {
-    let holder = Keyholder::start(1_000_000, 100).await;
+    let holder = Keyholder::start(200_000, 100).await;
     holder.upstream.plan(Plan::Flood);
     let long = json!({"stream": true, "max_tokens": 100_000});
     let mut connection = ask_and_not_read(&holder, long).await;

@@ -3,10 +3,7 @@
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::{
-    ids::{ApiKeyId, InstitutionId},
-    policy::Visibility,
-};
+use crate::{ids::ApiKeyId, policy::Visibility};
 
 /// What was used on some days by whom.
 #[derive(Debug, Clone, Copy)]
