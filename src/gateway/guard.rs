@@ -53,10 +53,10 @@ impl Caller {
     ///
     /// # Errors
     /// 429 where the key asks for too much of that.
-    pub(super) fn look(&self) -> Result<(), Failure> {
+    pub(super) fn look(&self) -> Result<(), ApiError> {
         self.0.look().map_err(|wait| {
             let message = "This key asks for models and usage too often.";
-            ApiError::rate_limit_exceeded(message, wait.as_secs() + 1).into()
+            ApiError::rate_limit_exceeded(message, wait.as_secs() + 1)
         })
     }
 }

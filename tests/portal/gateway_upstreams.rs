@@ -118,7 +118,7 @@ async fn what_is_cut_where_nobody_counts_costs_what_was_seen_of_it() {
     let messages = json!([{"role": "user", "content": "een twee"}]).to_string();
     let prompt = i64::try_from(messages.len()).unwrap() + 128;
     let cut = (prompt, 0, "cut".to_owned());
-    assert_eq!(settled(&holder, 1).await, [cut.clone()]);
+    assert_eq!(settled(&holder, 1).await, std::slice::from_ref(&cut));
     let stream = json!({"max_tokens": 2_000, "stream": true});
     let mut answer = portal
         .ask(&holder, "een twee", stream)
