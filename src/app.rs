@@ -1,16 +1,17 @@
 //! Builds the ports and the app; used by `main` and by tests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpServer, Responder,
-    dev::Server,
+    dev::{Server, ServerHandle},
     get,
     middleware::from_fn,
     web::{self, Data},
 };
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     accounts::{self, Oidc},
@@ -36,6 +37,17 @@ use crate::{
     webhooks, withdrawals,
     worker::{self, Worker},
 };
+
+/// Connections of one worker; streams hold theirs for as long as they take.
+const CONNECTIONS: usize = 4096;
+/// Until the head of a request is there.
+const HEAD: Duration = Duration::from_secs(10);
+/// So long pages and files may go on after a stop; answers of models may take longer.
+const PAGES: Duration = Duration::from_secs(20);
+/// What was cut is settled within this time, or by others.
+const SETTLE: Duration = Duration::from_secs(10);
+/// For bytes that are on their way when the last request is settled.
+const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// Everything outside the process that the portal works with.
 pub struct Ports {
@@ -112,6 +124,7 @@ impl Ports {
 pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Result<Server> {
     let ports = Arc::clone(ports);
     ports.gateway.start(&ports.db);
+    let drain_seconds = ports.config.gateway.drain_seconds;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(ports.config.clone())
@@ -132,11 +145,46 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
     // Otherwise a client that leaves a quiet stream is never noticed and the model generates on.
     .h1_allow_half_closed(false)
     .tcp_nodelay(true)
-    .shutdown_timeout(20)
+    // Each worker's; beyond them connections wait to be accepted.
+    .max_connections(CONNECTIONS)
+    // Until the head of a request is there; `gateway::body` waits for its body.
+    .client_request_timeout(HEAD)
+    // `leave` ends what takes too long; this is for whoever stops the server by itself.
+    .shutdown_timeout(drain_seconds.saturating_add(30))
     .disable_signals()
     .listen(listener)?
     .run();
     Ok(server)
+}
+
+/// Lets a server leave that was asked to stop: it is said for a while that this process leaves, then nothing new is let in
+/// and what is being answered is finished. Resolves when what is left then has been cut and settled; who asks again,
+/// which `hurry` tells, does not want to wait. The server may have ended long before.
+pub async fn leave(ports: &Ports, server: &ServerHandle, hurry: impl Future<Output = ()>) {
+    let seconds = Duration::from_secs;
+    let config = &ports.config.gateway;
+    let gateway = &ports.gateway;
+    let drain = async {
+        tokio::time::sleep(seconds(config.announce_seconds)).await;
+        // Told, not waited for.
+        drop(server.stop(true));
+        let until = Instant::now() + seconds(config.drain_seconds);
+        tokio::time::sleep_until(until.min(Instant::now() + PAGES)).await;
+        if timeout_at(until, gateway.idle()).await.is_err() {
+            tracing::warn!("answers are cut: they were not done in time");
+        }
+    };
+    gateway.leave();
+    tokio::select! {
+        () = drain => {}
+        () = hurry => drop(server.stop(true)),
+    }
+    gateway.cut();
+    if timeout(SETTLE, gateway.idle()).await.is_err() {
+        tracing::warn!("requests are left to be settled by others");
+    }
+    // The last bytes leave.
+    tokio::time::sleep(LAST_BYTES).await;
 }
 
 /// Starts answering Prometheus on `listener`, which is not the one of the pages.
@@ -225,9 +273,12 @@ async fn alive() -> impl Responder {
     "alive\n"
 }
 
-/// Says what is missing, by name.
+/// Says what is missing, by name, and when this process is about to stop.
 #[get("/readyz")]
 async fn ready(ports: Data<Ports>) -> impl Responder {
+    if ports.gateway.is_leaving() {
+        return actix_web::HttpResponse::ServiceUnavailable().body("leaving\n");
+    }
     let mut missing = Vec::new();
     let database = async {
         let mut conn = ports.db.read().await?;

@@ -86,7 +86,6 @@ scope-by-model = licence of a model
 scope-by-job = job
 scope-by-permission = permission
 scope-by-licence = licence of a dataset
-key-model-not-commercial = This model may not be used for profit.
 answer-yes = Yes
 answer-no = No
 model-quarantined-not-deployed = This model may not be used: permission for data that it was trained on was withdrawn.

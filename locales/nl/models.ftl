@@ -86,7 +86,6 @@ scope-by-model = licentie van een model
 scope-by-job = opdracht
 scope-by-permission = toestemming
 scope-by-licence = licentie van een dataset
-key-model-not-commercial = Dit model mag niet met winstoogmerk worden gebruikt.
 answer-yes = Ja
 answer-no = Nee
 model-quarantined-not-deployed = Dit model mag niet worden gebruikt: toestemming voor data waarop het is getraind, is ingetrokken.

@@ -47,12 +47,15 @@ pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
             Some(handle)
         }
     };
-    let stopper = tokio::spawn(async move {
+    let leaving = async {
         stop_signal().await;
-        handle.stop(true).await;
-    });
-    server.await?;
-    stopper.abort();
+        app::leave(&ports, &handle, stop_signal()).await;
+    };
+    tokio::select! {
+        ended = server => ended?,
+        // What is left of the server ends with it.
+        () = leaving => {}
+    }
     ports.gateway.settled().await;
     if let Some(metrics) = metrics {
         metrics.stop(false).await;

@@ -87,6 +87,18 @@ impl Config {
             (1..=86_400).contains(&self.audit.checkpoint_seconds),
             "audit.checkpoint_seconds: is from 1 to 86400",
         );
+        must(
+            (1..=3600).contains(&self.serving.silence_seconds),
+            "serving.silence_seconds: is from 1 to 3600",
+        );
+        must(
+            (1..=3600).contains(&self.gateway.body_seconds),
+            "gateway.body_seconds: is from 1 to 3600",
+        );
+        must(
+            self.gateway.announce_seconds <= 600 && self.gateway.drain_seconds <= 86_400,
+            "gateway: announce_seconds is at most 600, drain_seconds at most 86400",
+        );
         must(self.training.slots > 0, "training.slots: needs at least 1");
         must(
             (1..=86_400).contains(&self.training.checkpoint_seconds),

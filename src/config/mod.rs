@@ -12,7 +12,7 @@ use permission_policy::Territory;
 
 pub use self::settings::{
     Addresses, Audit, Complaints, Compute, Config, Database, Documents, Evaluation, Gateway,
-    Limits, Mail, Oidc, RightsChecks, S3, Serving, Telemetry, Training,
+    Limits, Mail, Oidc, RightsChecks, S3, Serving, Telemetry, Training, Upstream,
 };
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -242,6 +242,31 @@ mod tests {
         let config = read(&[("FACULTY_SECRET", "very-secret-indeed-0123456789abcdef")]).unwrap();
         assert!(!config.redacted().contains("very-secret"));
         assert!(!format!("{config:?}").contains("very-secret"));
+    }
+
+    #[test]
+    fn an_upstream_is_an_address_or_a_table_and_its_key_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("faculty.toml");
+        let text = r#"
+            [serving.upstreams]
+            "plain" = "http://127.0.0.1:1"
+            "several" = ["http://127.0.0.1:2", "http://127.0.0.1:3"]
+            "ours:v1" = { url = "http://127.0.0.1:4", key = "sk-hidden", model = "org/Model", counts = false }
+        "#;
+        fs::write(&file, text).unwrap();
+        let config = read(&[("FACULTY_CONFIG", file.to_str().unwrap())]).unwrap();
+        let of = |name: &str| config.serving.upstreams[name].all();
+        assert_eq!(of("plain").len(), 1);
+        assert!(of("plain")[0].counts && of("plain")[0].model.is_none());
+        assert_eq!(of("several")[1].url.port(), Some(3));
+        let full = &of("ours:v1")[0];
+        assert_eq!(full.model.as_deref(), Some("org/Model"));
+        assert!(!full.counts);
+        let shown = format!("{config:?}{}", config.redacted());
+        assert!(!shown.contains("sk-hidden"), "{shown}");
+        fs::write(&file, text.replace("counts", "count")).unwrap();
+        assert!(read(&[("FACULTY_CONFIG", file.to_str().unwrap())]).is_err());
     }
 
     #[test]

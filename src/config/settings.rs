@@ -115,6 +115,8 @@ pub struct Complaints {
 #[serde(deny_unknown_fields)]
 pub struct Serving {
     pub token: SecretString,
+    /// Silence after which an upstream is taken for gone; the first token may wait for others' answers.
+    pub silence_seconds: u64,
     pub upstreams: BTreeMap<String, Addresses>,
 }
 
@@ -122,17 +124,71 @@ pub struct Serving {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Addresses {
-    One(Url),
-    Several(Vec<Url>),
+    One(Upstream),
+    Several(Vec<Upstream>),
 }
 
 impl Addresses {
     /// All of them.
     #[must_use]
-    pub fn all(&self) -> &[Url] {
+    pub fn all(&self) -> &[Upstream] {
         match self {
-            Self::One(url) => std::slice::from_ref(url),
-            Self::Several(urls) => urls,
+            Self::One(upstream) => std::slice::from_ref(upstream),
+            Self::Several(upstreams) => upstreams,
+        }
+    }
+}
+
+/// An OpenAI-compatible server that is not one of our own: its address, or that and how to ask it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "UpstreamForm")]
+pub struct Upstream {
+    pub url: Url,
+    /// Sent as bearer; empty: none.
+    pub key: SecretString,
+    /// What the model is called there, where not as here.
+    pub model: Option<String>,
+    /// Whether it can be asked to count along with each chunk of a stream, as vLLM can.
+    pub counts: bool,
+}
+
+impl From<Url> for Upstream {
+    fn from(url: Url) -> Self {
+        Self {
+            url,
+            key: SecretString::default(),
+            model: None,
+            counts: true,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum UpstreamForm {
+    Address(Url),
+    Table(UpstreamTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpstreamTable {
+    url: Url,
+    key: Option<SecretString>,
+    model: Option<String>,
+    counts: Option<bool>,
+}
+
+impl From<UpstreamForm> for Upstream {
+    fn from(form: UpstreamForm) -> Self {
+        match form {
+            UpstreamForm::Address(url) => url.into(),
+            UpstreamForm::Table(table) => Self {
+                url: table.url,
+                key: table.key.unwrap_or_default(),
+                model: table.model,
+                counts: table.counts.unwrap_or(true),
+            },
         }
     }
 }
@@ -144,6 +200,12 @@ pub struct Gateway {
     pub strict: bool,
     /// What prices are in.
     pub price_unit: String,
+    /// How long the body of a request may take to come.
+    pub body_seconds: u64,
+    /// After SIGTERM, how long it is only said that this process leaves.
+    pub announce_seconds: u64,
+    /// After that, how long answers may go on.
+    pub drain_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -170,6 +170,8 @@ impl Settings {
             ("FACULTY_PUBLIC_URL", url.clone()),
             ("FACULTY_BIND", format!("127.0.0.1:{port}")),
             ("FACULTY_DEMO", "true".into()),
+            // Nobody stands before it who has to hear that it leaves.
+            ("FACULTY_GATEWAY__ANNOUNCE_SECONDS", "0".into()),
             ("FACULTY_SECRET", kept.secret.clone()),
             ("FACULTY_SIGNING_KEY", kept.signing_key.clone()),
             ("FACULTY_DATABASE__URL", database_url.to_owned()),

@@ -4,16 +4,15 @@ use actix_web::{HttpResponse, http::StatusCode};
 use bytes::Bytes;
 use futures_util::stream;
 use openai_api::{ApiError, ErrorEnvelope};
-use tokio::sync::mpsc;
 
-use super::{failure::Failure, headers::LimitHeaders};
+use super::{failure::Failure, headers::LimitHeaders, queue::Receiver};
 
 /// How an answer begins.
 pub(super) enum Begun {
     /// All of it at once.
     Whole(LimitHeaders, Bytes),
     /// The events, as they come.
-    Stream(LimitHeaders, mpsc::Receiver<Bytes>),
+    Stream(LimitHeaders, Receiver),
     /// Not answered.
     Refused(Failure),
 }
@@ -40,7 +39,7 @@ impl Begun {
                     response.insert_header(header);
                 }
                 let events = stream::unfold(events, |mut events| async move {
-                    let event = events.recv().await?;
+                    let event = events.next().await?;
                     Some((Ok::<_, actix_web::Error>(event), events))
                 });
                 Ok(response

@@ -1,70 +1,17 @@
-//! What a request may cost at most, from what it says alone.
+//! A request of any kind: what it may cost at most, from what it says alone, and what is sent on of it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use openai_api::{
-    ApiError, ChatRequest, CompletionRequest, DEFAULT_CHAT_TOKENS, DEFAULT_COMPLETION_TOKENS,
-    EmbeddingsRequest, Forward, Generation, Prompt, TextKind,
+    ApiError, ChatRequest, CompletionRequest, DEFAULT_COMPLETION_TOKENS, EmbeddingsRequest,
+    Forward, Generation, Prompt, TextKind,
 };
 use serde_json::Value;
 
-/// An answer of open length begins with at least this many tokens, or is refused.
-const LEAST_OPEN: i64 = 32;
-/// A stream that says how long it may get sets aside so many tokens for each answer at first; it grows.
-const FIRST: i64 = 256;
+use super::need::Need;
 
 /// So much of a prompt says where it is best answered.
 const PREFIX: usize = 256;
-
-/// What a request may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Need {
-    /// More tokens than the prompt can have.
-    pub(super) prompt: i64,
-    /// Answers asked for.
-    pub(super) choices: i64,
-    /// The most tokens of all answers together, where the request says so.
-    pub(super) answers: Option<i64>,
-    /// Whether more can be set aside while it is answered, for the count is known as it goes.
-    pub(super) grows: bool,
-}
-
-impl Need {
-    /// Tokens without which it cannot begin, and those beyond which it has no use for more at first.
-    pub(super) fn first(&self) -> (i64, i64) {
-        let of_each = |tokens: i64| tokens.saturating_mul(self.choices);
-        let (least, most) = match self.answers {
-            Some(tokens) if self.grows => {
-                (tokens.min(of_each(LEAST_OPEN)), tokens.min(of_each(FIRST)))
-            }
-            Some(tokens) => (tokens, tokens),
-            // So that a budget for ten serves ten: it grows soon enough.
-            None if self.grows => (of_each(LEAST_OPEN), of_each(LEAST_OPEN)),
-            None => (of_each(LEAST_OPEN), of_each(i64::from(DEFAULT_CHAT_TOKENS))),
-        };
-        let with_prompt = |tokens: i64| self.prompt.saturating_add(tokens).max(1);
-        (with_prompt(least), with_prompt(most))
-    }
-
-    /// The most tokens of each answer to ask the upstream for, where that is less than the request itself says;
-    /// `left` is what could be set aside beyond `held`.
-    pub(super) fn each_answer(&self, held: i64, left: Option<i64>) -> Option<i64> {
-        let of = |tokens: i64| (tokens / self.choices).max(1);
-        match self.answers {
-            Some(_) if !self.grows => None,
-            None if !self.grows => Some(of(held.saturating_sub(self.prompt))),
-            // The prompt may be far shorter than it can be.
-            Some(tokens) => {
-                let each = of(held.saturating_add(left?));
-                (each < tokens / self.choices).then_some(each)
-            }
-            None => {
-                let each = of(held.saturating_add(left?));
-                (each < i64::from(DEFAULT_CHAT_TOKENS)).then_some(each)
-            }
-        }
-    }
-}
 
 /// Covers what a chat template adds by itself: marks around the turns, a system message of its own.
 const TEMPLATE_TOKENS: i64 = 128;
@@ -103,7 +50,14 @@ impl Asked {
 
     /// Refuses what makes an upstream generate more than is answered, and so more than could be set aside.
     fn checked(self) -> Result<Self, ApiError> {
-        let best_of = self.field("best_of").and_then(Value::as_u64).unwrap_or(1);
+        let Some(best_of) = self.field("best_of") else {
+            return Ok(self);
+        };
+        // `4.0` and `"4"` may be four to whoever reads it next.
+        let Some(best_of) = best_of.as_u64().filter(|best_of| *best_of > 0) else {
+            let message = "'best_of' must be an integer of at least 1.";
+            return Err(ApiError::invalid_param("best_of", message));
+        };
         if best_of > u64::from(self.generation().n) {
             let message = "'best_of' larger than 'n' is not supported.";
             return Err(ApiError::unsupported_param("best_of", message));
@@ -229,8 +183,24 @@ impl Asked {
         }
     }
 
-    /// The body to send on, with at most `each_answer` tokens for each answer where that is less than it says.
-    pub(super) fn forward(&self, each_answer: Option<i64>) -> Vec<u8> {
+    /// How long an answer may get, where the request says so in a way that another server may read otherwise: by both
+    /// names, or in a text completion by the one that only chats have.
+    fn ambiguous_limit(&self) -> Option<u32> {
+        let is_text = matches!(self, Self::Text(_));
+        self.field("max_completion_tokens")?;
+        let is_ambiguous = is_text || self.field("max_tokens").is_some();
+        self.generation().max_tokens.filter(|_| is_ambiguous)
+    }
+
+    /// The body to send on, with at most `each_answer` tokens for each answer where that is less than it says, and with
+    /// `model` as the model's name where it has another one there. `counts_along`: a stream is asked for its counts with
+    /// each chunk.
+    pub(super) fn forward(
+        &self,
+        each_answer: Option<i64>,
+        model: Option<&str>,
+        counts_along: bool,
+    ) -> Vec<u8> {
         let default = match self {
             Self::Chat(_) | Self::Embeddings(_) => None,
             Self::Text(request) => request
@@ -240,16 +210,18 @@ impl Asked {
                 .then_some(DEFAULT_COMPLETION_TOKENS),
         };
         let changes = Forward {
-            model: None,
+            model: model.map(str::to_owned),
             max_tokens: each_answer
                 .and_then(|tokens| u32::try_from(tokens).ok())
+                .or_else(|| self.ambiguous_limit())
                 .or(default),
             with_usage: true,
+            counts_along,
         };
         match self {
             Self::Chat(request) => request.forward(&changes),
             Self::Text(request) => request.forward(&changes),
-            Self::Embeddings(request) => request.forward(),
+            Self::Embeddings(request) => request.forward(model),
         }
     }
 }
@@ -279,7 +251,7 @@ mod tests {
         let body =
             json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "strange": 1});
         let asked = Asked::chat(body.to_string().as_bytes()).unwrap();
-        let sent: Value = serde_json::from_slice(&asked.forward(Some(77))).unwrap();
+        let sent: Value = serde_json::from_slice(&asked.forward(Some(77), None, true)).unwrap();
         assert_eq!(
             (&sent["max_tokens"], &sent["strange"]),
             (&json!(77), &json!(1))
@@ -290,43 +262,56 @@ mod tests {
     fn a_stream_is_counted_along() {
         let body = json!({"model": "m", "prompt": "x", "stream": true});
         let asked = Asked::text(body.to_string().as_bytes()).unwrap();
-        let sent: Value = serde_json::from_slice(&asked.forward(None)).unwrap();
+        let sent: Value = serde_json::from_slice(&asked.forward(None, None, true)).unwrap();
         assert_eq!(
             sent["stream_options"]["continuous_usage_stats"],
             json!(true)
         );
         assert_eq!(sent["max_tokens"], json!(16));
+        let strict = asked.forward(None, Some("org/other"), false);
+        let sent: Value = serde_json::from_slice(&strict).unwrap();
+        assert_eq!(sent["stream_options"], json!({"include_usage": true}));
+        assert_eq!(sent["model"], "org/other");
+    }
+
+    #[test]
+    fn a_limit_by_two_names_is_sent_on_by_one() {
+        let body =
+            json!({"model": "m", "prompt": "x", "max_tokens": 900_000, "max_completion_tokens": 7});
+        let asked = Asked::text(body.to_string().as_bytes()).unwrap();
+        assert_eq!(asked.need().answers, Some(7));
+        let sent: Value = serde_json::from_slice(&asked.forward(None, None, true)).unwrap();
+        assert_eq!(sent["max_tokens"], 7);
+        assert!(sent.get("max_completion_tokens").is_none(), "{sent}");
     }
 
     #[test]
     fn hidden_choices_are_refused() {
-        let body = json!({"model": "m", "prompt": "x", "best_of": 4});
-        let error = Asked::text(body.to_string().as_bytes()).err().unwrap();
-        assert_eq!(error.body.param.as_deref(), Some("best_of"));
-    }
-
-    #[test]
-    fn a_stream_sets_aside_little_and_a_whole_answer_all() {
-        let need = |more: Value| {
-            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
-            body.as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
-            let need = Asked::chat(body.to_string().as_bytes()).unwrap().need();
-            let (least, most) = need.first();
-            (least - need.prompt, most - need.prompt, need)
-        };
-        let (least, most, long) = need(json!({"stream": true, "max_tokens": 32_000}));
-        assert_eq!((least, most), (32, 256));
-        assert_eq!(long.each_answer(long.prompt + 256, None), None);
-        assert_eq!(long.each_answer(256, Some(744)), Some(1000));
-        let (least, most, _) = need(json!({"stream": true, "max_tokens": 20}));
-        assert_eq!((least, most), (20, 20));
-        let (least, most, _) = need(json!({"max_tokens": 32_000}));
-        assert_eq!((least, most), (32_000, 32_000));
-        let (least, most, open) = need(json!({"n": 2}));
-        assert_eq!((least, most), (64, 1024));
-        assert_eq!(open.each_answer(open.prompt + 64, None), Some(32));
+        for hidden in [
+            json!(4),
+            json!(4.0),
+            json!("4"),
+            json!(1.0),
+            json!(0),
+            json!([4]),
+            json!(-1),
+        ] {
+            let body = json!({"model": "m", "prompt": "x", "best_of": hidden});
+            let error = Asked::text(body.to_string().as_bytes()).err().unwrap();
+            assert_eq!(error.body.param.as_deref(), Some("best_of"), "{hidden}");
+        }
+        for (name, value) in [
+            ("n", json!(2.0)),
+            ("n", json!("2")),
+            ("max_tokens", json!("7")),
+        ] {
+            let mut body = json!({"model": "m", "prompt": "x"});
+            body[name] = value;
+            let error = Asked::text(body.to_string().as_bytes()).err().unwrap();
+            assert_eq!(error.body.param.as_deref(), Some(name));
+        }
+        let plain = json!({"model": "m", "prompt": "x", "best_of": 2, "n": 2});
+        assert!(Asked::text(plain.to_string().as_bytes()).is_ok());
     }
 
     proptest! {

@@ -1,8 +1,11 @@
 //! What is set aside for an answer that streams: it grows with the answer, and the answer ends where it cannot.
 
-use openai_api::Usage;
+use std::time::Duration;
 
-use super::ask::Need;
+use openai_api::Usage;
+use tokio::time::timeout;
+
+use super::need::Need;
 use crate::{
     db::Db,
     quota::{Growth, Held, Wish},
@@ -15,6 +18,8 @@ const STEP: (i64, i64) = (16, 256);
 /// An answer that cannot grow ends so many tokens before the last, for each answer: the upstream is ahead of what it
 /// told.
 const MARGIN: i64 = 64;
+/// Meanwhile the upstream goes on: what is not decided within this time is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The budget of one stream.
 pub(super) struct Budget {
@@ -27,7 +32,7 @@ pub(super) struct Budget {
 
 /// Whether a stream may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+enum Room {
     Enough,
     /// What was asked for decides.
     Deciding,
@@ -46,15 +51,15 @@ impl Budget {
     }
 
     /// Takes note of how far the answer is.
-    pub(super) fn made(&mut self, db: &Db, so_far: Usage) -> Room {
+    fn made(&mut self, db: &Db, so_far: Usage) -> Room {
         let prompt = i64::try_from(so_far.prompt_tokens).unwrap_or(i64::MAX);
         let made = i64::try_from(so_far.completion_tokens).unwrap_or(i64::MAX);
         let used = prompt.saturating_add(made);
         let answers = self.need.answers;
         let most = answers.map_or(i64::MAX, |tokens| prompt.saturating_add(tokens));
         let choices = self.need.choices;
-        let left = self.held.tokens() - used;
-        if self.held.tokens() >= most || left >= LOW * choices {
+        let left = self.held.tokens().saturating_sub(used);
+        if self.held.tokens() >= most || left >= LOW.saturating_mul(choices) {
             return Room::Enough;
         }
         let is_edge = left <= MARGIN * choices;
@@ -74,6 +79,22 @@ impl Budget {
             (false, _) => Room::Enough,
             (true, Some(_)) => Room::Deciding,
             (true, None) => Room::Over,
+        }
+    }
+
+    /// As [`Budget::made`], once it is decided whether the stream may go on.
+    pub(super) async fn may_go_on(&mut self, db: &Db, so_far: Usage) -> bool {
+        loop {
+            match self.made(db, so_far) {
+                Room::Enough => return true,
+                Room::Over => return false,
+                Room::Deciding => {
+                    if timeout(PATIENCE, self.decided(so_far)).await.is_err() {
+                        tracing::warn!("an answer ends since nobody decides whether it may grow");
+                        return false;
+                    }
+                }
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use openai_api::ApiError;
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Gateway, failure::Failure, upstream::Places};
@@ -54,6 +54,8 @@ pub(super) struct Offer {
     places: Option<Places>,
     /// Cancelled when it may be used no more: what it answers ends.
     end: Arc<End>,
+    /// Whether it may be used for profit; looked up when the first key that is for profit asks for it.
+    is_for_profit: OnceCell<bool>,
 }
 
 /// The end of a model's use, with its reason.
@@ -105,6 +107,14 @@ impl Offer {
         }
         (model.status == Status::Retired).then_some(OutOfUse::Retired)
     }
+
+    async fn is_for_profit(&self, db: &Db) -> Result<bool, StoreError> {
+        let look = || async {
+            let mut conn = db.read().await?;
+            models::allows_commercial_use(&mut conn, self.model.id).await
+        };
+        self.is_for_profit.get_or_try_init(look).await.copied()
+    }
 }
 
 impl Catalogue {
@@ -150,6 +160,7 @@ impl Catalogue {
                 name,
                 places,
                 end,
+                is_for_profit: OnceCell::new(),
             };
             models.insert(offer.model.name.clone(), Arc::new(offer));
         }
@@ -211,7 +222,7 @@ pub(super) async fn usable(
 ///
 /// # Errors
 /// 404 where there is no such model, where it is not the key's, or where it is retired (with the reason);
-/// 503 where it is not served at the moment.
+/// 403 where the key is for profit and the model is not; 503 where it is not served at the moment.
 pub(super) async fn route(
     db: &Db,
     gateway: &Gateway,
@@ -230,6 +241,9 @@ pub(super) async fn route(
     }
     if model.status != Status::Released {
         return Err(retired(model).into());
+    }
+    if holder.is_commercial && !offer.is_for_profit(db).await? {
+        return Err(not_for_profit(name).into());
     }
     let places = offer
         .places
@@ -274,6 +288,13 @@ fn withdrawn(model: &ServedModel, since: DateTime<Utc>) -> ApiError {
         day(Lang::En, since),
     );
     ApiError::new(403, "permission_error", Some(code), message).with_param("model")
+}
+
+fn not_for_profit(name: &str) -> ApiError {
+    let message = format!(
+        "The model '{name}' may not be used for profit, and this key was requested for that."
+    );
+    ApiError::permission_denied("purpose_not_permitted", message).with_param("model")
 }
 
 fn retired(model: &ServedModel) -> ApiError {

@@ -2,7 +2,7 @@
 
 use openai_api::ApiError;
 
-use super::{catalogue::OutOfUse, screen::unjudged};
+use super::{catalogue::OutOfUse, queue::NotTaken, screen::unjudged};
 
 /// Why a request ended before its answer did.
 pub(super) enum Ended {
@@ -13,6 +13,19 @@ pub(super) enum Ended {
     Broken,
     /// A service that has to judge the answer does not answer.
     Unjudged,
+    /// More of it waits than is kept for a client that does not read.
+    TooSlow,
+    /// This process leaves, and waited as long as it may.
+    Leaving,
+}
+
+impl From<NotTaken> for Ended {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Full => Self::TooSlow,
+            NotTaken::Closed => Self::ClientLeft,
+        }
+    }
 }
 
 impl Ended {
@@ -34,6 +47,15 @@ impl Ended {
             .with_param("model"),
             Self::KeyRevoked => ApiError::invalid_api_key(),
             Self::Unjudged => unjudged(),
+            Self::TooSlow => ApiError::new(
+                408,
+                "invalid_request_error",
+                Some("read_too_slowly"),
+                "The answer ends here: it was made faster than it was read.",
+            ),
+            Self::Leaving => {
+                ApiError::overloaded("The answer ends here: the gateway is stopping.", 1)
+            }
             Self::ClientLeft | Self::Broken => {
                 ApiError::bad_upstream("The model's server broke off.")
             }

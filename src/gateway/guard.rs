@@ -8,15 +8,20 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use openai_api::ApiError;
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 use super::{Gateway, failure::Failure};
 use crate::{config::Config, db::Db, ids::RequestId, keys::Known, web::client_address};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const MOST_BODY_BYTES: usize = 1024 * 1024;
+/// So much of a body that is too long is read all the same: whoever still sends does not hear why it is refused.
+const MOST_READ_BYTES: usize = 32 * 1024 * 1024;
 
 /// Gives each request an id of ours, which its answer carries and under which the upstream counts it.
 pub(super) async fn identify(
@@ -42,6 +47,19 @@ pub fn request_id(request: &HttpRequest) -> RequestId {
 /// The key that a request carries.
 #[derive(Clone)]
 pub struct Caller(pub Arc<Known>);
+
+impl Caller {
+    /// For what takes nothing of the key's limits, and so has a bound of its own.
+    ///
+    /// # Errors
+    /// 429 where the key asks for too much of that.
+    pub(super) fn look(&self) -> Result<(), ApiError> {
+        self.0.look().map_err(|wait| {
+            let message = "This key asks for models and usage too often.";
+            ApiError::rate_limit_exceeded(message, wait.as_secs() + 1)
+        })
+    }
+}
 
 impl FromRequest for Caller {
     type Error = Failure;
@@ -73,25 +91,27 @@ impl FromRequest for Caller {
     }
 }
 
-/// The key as `Authorization: Bearer` or `X-API-KEY`; cookies say nothing here.
+/// The key as `Authorization: Bearer` or `X-API-KEY`; cookies say nothing here. Where it is sent more than once all must
+/// be the same: which of them is meant would be a guess.
 fn key_of(request: &HttpRequest) -> Option<&str> {
-    let header = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+    let sent = |name: HeaderName| {
+        let values = request.headers().get_all(name);
+        values.filter_map(|value| value.to_str().ok())
     };
-    let bearer = header(AUTHORIZATION.as_str()).and_then(|value| {
+    let bearers = sent(AUTHORIZATION).filter_map(|value| {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    bearer.or_else(|| header("x-api-key").map(str::trim))
+    let mut keys = bearers.chain(sent(API_KEY).map(str::trim));
+    let first = keys.next()?;
+    keys.all(|key| key == first).then_some(first)
 }
 
 /// The whole JSON body.
 ///
 /// # Errors
-/// 413 for a body over the limit, 415 for one that is declared as something else, 400 where it breaks off.
+/// 413 for a body over the limit, 415 for one that is declared as something else, 400 where it breaks off, 408 where it
+/// takes too long.
 pub async fn body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Failure> {
     let kind = request
         .headers()
@@ -102,9 +122,33 @@ pub async fn body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes,
         let message = "The body must be sent as application/json.";
         return Err(ApiError::unsupported_media_type(message).into());
     }
-    match payload.to_bytes_limited(MOST_BODY_BYTES).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(ApiError::invalid_body("The request body could not be read.").into()),
-        Err(_) => Err(ApiError::too_large(MOST_BODY_BYTES).into()),
+    let config = request.app_data::<web::Data<Config>>();
+    let within = config.map_or(30, |config| config.gateway.body_seconds);
+    match timeout(Duration::from_secs(within), read(payload)).await {
+        Ok(read) => Ok(read?),
+        Err(_) => {
+            let kind = "invalid_request_error";
+            let message = format!("The request body was not there within {within} seconds.");
+            Err(ApiError::new(408, kind, Some("request_timeout"), message).into())
+        }
     }
+}
+
+async fn read(mut payload: web::Payload) -> Result<Bytes, ApiError> {
+    let (mut body, mut length) = (BytesMut::new(), 0_usize);
+    while let Some(piece) = payload.next().await {
+        let unreadable = || ApiError::invalid_body("The request body could not be read.");
+        let piece = piece.map_err(|_| unreadable())?;
+        length = length.saturating_add(piece.len());
+        if length > MOST_READ_BYTES {
+            break;
+        }
+        if length <= MOST_BODY_BYTES {
+            body.extend_from_slice(&piece);
+        }
+    }
+    if length > MOST_BODY_BYTES {
+        return Err(ApiError::too_large(MOST_BODY_BYTES));
+    }
+    Ok(body.freeze())
 }

@@ -12,17 +12,23 @@ mod failure;
 mod guard;
 mod headers;
 mod measure;
+mod need;
 mod news;
+mod queue;
 mod relay;
 mod rewrite;
 mod screen;
+mod settle;
 mod stream;
 mod sweep;
 mod upstream;
 mod usage;
 pub mod web;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -33,6 +39,9 @@ pub use self::{
     sweep::sweep,
 };
 use crate::{config::Config, db::Db, keys, quota::Ledger, rights_checks::Fetcher};
+
+/// How often it is looked whether requests are under way.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What all requests of one process share.
 pub struct Gateway {
@@ -48,6 +57,9 @@ pub struct Gateway {
     background: TaskTracker,
     stop: CancellationToken,
     is_started: AtomicBool,
+    is_leaving: AtomicBool,
+    /// Cancelled when what is still being answered has to end.
+    cut: CancellationToken,
 }
 
 impl Gateway {
@@ -68,6 +80,8 @@ impl Gateway {
             background: TaskTracker::new(),
             stop: CancellationToken::new(),
             is_started: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+            cut: CancellationToken::new(),
         })
     }
 
@@ -98,6 +112,29 @@ impl Gateway {
     #[must_use]
     pub fn metrics(&self, waiting_tasks: &[(String, i64)]) -> String {
         self.measures.text(self.ledger.figures(), waiting_tasks)
+    }
+
+    /// Notes that this process is about to stop: whoever asks whether it is ready is told not to send more.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this process is about to stop.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when no request is under way.
+    pub async fn idle(&self) {
+        while !self.running.is_empty() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Ends what is still being answered; it is settled by what was made of it.
+    pub fn cut(&self) {
+        self.cut.cancel();
     }
 
     /// Waits until every request under way is settled and in the books, and ends this life of the process in the

@@ -3,28 +3,28 @@
 
 use std::{
     future::Future,
-    slice,
     sync::{Arc, OnceLock},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use openai_api::{ApiError, Usage};
-use reqwest::Response;
+use reqwest::{Response, header::CONTENT_TYPE};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{
     Gateway,
     answer::{Begun, refusal},
-    ask::{Asked, Need},
+    ask::Asked,
     catalogue::Route,
     ended::Ended,
     failure::Failure,
     headers::{self, LimitHeaders, limit_headers},
     measure::{About, End, Times},
+    need::Need,
     screen::Screen,
-    upstream::{Counted, NotSent, Send, Sent},
+    upstream::{NotSent, Send, Sent},
 };
 use crate::{
     db::Db,
@@ -39,9 +39,6 @@ const MOST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Vectors of a thousand numbers for each of the most inputs.
 const MOST_EMBEDDINGS_BYTES: usize = 48 * 1024 * 1024;
 const MOST_ERROR_BYTES: usize = 64 * 1024;
-/// How often and how long an upstream is asked for the counts of a request that was cut.
-const ASK_EVERY: Duration = Duration::from_millis(50);
-const ASKS: usize = 60;
 
 /// A request that was read and may be made.
 pub(super) struct Relay {
@@ -62,9 +59,17 @@ pub(super) struct Relay {
     pub(super) place: OnceLock<Arc<str>>,
 }
 
+/// Why a request was not answered.
+pub(super) struct Unanswered {
+    pub(super) error: ApiError,
+    /// It reached an upstream, which may have made something.
+    pub(super) was_sent: bool,
+}
+
+/// What is read of a whole answer.
 #[derive(Deserialize)]
 struct WithUsage {
-    usage: Option<Usage>,
+    usage: Option<Value>,
 }
 
 impl Relay {
@@ -96,17 +101,16 @@ impl Relay {
             .filter(|one| one.counter.measure == Measure::Tokens);
         let left = tokens.map(|one| one.left).min();
         let each = self.need.each_answer(held.tokens(), left);
-        let body = self.asked.forward(each);
         let limits = limit_headers(&standings, self.db.now());
         if self.asked.generation().stream {
-            self.stream(held, limits, body, begun).await;
+            self.stream(held, limits, each, begun).await;
         } else {
-            self.whole(held, limits, body, begun).await;
+            self.whole(held, limits, each, begun).await;
         }
     }
 
     /// Measures a request that ends now.
-    fn ended(&self, usage: Option<Usage>, end: End) {
+    pub(super) fn ended(&self, usage: Option<Usage>, end: End) {
         let (measures, now) = (&self.gateway.measures, self.db.now());
         measures.ended(&self.about, &self.times, usage, end, now);
     }
@@ -192,50 +196,55 @@ impl Relay {
         Failure::from(error).with(limit_headers(&standings, now))
     }
 
-    /// Sends the request on; answers only successes.
-    pub(super) async fn send(&self, body: Vec<u8>) -> Result<Sent, ApiError> {
+    /// Sends the request on, with at most `each_answer` tokens for each answer where that is less than it says; answers
+    /// only successes.
+    pub(super) async fn send(&self, each_answer: Option<i64>) -> Result<Sent, Unanswered> {
         let send = Send {
             places: &self.route.places,
-            prefix: self.asked.prefix(),
-            path: self.asked.path(),
             request: self.request,
-            body,
-            is_streamed: self.asked.generation().stream,
+            asked: &self.asked,
+            each_answer,
         };
         self.times.sent();
-        let sent = self
-            .gateway
-            .client
-            .send(send)
-            .await
-            .map_err(|why| match why {
-                NotSent::ShutOff | NotSent::Unreachable => {
-                    ApiError::overloaded("The model's server cannot be reached.", 5)
-                }
-                NotSent::Broken => ApiError::bad_upstream("The model's server did not answer."),
-            })?;
+        let sent = match self.gateway.client.send(send).await {
+            Ok(sent) => sent,
+            Err(NotSent::ShutOff | NotSent::Unreachable) => {
+                return Err(Unanswered {
+                    error: ApiError::overloaded("The model's server cannot be reached.", 5),
+                    was_sent: false,
+                });
+            }
+            Err(NotSent::Broken) => {
+                return Err(ApiError::bad_upstream("The model's server did not answer.").into());
+            }
+        };
         self.place.get_or_init(|| Arc::clone(sent.visit.address()));
         let status = sent.answer.status();
         if status.is_success() {
-            return Ok(sent);
+            return if self.asked.generation().stream && !is_stream(&sent.answer) {
+                let message = "The model's server answered with something else than a stream.";
+                Err(ApiError::bad_upstream(message).into())
+            } else {
+                Ok(sent)
+            };
         }
         let status = status.as_u16();
         tracing::warn!(request = %self.request, status, "the upstream refused");
         if matches!(self.asked, Asked::Embeddings(_)) && matches!(status, 404 | 405) {
             // It serves the model, and knows of no such thing.
-            return Err(ApiError::no_embeddings(&self.asked.generation().model));
+            return Err(ApiError::no_embeddings(&self.asked.generation().model).into());
         }
         let body = collect(sent.answer, MOST_ERROR_BYTES)
             .await
             .unwrap_or_default();
-        Err(refusal(status, &body))
+        Err(refusal(status, &body).into())
     }
 
     async fn whole(
         &self,
         held: Held,
         limits: LimitHeaders,
-        body: Vec<u8>,
+        each_answer: Option<i64>,
         mut begun: oneshot::Sender<Begun>,
     ) {
         let exchange = async {
@@ -244,26 +253,30 @@ impl Relay {
                 answer,
                 visit: _visit,
                 ..
-            } = self.send(body).await?;
+            } = self.send(each_answer).await?;
             let most = match self.asked {
                 Asked::Embeddings(_) => MOST_EMBEDDINGS_BYTES,
                 _ => MOST_ANSWER_BYTES,
             };
-            Ok::<_, ApiError>(collect(answer, most).await)
+            match collect(answer, most).await {
+                None => Ok::<_, Unanswered>(None),
+                Some(body) => {
+                    let usage = usage_of(&body)?;
+                    Ok(Some((body, usage)))
+                }
+            }
         };
         let answer = match self.unless_ended(exchange, begun.closed()).await {
             Ok(Ok(None)) => {
-                // It was made, or some of it: where nobody counted, what was set aside.
+                // It was made, or some of it.
                 self.settle(held, None, Outcome::Cut).await;
                 let error =
                     ApiError::bad_upstream("The model's server broke off, or said too much.");
                 Begun::Refused(Failure::from(error).with(limits))
             }
-            Ok(Ok(Some(body))) => {
-                let usage = serde_json::from_slice::<WithUsage>(&body)
-                    .ok()
-                    .and_then(|answer| answer.usage);
+            Ok(Ok(Some((body, usage)))) => {
                 let mut limits = limits;
+                let usage = usage.map(|told| self.possible(told, &held));
                 limits.extend(self.cost_header(usage));
                 self.settle(held, usage, Outcome::Completed).await;
                 // It is paid for, whatever may be seen of it.
@@ -272,9 +285,9 @@ impl Relay {
                     Err(error) => Begun::Refused(Failure::from(error).with(limits)),
                 }
             }
-            Ok(Err(error)) => {
-                self.settle_refused(held, &error).await;
-                Begun::Refused(Failure::from(error).with(limits))
+            Ok(Err(unanswered)) => {
+                self.settle_unanswered(held, unanswered.was_sent).await;
+                Begun::Refused(Failure::from(unanswered.error).with(limits))
             }
             Err(ended) => {
                 self.settle(held, None, Outcome::Cut).await;
@@ -292,87 +305,6 @@ impl Relay {
         Some(("x-request-cost-micros", cost.to_string()))
     }
 
-    /// Books a request that was not answered. Where it is not certain that nothing was produced, the upstream is
-    /// asked.
-    pub(super) async fn settle_refused(&self, held: Held, error: &ApiError) {
-        let produced = match error.status {
-            502 => self.counts_of_cut().await,
-            _ => None,
-        };
-        match produced {
-            Some(usage) if usage.total_tokens > 0 => {
-                self.settle(held, Some(usage), Outcome::Cut).await;
-            }
-            _ => {
-                self.ended(None, End::Failed);
-                held.settle(Spent::nothing(Outcome::Failed)).await;
-            }
-        }
-    }
-
-    /// Books what a request took; where nobody counted, what was set aside.
-    pub(super) async fn settle(&self, held: Held, usage: Option<Usage>, outcome: Outcome) {
-        let usage = match usage {
-            Some(usage) => Some(usage),
-            None => self.counts_of_cut().await,
-        };
-        let end = match outcome {
-            Outcome::Completed => End::Completed,
-            Outcome::Cut | Outcome::Failed | Outcome::Recovered => End::Cut,
-        };
-        self.ended(usage, end);
-        let spent = match usage {
-            Some(usage) => Spent::of(usage, outcome),
-            None => Spent {
-                prompt_tokens: held.tokens(),
-                completion_tokens: 0,
-                outcome,
-            },
-        };
-        if spent.tokens() > held.tokens() {
-            tracing::warn!(
-                request = %self.request,
-                reserved = held.tokens(),
-                actual = spent.tokens(),
-                "the upstream counts more tokens than were set aside"
-            );
-        }
-        held.settle(spent).await;
-    }
-
-    /// What the upstream counted for a request that it should be done with, where it keeps counts.
-    pub(super) async fn counts_of_cut(&self) -> Option<Usage> {
-        let client = &self.gateway.client;
-        // Until one has answered it may be any of them that works on it.
-        let places = self
-            .place
-            .get()
-            .map_or(&*self.route.places, slice::from_ref);
-        let mut last = None;
-        for _ in 0..ASKS {
-            let (mut counted, mut runs) = (None, false);
-            for place in places {
-                let there = client.counted(place, self.request).await;
-                if let Counted::Running(usage) = there {
-                    (last, runs) = (Some(usage), true);
-                }
-                counted = Some(counted.map_or(there, |before: Counted| before.or(there)));
-            }
-            match counted? {
-                // Whoever tried before may have given up; one still works on it.
-                _ if runs => {}
-                Counted::Finished(usage) => return Some(usage),
-                Counted::Unknown if places.iter().all(|place| client.is_ours(place)) => {
-                    // It never reached an engine.
-                    return Some(Usage::new(0, 0));
-                }
-                Counted::Unknown | Counted::Away | Counted::Running(_) => return last,
-            }
-            tokio::time::sleep(ASK_EVERY).await;
-        }
-        last
-    }
-
     /// Waits for `work`, unless the client leaves, the key is revoked or the model is taken out of use first; `work`
     /// is dropped then.
     pub(super) async fn unless_ended<T>(
@@ -385,8 +317,40 @@ impl Relay {
             () = client_left => Err(Ended::ClientLeft),
             () = self.key.ended.cancelled() => Err(Ended::KeyRevoked),
             why = self.route.end.reached() => Err(Ended::ModelOutOfUse(why)),
+            () = self.gateway.cut.cancelled() => Err(Ended::Leaving),
         }
     }
+}
+
+impl From<ApiError> for Unanswered {
+    /// Of a request that reached an upstream.
+    fn from(error: ApiError) -> Self {
+        Self {
+            error,
+            was_sent: true,
+        }
+    }
+}
+
+/// Whether an answer is one of events; one that does not say what it is may be.
+fn is_stream(answer: &Response) -> bool {
+    let kind = answer.headers().get(CONTENT_TYPE);
+    kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// The counts of a whole answer, where it has any.
+///
+/// # Errors
+/// 502 where it is no JSON object.
+fn usage_of(body: &[u8]) -> Result<Option<Usage>, ApiError> {
+    let nonsense = || ApiError::bad_upstream("The model's server answered with something else.");
+    // A list would be read as a struct too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(nonsense());
+    }
+    let answer: WithUsage = serde_json::from_slice(body).map_err(|_| nonsense())?;
+    let usage = answer.usage;
+    Ok(usage.and_then(|usage| serde_json::from_value(usage).ok()))
 }
 
 /// The whole body; none where it breaks off or is longer than `limit` bytes.
@@ -405,4 +369,29 @@ async fn collect(mut answer: Response, limit: usize) -> Option<Bytes> {
         next = answer.chunk().await.ok()?;
     }
     Some(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_a_json_object_with_or_without_counts() {
+        let counted =
+            br#" {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}"#;
+        assert_eq!(usage_of(counted).unwrap(), Some(Usage::new(1, 2)));
+        for uncounted in [&b"{}"[..], br#"{"usage": null}"#, br#"{"usage": "7"}"#] {
+            assert_eq!(usage_of(uncounted).unwrap(), None);
+        }
+        for nonsense in [
+            &b""[..],
+            b"<html>",
+            b"[null]",
+            b"{\"a\":",
+            b"null",
+            b"{} {}",
+        ] {
+            assert_eq!(usage_of(nonsense).unwrap_err().status, 502);
+        }
+    }
 }

@@ -1,16 +1,19 @@
 //! An answer that streams: passed on event by event, counted along, and ended where its budget ends.
+//!
+//! The upstream is read and counted whether the client reads or not, since it does not wait either: what the client has
+//! not taken waits in a queue, and where that is full the answer ends.
 
 use bytes::Bytes;
-use openai_api::{SseSplitter, StreamOptions, Usage};
-use reqwest::Response;
-use tokio::sync::{mpsc, oneshot};
+use openai_api::{SseSplitter, StreamOptions};
+use tokio::sync::oneshot;
 
 use super::{
     answer::{Begun, error_event},
-    budget::{Budget, Room},
+    budget::Budget,
     ended::Ended,
     failure::Failure,
     headers::LimitHeaders,
+    queue::{NotTaken, Receiver, Sender, queue},
     relay::Relay,
     rewrite::{Passed, Rewriter},
     screen::{Stopped, StreamScreen},
@@ -18,8 +21,6 @@ use super::{
 };
 use crate::quota::{Held, Outcome};
 
-/// Events on their way to a client that reads slowly; more wait in the upstream.
-const EVENTS_AHEAD: usize = 16;
 const MOST_EVENT_BYTES: usize = 1024 * 1024;
 
 /// How a stream ended by itself.
@@ -32,23 +33,41 @@ enum Done {
     Flagged,
 }
 
+/// Why nothing more is shown to the client, whatever the upstream still says.
+enum NotShown {
+    Flagged,
+    Ended(Ended),
+}
+
+impl From<NotTaken> for NotShown {
+    fn from(why: NotTaken) -> Self {
+        Self::Ended(why.into())
+    }
+}
+
+impl From<Stopped> for NotShown {
+    fn from(why: Stopped) -> Self {
+        match why {
+            Stopped::Flagged => Self::Flagged,
+            Stopped::Unjudged => Self::Ended(Ended::Unjudged),
+        }
+    }
+}
+
 impl Relay {
     pub(super) async fn stream(
         &self,
         held: Held,
         limits: LimitHeaders,
-        body: Vec<u8>,
+        each_answer: Option<i64>,
         mut begun: oneshot::Sender<Begun>,
     ) {
-        let Sent {
-            answer,
-            first,
-            visit: _visit,
-        } = match self.unless_ended(self.send(body), begun.closed()).await {
+        let sent = self.unless_ended(self.send(each_answer), begun.closed());
+        let sent = match sent.await {
             Ok(Ok(sent)) => sent,
-            Ok(Err(error)) => {
-                self.settle_refused(held, &error).await;
-                let failure = Failure::from(error).with(limits);
+            Ok(Err(unanswered)) => {
+                self.settle_unanswered(held, unanswered.was_sent).await;
+                let failure = Failure::from(unanswered.error).with(limits);
                 drop(begun.send(Begun::Refused(failure)));
                 return;
             }
@@ -58,25 +77,19 @@ impl Relay {
                 return;
             }
         };
-        let (client, events) = mpsc::channel(EVENTS_AHEAD);
+        let (client, events) = queue();
         // A client that left meanwhile is noticed at the first event.
         drop(begun.send(Begun::Stream(limits, events)));
         let mut rewriter = Rewriter::new(self.options());
         let mut budget = Budget::new(held, self.need);
         let mut screen = self.screen.stream();
         let ended = self
-            .pass_events(
-                (answer, first),
-                &mut rewriter,
-                &mut budget,
-                (&mut screen, &client),
-            )
+            .pass_events(sent, &mut rewriter, &mut budget, (&mut screen, &client))
             .await;
         let held = budget.held;
         let last = match ended {
             Ok(Done::Upstream(done)) if !rewriter.has_failed() => {
-                self.settle(held, rewriter.usage(), Outcome::Completed)
-                    .await;
+                self.settle_ended(held, &rewriter).await;
                 Some(done)
             }
             Ok(Done::Upstream(done)) => {
@@ -104,7 +117,7 @@ impl Relay {
         };
         // The last bytes leave once the request is settled: who has the whole answer can see what it cost.
         if let Some(last) = last {
-            drop(client.send(last).await);
+            drop(client.push_last(last));
         }
     }
 
@@ -125,120 +138,120 @@ impl Relay {
         self.asked.generation().stream_options
     }
 
-    /// Books a stream that was cut: by the upstream's own counts, else by the last it told us.
-    async fn settle_cut(&self, held: Held, rewriter: &Rewriter) -> Option<Usage> {
-        let exact = self.counts_of_cut().await;
-        let usage = exact.or(rewriter.usage());
-        self.settle(held, usage, Outcome::Cut).await;
-        usage
-    }
-
     /// Passes events to the client until the upstream says it is done, or the budget is.
     async fn pass_events(
         &self,
-        (mut answer, mut first): (Response, Option<Bytes>),
+        sent: Sent,
         rewriter: &mut Rewriter,
         budget: &mut Budget,
-        (screen, client): (&mut Option<StreamScreen>, &mpsc::Sender<Bytes>),
+        (screen, client): (&mut Option<StreamScreen>, &Sender),
     ) -> Result<Done, Ended> {
+        let (pieces, read) = queue();
+        let reading = async {
+            // What came before it broke off is shown all the same, so this ends only itself.
+            Ok::<_, NotShown>(self.read(sent, &mut *rewriter, budget, pieces).await)
+        };
+        let showing = show(read, screen.as_mut(), client);
+        let both = async { tokio::try_join!(reading, showing) };
+        let done = match self.unless_ended(both, client.closed()).await? {
+            Ok((done, ())) => done?,
+            Err(NotShown::Flagged) => return Ok(Done::Flagged),
+            Err(NotShown::Ended(ended)) => return Err(ended),
+        };
+        let finished = finish(rewriter, screen.as_mut(), client);
+        match self.unless_ended(finished, client.closed()).await? {
+            Ok(()) => Ok(done),
+            Err(NotShown::Flagged) => Ok(Done::Flagged),
+            Err(NotShown::Ended(ended)) => Err(ended),
+        }
+    }
+
+    /// Reads the upstream and counts along until it says it is done, or the budget is. What is for the client waits in
+    /// `pieces`; the upstream is cut when this ends.
+    async fn read(
+        &self,
+        sent: Sent,
+        rewriter: &mut Rewriter,
+        budget: &mut Budget,
+        pieces: Sender,
+    ) -> Result<Done, Ended> {
+        let Sent {
+            mut answer,
+            mut first,
+            visit: _visit,
+        } = sent;
         let mut splitter = SseSplitter::new(MOST_EVENT_BYTES);
         let prompt = self.need.prompt;
         loop {
             let so_far = rewriter.so_far(prompt);
-            let read = async {
-                if let Some(first) = first.take() {
-                    return Some(Ok(Some(first)));
-                }
+            let chunk = if let Some(first) = first.take() {
+                Ok(Some(first))
+            } else {
                 tokio::select! {
-                    chunk = answer.chunk() => Some(chunk),
-                    () = budget.decided(so_far) => None,
+                    chunk = answer.chunk() => chunk,
+                    () = budget.decided(so_far) => continue,
                 }
-            };
-            let Some(chunk) = self.unless_ended(read, client.closed()).await? else {
-                continue;
             };
             let bytes = chunk.map_err(|_| Ended::Broken)?.ok_or(Ended::Broken)?;
             self.times.first();
             for event in splitter.push(&bytes).map_err(|_| Ended::Broken)? {
-                let event = match screen {
-                    None => event,
-                    Some(screen) => match screen.mask(event) {
-                        Some(event) => event,
-                        None => continue,
-                    },
-                };
-                let bytes = match rewriter.pass(event) {
-                    Passed::On(bytes) => bytes,
-                    Passed::Held => continue,
-                    Passed::Done(bytes) => {
-                        let passed = self.finish(rewriter, screen, client).await?;
-                        return Ok(passed.unwrap_or(Done::Upstream(bytes)));
-                    }
-                };
-                let Some(screen) = screen else {
-                    self.pass_on(client, bytes).await?;
-                    continue;
-                };
-                let admitted = self.unless_ended(screen.admit(bytes), client.closed());
-                if let Some(stopped) = self.pass_admitted(client, admitted.await?).await? {
-                    return Ok(stopped);
+                match rewriter.pass(event) {
+                    Passed::On(bytes) => pieces.push(bytes)?,
+                    Passed::Held => {}
+                    Passed::Done(bytes) => return Ok(Done::Upstream(bytes)),
                 }
             }
-            let so_far = rewriter.so_far(prompt);
-            let mut room = budget.made(&self.db, so_far);
-            while room == Room::Deciding {
-                self.unless_ended(budget.decided(so_far), client.closed())
-                    .await?;
-                room = budget.made(&self.db, so_far);
-            }
-            if room == Room::Over {
-                let passed = self.finish(rewriter, screen, client).await?;
-                return Ok(passed.unwrap_or(Done::Budget));
+            if !budget.may_go_on(&self.db, rewriter.so_far(prompt)).await {
+                return Ok(Done::Budget);
             }
         }
     }
+}
 
-    async fn pass_on(&self, client: &mpsc::Sender<Bytes>, bytes: Bytes) -> Result<(), Ended> {
-        let sent = self.unless_ended(client.send(bytes), std::future::pending());
-        sent.await?.map_err(|_| Ended::ClientLeft)
-    }
-
-    /// Passes on what may leave; answers how the stream ends where it may not.
-    async fn pass_admitted(
-        &self,
-        client: &mpsc::Sender<Bytes>,
-        admitted: Result<Vec<Bytes>, Stopped>,
-    ) -> Result<Option<Done>, Ended> {
-        match admitted {
-            Ok(all) => {
-                for bytes in all {
-                    self.pass_on(client, bytes).await?;
-                }
-                Ok(None)
-            }
-            Err(Stopped::Flagged) => Ok(Some(Done::Flagged)),
-            Err(Stopped::Unjudged) => Err(Ended::Unjudged),
+/// Hands to the client what was read, screened where it is to be, until no more comes.
+async fn show(
+    mut read: Receiver,
+    screen: Option<&mut StreamScreen>,
+    client: &Sender,
+) -> Result<(), NotShown> {
+    let Some(screen) = screen else {
+        while let Some(piece) = read.next().await {
+            client.push(piece)?;
         }
-    }
-
-    /// Passes on what was held back until the end.
-    async fn finish(
-        &self,
-        rewriter: &Rewriter,
-        screen: &mut Option<StreamScreen>,
-        client: &mpsc::Sender<Bytes>,
-    ) -> Result<Option<Done>, Ended> {
-        let Some(screen) = screen else {
-            return Ok(None);
-        };
-        let rest = screen.rest().map(|choices| rewriter.chunk(choices, None));
-        if let Some(rest) = rest {
-            let admitted = self.unless_ended(screen.admit(rest), client.closed());
-            if let Some(stopped) = self.pass_admitted(client, admitted.await?).await? {
-                return Ok(Some(stopped));
+        return Ok(());
+    };
+    // An event may have grown by a word on its way here.
+    let mut splitter = SseSplitter::new(2 * MOST_EVENT_BYTES);
+    while let Some(piece) = read.next().await {
+        let events = splitter.push(&piece);
+        for event in events.map_err(|_| NotShown::Ended(Ended::Broken))? {
+            if let Some(event) = screen.mask(event) {
+                hand_on(client, screen.admit(event.raw.into()).await)?;
             }
         }
-        let admitted = self.unless_ended(screen.finish(), client.closed());
-        self.pass_admitted(client, admitted.await?).await
     }
+    Ok(())
+}
+
+/// Hands on what was held back until the end.
+async fn finish(
+    rewriter: &Rewriter,
+    screen: Option<&mut StreamScreen>,
+    client: &Sender,
+) -> Result<(), NotShown> {
+    let Some(screen) = screen else {
+        return Ok(());
+    };
+    if let Some(choices) = screen.rest() {
+        let rest = rewriter.chunk(choices, None);
+        hand_on(client, screen.admit(rest).await)?;
+    }
+    hand_on(client, screen.finish().await)
+}
+
+fn hand_on(client: &Sender, admitted: Result<Vec<Bytes>, Stopped>) -> Result<(), NotShown> {
+    for piece in admitted? {
+        client.push(piece)?;
+    }
+    Ok(())
 }

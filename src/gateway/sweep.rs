@@ -8,7 +8,8 @@ use crate::{
     quota::{self, Left, Outcome, Spent},
 };
 
-const AT_ONCE: i64 = 50;
+/// So many are read at once; between them it is looked who died meanwhile.
+const AT_ONCE: i64 = 200;
 
 /// Settles every reservation of processes that are gone; safe to run in several processes at the same time. What
 /// cannot be settled yet, for its upstream is away or not done, waits; in the end the ledger charges it whole.
@@ -16,29 +17,48 @@ const AT_ONCE: i64 = 50;
 /// # Errors
 /// Where the database is away.
 pub async fn sweep(db: &Db, gateway: &Gateway) -> Result<(), StoreError> {
-    quota::expire(db).await?;
-    let mut away = BTreeSet::new();
-    for left in quota::left(db, AT_ONCE).await? {
-        let mut counted = Counted::Unknown;
-        // It may have been sent to any of these.
-        for place in left.context.upstream.split(' ') {
-            let there = if away.contains(place) {
-                Counted::Away
-            } else {
-                gateway.client.counted(place, left.request).await
-            };
-            if there == Counted::Away {
-                away.insert(place.to_owned());
-            }
-            counted = counted.or(there);
+    let (mut away, mut last) = (BTreeSet::new(), None);
+    loop {
+        quota::expire(db).await?;
+        // The whole list each time: those at its head may wait for long, and those behind them not so long.
+        let page = quota::left(db, last.as_ref(), AT_ONCE).await?;
+        for left in &page {
+            settle(db, gateway, left, &mut away).await?;
         }
-        if let Some(spent) = spent(&left, counted)
-            && quota::settle_left(db, &left, spent).await?
-        {
-            tracing::info!(request = %left.request, ?counted, "settled what was left behind");
+        match page.into_iter().next_back() {
+            Some(left) => last = Some(left),
+            None => break,
         }
     }
     quota::tidy(db).await
+}
+
+/// Settles one where its upstream knows; places in `away` are not asked again.
+async fn settle(
+    db: &Db,
+    gateway: &Gateway,
+    left: &Left,
+    away: &mut BTreeSet<String>,
+) -> Result<(), StoreError> {
+    let mut counted = Counted::Unknown;
+    // It may have been sent to any of these.
+    for place in left.context.upstream.split(' ') {
+        let there = if away.contains(place) {
+            Counted::Away
+        } else {
+            gateway.client.counted(place, left.request).await
+        };
+        if there == Counted::Away {
+            away.insert(place.to_owned());
+        }
+        counted = counted.or(there);
+    }
+    if let Some(spent) = spent(left, counted)
+        && quota::settle_left(db, left, spent).await?
+    {
+        tracing::info!(request = %left.request, ?counted, "settled what was left behind");
+    }
+    Ok(())
 }
 
 /// What an abandoned request is booked at; none where it is better to wait.

@@ -8,20 +8,30 @@ use reqwest::{RequestBuilder, Response, StatusCode, redirect::Policy};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use super::balance::{Balance, Visit};
-use crate::{config::Serving, ids::RequestId};
+use super::{
+    ask::Asked,
+    balance::{Balance, Visit},
+};
+use crate::{
+    config::{Serving, Upstream},
+    ids::RequestId,
+};
 
 const CONNECT: Duration = Duration::from_secs(3);
-/// Silence after which an upstream is taken for gone; the first token may wait for others' answers.
-const SILENCE: Duration = Duration::from_secs(300);
 const COUNTS: Duration = Duration::from_secs(5);
 
 /// Reaches upstreams: our own serving programs, and others by the name of their model.
 pub(super) struct Client {
     http: reqwest::Client,
     token: SecretString,
-    others: BTreeMap<String, Places>,
+    others: BTreeMap<String, Other>,
     balance: Balance,
+}
+
+/// A model that others serve: where, and in the same order how each is asked.
+struct Other {
+    places: Places,
+    upstreams: Vec<Upstream>,
 }
 
 /// The addresses at which one model is served.
@@ -30,13 +40,10 @@ pub(super) type Places = Arc<[Arc<str>]>;
 /// A request that is to be sent on.
 pub(super) struct Send<'a> {
     pub(super) places: &'a Places,
-    /// What it begins with, as a number.
-    pub(super) prefix: u64,
-    pub(super) path: &'static str,
     pub(super) request: RequestId,
-    pub(super) body: Vec<u8>,
-    /// The answer comes piece by piece; it has begun once the first is there.
-    pub(super) is_streamed: bool,
+    pub(super) asked: &'a Asked,
+    /// The most tokens of each answer, where that is less than it says itself.
+    pub(super) each_answer: Option<i64>,
 }
 
 /// An answer that has begun.
@@ -53,9 +60,9 @@ pub(super) struct Sent {
 pub(super) enum NotSent {
     /// Every place failed so often that it is left alone for a moment.
     ShutOff,
-    /// No place could be reached.
+    /// No place could be reached: nobody knows of it.
     Unreachable,
-    /// The place broke off before it answered; nobody knows what it made.
+    /// A place broke off before it answered, and no other could; nobody knows what it made.
     Broken,
 }
 
@@ -91,14 +98,16 @@ impl Client {
     pub(super) fn new(serving: &Serving) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
+            .read_timeout(Duration::from_secs(serving.silence_seconds))
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
         let others = serving.upstreams.iter().map(|(name, addresses)| {
-            let places = addresses.all().iter();
-            let places = places.map(|url| Arc::from(url.as_str().trim_end_matches('/')));
-            (name.clone(), places.collect())
+            let upstreams = addresses.all().to_vec();
+            let address =
+                |of: &Upstream| -> Arc<str> { Arc::from(of.url.as_str().trim_end_matches('/')) };
+            let places = upstreams.iter().map(address).collect();
+            (name.clone(), Other { places, upstreams })
         });
         Ok(Self {
             http,
@@ -110,90 +119,108 @@ impl Client {
 
     /// Where the settings say that a model is served.
     pub(super) fn other(&self, model: &str) -> Option<&Places> {
-        self.others.get(model)
+        self.others.get(model).map(|other| &other.places)
+    }
+
+    /// How `address` is asked for `model`; none where it is one of our own.
+    fn upstream(&self, model: &str, address: &str) -> Option<&Upstream> {
+        let other = self.others.get(model)?;
+        let mut all = other.places.iter().zip(&other.upstreams);
+        let (_, found) = all.find(|(place, _)| &***place == address)?;
+        Some(found)
     }
 
     /// Whether an address is one of our own serving programs, which know our token and keep counts.
     pub(super) fn is_ours(&self, address: &str) -> bool {
-        let mut others = self.others.values().flat_map(|places| places.iter());
+        let mut others = self.others.values().flat_map(|other| other.places.iter());
         !others.any(|other| **other == *address)
     }
 
     /// Sends a request on, elsewhere where a place fails before any answer came, and once more to the only one; never
     /// after that.
     pub(super) async fn send(&self, send: Send<'_>) -> Result<Sent, NotSent> {
-        let body = Bytes::from(send.body);
         let (mut tried, mut is_second) = (Vec::new(), false);
-        let mut last = NotSent::ShutOff;
-        while let Some(visit) =
-            self.balance
-                .choose(send.places, send.prefix, &tried, Instant::now())
+        let (mut is_unreachable, mut was_sent) = (false, false);
+        let prefix = send.asked.prefix();
+        while let Some(visit) = self
+            .balance
+            .choose(send.places, prefix, &tried, Instant::now())
         {
             let address = Arc::clone(visit.address());
-            let post = self
-                .http
-                .post(format!("{address}{}", send.path))
-                .header("content-type", "application/json")
-                .header("x-request-id", send.request.to_string())
-                .body(body.clone());
-            let is_alone = send.places.len() == 1;
-            let begun = async {
-                let mut answer = self.signed(&address, post).send().await?;
-                let first = if send.is_streamed && answer.status().is_success() {
-                    answer.chunk().await?
-                } else {
-                    None
-                };
-                Ok::<_, reqwest::Error>((answer, first))
-            };
-            match begun.await {
-                Ok((answer, _))
-                    if is_busy(answer.status()) && tried.len() + 1 < send.places.len() =>
-                {
-                    visit.failed(Instant::now());
-                    tried.push(address);
-                }
-                // It was taken from there a moment ago; the place itself is well.
-                Ok((answer, _))
-                    if answer.status() == StatusCode::NOT_FOUND
-                        && tried.len() + 1 < send.places.len() =>
-                {
-                    visit.succeeded();
-                    tried.push(address);
-                }
+            match self.ask(&send, &address).await {
                 Ok((answer, first)) => {
-                    if answer.status().is_server_error() {
+                    let status = answer.status();
+                    if has_failed(status) {
                         visit.failed(Instant::now());
                     } else {
                         visit.succeeded();
                     }
-                    return Ok(Sent {
-                        answer,
-                        first,
-                        visit,
-                    });
+                    if !is_elsewhere(status) || tried.len() + 1 >= send.places.len() {
+                        return Ok(Sent {
+                            answer,
+                            first,
+                            visit,
+                        });
+                    }
+                    // Whoever stood before the place may have passed it on.
+                    was_sent |= status == StatusCode::BAD_GATEWAY;
+                    tried.push(address);
                 }
                 Err(error) => {
                     visit.failed(Instant::now());
                     let error = error.without_url();
                     tracing::warn!(request = %send.request, %address, %error, "an upstream did not answer");
-                    // Who did not answer in time may still do so, and would make it twice.
-                    if error.is_timeout() {
+                    // A place that cannot be connected to within its time has not heard of it.
+                    if error.is_connect() {
+                        is_unreachable = true;
+                    } else if error.is_timeout() {
+                        // Who did not answer in time may still do so, and would make it twice.
                         return Err(NotSent::Broken);
-                    }
-                    last = if error.is_connect() {
-                        NotSent::Unreachable
                     } else {
-                        NotSent::Broken
-                    };
-                    if !is_alone || is_second {
+                        was_sent = true;
+                    }
+                    if send.places.len() > 1 || is_second {
                         tried.push(address);
                     }
                     is_second = true;
                 }
             }
         }
-        Err(last)
+        Err(match (was_sent, is_unreachable) {
+            (true, _) => NotSent::Broken,
+            (false, true) => NotSent::Unreachable,
+            (false, false) => NotSent::ShutOff,
+        })
+    }
+
+    /// Asks one place; a stream has begun once its first piece is there.
+    async fn ask(
+        &self,
+        send: &Send<'_>,
+        address: &str,
+    ) -> Result<(Response, Option<Bytes>), reqwest::Error> {
+        let generation = send.asked.generation();
+        let upstream = self.upstream(&generation.model, address);
+        let model = upstream.and_then(|upstream| upstream.model.as_deref());
+        let counts_along = upstream.is_none_or(|upstream| upstream.counts);
+        let body = send.asked.forward(send.each_answer, model, counts_along);
+        let post = self
+            .http
+            .post(format!("{address}{}", send.asked.path()))
+            .header("content-type", "application/json")
+            .header("x-request-id", send.request.to_string())
+            .body(body);
+        let post = match upstream {
+            Some(upstream) => signed(post, &upstream.key),
+            None => self.signed_as_ours(address, post),
+        };
+        let mut answer = post.send().await?;
+        let first = if generation.stream && answer.status().is_success() {
+            answer.chunk().await?
+        } else {
+            None
+        };
+        Ok((answer, first))
     }
 
     /// Asks what a request took.
@@ -205,7 +232,7 @@ impl Client {
             .http
             .get(format!("{address}/v1/requests/{request}/usage"))
             .timeout(COUNTS);
-        let Ok(answer) = self.signed(address, get).send().await else {
+        let Ok(answer) = self.signed_as_ours(address, get).send().await else {
             return Counted::Away;
         };
         match answer.status() {
@@ -219,20 +246,36 @@ impl Client {
         }
     }
 
-    fn signed(&self, address: &str, request: RequestBuilder) -> RequestBuilder {
-        let token = self.token.expose_secret();
-        if token.is_empty() || !self.is_ours(address) {
-            request
+    /// With our token, which nobody else is shown.
+    fn signed_as_ours(&self, address: &str, request: RequestBuilder) -> RequestBuilder {
+        if self.is_ours(address) {
+            signed(request, &self.token)
         } else {
-            request.bearer_auth(token)
+            request
         }
     }
 }
 
+fn signed(request: RequestBuilder, key: &SecretString) -> RequestBuilder {
+    match key.expose_secret() {
+        "" => request,
+        key => request.bearer_auth(key),
+    }
+}
+
 /// Whether another place may be able to.
-fn is_busy(status: StatusCode) -> bool {
+fn is_elsewhere(status: StatusCode) -> bool {
     matches!(
         status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE
+        // It was taken from there a moment ago; the place itself is well.
+        StatusCode::NOT_FOUND
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
     )
+}
+
+/// Whether an answer speaks against its place. One that has enough to do is well.
+fn has_failed(status: StatusCode) -> bool {
+    status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE
 }

@@ -58,6 +58,7 @@ pub(super) async fn show(
     request: HttpRequest,
     (db, config): (web::Data<Db>, web::Data<Config>),
 ) -> Result<HttpResponse, Failure> {
+    caller.look()?;
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|_| ApiError::invalid_param("since", "The query cannot be read."))?;
     let (now, key) = (db.now(), caller.0.holder.key);

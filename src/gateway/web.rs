@@ -48,6 +48,7 @@ async fn list(
     db: web::Data<Db>,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Failure> {
+    caller.look()?;
     let models = catalogue::usable(&db, &gateway, &caller.0.holder).await?;
     respond(&db, &caller, &ModelList::new(models)).await
 }
@@ -58,6 +59,7 @@ async fn show(
     gateway: web::Data<Gateway>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
+    caller.look()?;
     let model = catalogue::usable(&db, &gateway, &caller.0.holder)
         .await?
         .into_iter()

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     holder::Holder,
+    looks::Looks,
     secret::Secret,
     store::{self, Active},
 };
@@ -46,6 +47,17 @@ pub struct Known {
     is_used: AtomicBool,
     /// Shared by all readings of it, so that it is not forgotten while answers of before run.
     readings: Arc<()>,
+    looks: Arc<Looks>,
+}
+
+impl Known {
+    /// Counts a request that takes nothing of the key's limits.
+    ///
+    /// # Errors
+    /// Where there were too many of these in a minute: how long until the next.
+    pub fn look(&self) -> Result<(), Duration> {
+        self.looks.take(Instant::now())
+    }
 }
 
 impl Cache {
@@ -118,6 +130,7 @@ impl Cache {
     /// # Errors
     /// Where the database is away; in a while none is believed any more then.
     pub async fn look_again(&self, db: &Db, all: bool) -> Result<(), StoreError> {
+        let now = Instant::now();
         let ids: Vec<String> = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             // An answer under way holds its key too, and is to hear of its end.
@@ -125,6 +138,7 @@ impl Cache {
                 all || known.is_used.load(Ordering::Relaxed)
                     || Arc::strong_count(&known.readings) > 1
                     || known.read_at.elapsed() < STALE
+                    || known.looks.are_counted(now)
             });
             known.keys().cloned().collect()
         };
@@ -147,6 +161,7 @@ impl Cache {
                 Some(active) => {
                     let same = old.filter(|old| old.hmac == active.hmac);
                     let readings = same.map_or_else(Arc::default, |old| Arc::clone(&old.readings));
+                    let looks = same.map_or_else(Arc::default, |old| Arc::clone(&old.looks));
                     let ended = same.map_or_else(CancellationToken::new, |old| old.ended.clone());
                     let known = Known {
                         holder: active.holder,
@@ -157,6 +172,7 @@ impl Cache {
                         changes,
                         is_used: AtomicBool::new(false),
                         readings,
+                        looks,
                     };
                     all.insert(public_id.clone(), Arc::new(known));
                 }

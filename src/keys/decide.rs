@@ -11,6 +11,7 @@ use crate::{
     db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
     ids::{ApiKeyId, InstitutionId},
     policy::{self, Action, Actor, Denied, Permit, Role, Scope},
+    quota::{self, BeyondShares, Shares},
 };
 
 /// Why a request for a key was not decided on.
@@ -22,6 +23,8 @@ pub enum DecideError {
     WrongStatus(Status),
     #[error("more than {0} tokens a day need an administrator")]
     BeyondManager(i64),
+    #[error("beyond what the institution has, an administrator decides")]
+    BeyondInstitution(#[from] BeyondShares),
     #[error("the institution has not accepted the terms of the models")]
     TermsNotAccepted,
     #[error(transparent)]
@@ -76,16 +79,29 @@ impl Event for Decided<'_> {
     }
 }
 
-/// Whether `actor` may approve this key. The institution's manager may up to
-/// `manager_tokens_per_day`; beyond it, an administrator must.
+/// Up to where the institution's manager decides on a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ManagerRoom {
+    /// Tokens a day of one key, by the platform's settings.
+    pub(super) tokens_per_day: i64,
+    /// What the institution has, and gave its other keys.
+    pub(super) shares: Shares,
+}
+
+/// Whether `actor` may approve this key. The institution's manager may where the key stays within the setting for one
+/// key, and all its keys in use within the institution's own limit; beyond either, an administrator must.
 pub(super) fn may_approve(
     actor: &Actor,
     key: &Key,
-    manager_tokens_per_day: i64,
+    room: ManagerRoom,
 ) -> Result<Permit, DecideError> {
     let permit = policy::check(actor, Action::ApproveKey, &key.scope())?;
-    if key.limits.tokens_per_day > manager_tokens_per_day && !actor.is(Role::Admin) {
-        return Err(DecideError::BeyondManager(manager_tokens_per_day));
+    if !actor.is(Role::Admin) {
+        let wanted = key.limits.tokens_per_day;
+        if wanted > room.tokens_per_day {
+            return Err(DecideError::BeyondManager(room.tokens_per_day));
+        }
+        room.shares.fit(wanted)?;
     }
     Ok(permit)
 }
@@ -94,7 +110,8 @@ pub(super) fn may_approve(
 /// terms of the models; `accepts_terms` says that the actor does so now.
 ///
 /// # Errors
-/// [`DecideError::BeyondManager`] where only an administrator may, [`DecideError::TermsNotAccepted`].
+/// [`DecideError::BeyondManager`] and [`DecideError::BeyondInstitution`] where only an administrator may,
+/// [`DecideError::TermsNotAccepted`].
 pub async fn approve(
     db: &Db,
     actor: &Actor,
@@ -106,7 +123,12 @@ pub async fn approve(
     let key = store::lock(&mut tx, id)
         .await?
         .ok_or(DecideError::NotFound(id))?;
-    let permit = may_approve(actor, &key, manager_tokens_per_day)?;
+    let room = ManagerRoom {
+        tokens_per_day: manager_tokens_per_day,
+        // Two keys that each fit are not approved together beyond it.
+        shares: quota::lock_shares_besides(&mut tx, key.institution, id.0).await?,
+    };
+    let permit = may_approve(actor, &key, room)?;
     if !has_accepted_terms(tx.conn(), key.institution).await? {
         if !accepts_terms {
             return Err(DecideError::TermsNotAccepted);

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use crate::{
     ids::{ApiKeyId, InstitutionId, ModelId, UserId},
     policy::Scope,
+    quota::Project,
 };
 
 /// Where a key stands.
@@ -88,6 +89,8 @@ pub struct Key {
     pub public_id: String,
     pub institution: InstitutionId,
     pub institution_name: String,
+    /// Whose limits it shares, where it stands under one.
+    pub project: Option<Project>,
     pub name: String,
     pub purpose: String,
     pub is_commercial: bool,

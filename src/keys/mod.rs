@@ -4,10 +4,12 @@
 //! them.
 
 mod cache;
+mod commerce;
 mod decide;
 mod holder;
 mod key;
 mod leaked;
+mod looks;
 mod request;
 mod reveal;
 mod revoke;
@@ -21,6 +23,7 @@ pub mod web;
 
 pub use self::{
     cache::{Cache, Known},
+    commerce::NotForProfit,
     decide::{DecideError, approve, reject},
     holder::Holder,
     key::{Key, Limits, Status},

@@ -49,7 +49,7 @@ pub use self::{
     scope::{DistributionScope, Limit, LimitKind, binding},
     shape_store::shape_of,
     store::{
-        NewFile, base_models, files_of, find, find_by_name, limits, of_job, receipt, scope, served,
-        usable_by,
+        NewFile, allows_commercial_use, base_models, files_of, find, find_by_name, limits, of_job,
+        receipt, scope, served, usable_by,
     },
 };

@@ -404,6 +404,23 @@ pub async fn scope(
     })
 }
 
+/// Whether a model may be used for profit: as it was released, and never further than its lineage allows.
+///
+/// # Errors
+/// Where the database is away.
+pub async fn allows_commercial_use(
+    conn: &mut PgConnection,
+    model: ModelId,
+) -> Result<bool, StoreError> {
+    let allows = sqlx::query_scalar!(
+        r#"SELECT allows_commercial AS "allows_commercial!" FROM model_release($1)"#,
+        model.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(allows.unwrap_or(false))
+}
+
 /// Everything in the lineage of a model that limits how far it may go.
 ///
 /// # Errors

@@ -88,13 +88,14 @@ async fn change(
     Ok(true)
 }
 
-/// Reservations of dead replicas, oldest first.
+/// Reservations of dead replicas, oldest first: at most `most` of those behind `after`. What cannot be settled yet stays
+/// in the list, so that who goes through it has to go on behind the last one it saw.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn left(db: &Db, most: i64) -> Result<Vec<Left>, StoreError> {
+pub async fn left(db: &Db, after: Option<&Left>, most: i64) -> Result<Vec<Left>, StoreError> {
     let mut conn = db.read().await?;
-    store::left(&mut conn, most).await
+    store::left(&mut conn, after, most).await
 }
 
 /// Settles what a dead replica left; false where it was settled before.

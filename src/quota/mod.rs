@@ -6,11 +6,14 @@
 mod end;
 mod exchange;
 mod held;
+mod known;
 mod ledger;
 mod limit;
+mod project;
 mod record;
 mod run;
 mod set;
+mod shares;
 mod standing;
 mod state;
 mod store;
@@ -21,7 +24,9 @@ pub use self::{
     held::{Growth, Held, Wish},
     ledger::{Figures, Ledger, NewRequest, ReserveError},
     limit::{Limit, limits_of, set_limit},
+    project::{Project, place_new_key, projects_of},
     record::{Context, Outcome, Price, Spent},
+    shares::{BeyondShares, Shares, lock_shares_besides, shares_besides},
     standing::{Standing, Used, standing_of, used_of, used_of_all},
     store::day_of,
 };

@@ -49,6 +49,7 @@ impl Ledger {
             let rest = self.exchange(&db).await;
             if db.now() >= uses_at || is_last {
                 uses_at = db.now() + USES;
+                self.state().forget_unused(db.now());
                 self.note_uses(&db).await;
             }
             if is_last && (rest == Some(AGAIN) || !self.state().has_unsettled()) {
@@ -90,7 +91,7 @@ impl Ledger {
         let (id, message) = self.state().message(db.now())?;
         match timeout(LONGEST, exchange(db, id, &message)).await {
             Ok(Ok(Exchanged::Done(heard))) => {
-                let has_to_wait = self.state().heard(&heard);
+                let has_to_wait = self.state().heard(db.now(), &heard);
                 self.has_joined();
                 has_to_wait.then_some(SOON)
             }

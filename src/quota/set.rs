@@ -5,16 +5,21 @@ use quota::{Measure, Window};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::store;
+use super::{
+    shares::{BeyondShares, lock_shares_besides},
+    store,
+};
 use crate::{
-    db::{CommitError, Db, Event, StoreError, Subject},
-    error::AppError,
+    db::{CommitError, Db, Event, StoreError, Subject, WriteTx},
+    error::{AppError, Say},
     ids::{ApiKeyId, InstitutionId, RequestId},
-    policy::{self, Action, Actor, Denied, Scope},
+    policy::{self, Action, Actor, Denied, Role, Scope},
 };
 
 /// The highest limit.
 const MOST: i64 = 1_000_000_000_000_000;
+/// Projects of one institution. Each has counters of its own that requests under it lock.
+const MOST_PROJECTS: i64 = 200;
 
 /// A limit as somebody wants it.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +40,26 @@ impl Change {
         let is_more = self.cap.is_none_or(|cap| cap > self.most_by_manager);
         kind == "institution" || kind == "key" && is_day && is_more
     }
+
+    /// A manager gives no key more than the institution has left for it; less than before is always well.
+    async fn check_shares(
+        &self,
+        tx: &mut WriteTx<'_>,
+        institution: InstitutionId,
+    ) -> Result<(), SetError> {
+        let (Some(cap), (Measure::Tokens, Window::Day)) = (self.cap, self.of) else {
+            return Ok(());
+        };
+        let shares = lock_shares_besides(tx, institution, self.node).await?;
+        let limits = store::limits(tx.conn(), self.node).await?;
+        let is_less = limits
+            .iter()
+            .any(|one| (one.measure, one.window) == self.of && cap <= one.cap);
+        if !is_less {
+            shares.fit(cap)?;
+        }
+        Ok(())
+    }
 }
 
 /// Why nothing was set.
@@ -46,6 +71,10 @@ pub enum SetError {
     Limit,
     #[error("a project has a name of 1 to 100 characters")]
     Name,
+    #[error("an institution has at most {MOST_PROJECTS} projects")]
+    TooManyProjects,
+    #[error(transparent)]
+    Beyond(#[from] BeyondShares),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -66,6 +95,14 @@ impl From<SetError> for AppError {
             SetError::NotFound => Self::NotFound,
             SetError::Limit => Self::invalid("quota-limit-wrong"),
             SetError::Name => Self::invalid("quota-project-name"),
+            SetError::TooManyProjects => {
+                Self::Conflict(Say::new("quota-projects-many").with("most", MOST_PROJECTS))
+            }
+            SetError::Beyond(BeyondShares { cap, given }) => Self::Forbidden(
+                Say::new("quota-beyond-institution")
+                    .with("cap", cap)
+                    .with("given", given),
+            ),
             SetError::Denied(why) => why.into(),
             SetError::Store(why) => why.into(),
             SetError::Commit(why) => why.into(),
@@ -132,7 +169,7 @@ impl Event for Happened<'_> {
 /// Sets a limit, or lifts it; it binds the very next grant.
 ///
 /// # Errors
-/// [`SetError`].
+/// [`SetError`]; [`SetError::Beyond`] where a manager would give the keys more than the institution has.
 pub(super) async fn set(db: &Db, actor: &Actor, change: &Change) -> Result<(), SetError> {
     let &Change { node, of, cap, .. } = change;
     if cap.is_some_and(|cap| !(0..=MOST).contains(&cap)) {
@@ -148,6 +185,9 @@ pub(super) async fn set(db: &Db, actor: &Actor, change: &Change) -> Result<(), S
         Action::ShareBudget
     };
     let permit = policy::check(actor, action, &found.scope())?;
+    if found.kind == "key" && !actor.is(Role::Admin) {
+        change.check_shares(&mut tx, institution).await?;
+    }
     store::set_limit(tx.conn(), node, of, cap).await?;
     let (measure, window) = of;
     tx.record(&Happened::LimitSet {
@@ -177,9 +217,11 @@ pub(super) async fn make_project(
     }
     let permit = policy::check(actor, Action::ShareBudget, &Scope::of(institution))?;
     let mut tx = db.write(actor).await?;
-    let found = store::node(tx.conn(), institution.0).await?;
-    if found.is_none_or(|node| node.kind != "institution") {
+    if !store::lock_institution(&mut tx, institution).await? {
         return Err(SetError::NotFound);
+    }
+    if store::count_projects(tx.conn(), institution).await? >= MOST_PROJECTS {
+        return Err(SetError::TooManyProjects);
     }
     let project = RequestId::fresh().0;
     store::make_project(&mut tx, project, institution, name).await?;

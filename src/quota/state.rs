@@ -1,7 +1,7 @@
 //! What one process knows of the ledger, and what it has still to tell.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{
     exchange::{Heard, Message},
+    known::KnownLimits,
     ledger::Figures,
     record::{Context, Record},
     standing::Standing,
@@ -34,7 +35,7 @@ pub(super) struct State {
     unbooked: Vec<oneshot::Sender<()>>,
     booking: Vec<oneshot::Sender<()>>,
     sent: Option<Arc<Message>>,
-    standings: HashMap<(NodeId, Measure), Vec<Standing>>,
+    limits: KnownLimits,
     uses: BTreeMap<ApiKeyId, DateTime<Utc>>,
     exchanges: u64,
     failures: u64,
@@ -204,13 +205,13 @@ impl State {
     }
 
     /// Takes in an answer; whether some have to ask again.
-    pub(super) fn heard(&mut self, heard: &Heard) -> bool {
+    pub(super) fn heard(&mut self, now: DateTime<Utc>, heard: &Heard) -> bool {
         self.is_away = false;
         self.exchanges += 1;
         self.sent = None;
         for (key, standings) in &heard.standings {
-            self.standings
-                .insert((key.leaf, key.measure), standings.clone());
+            self.limits
+                .hear(now, (key.leaf, key.measure), standings.clone());
         }
         for told in std::mem::take(&mut self.booking) {
             // Whoever waited may have left.
@@ -275,10 +276,21 @@ impl State {
         }
     }
 
+    /// Forgets the limits over keys that were not used for long.
+    pub(super) fn forget_unused(&mut self, now: DateTime<Utc>) {
+        let held: HashSet<NodeId> = self
+            .replica
+            .iter()
+            .flat_map(Replica::leases)
+            .map(|(key, _)| key.leaf)
+            .collect();
+        self.limits.forget(now, |leaf| held.contains(&leaf));
+    }
+
     /// A limit over a key, as it was heard of last.
     pub(super) fn standing(&self, leaf: NodeId, measure: Measure, counter: Counter) -> Standing {
-        let heard = self.standings.get(&(leaf, measure));
-        let found = heard.and_then(|all| all.iter().find(|one| one.counter == counter));
+        let mut heard = self.limits.of(leaf, measure).iter();
+        let found = heard.find(|one| one.counter == counter);
         found.copied().unwrap_or(Standing {
             counter,
             cap: 0,
@@ -294,7 +306,7 @@ impl State {
                 .replica
                 .as_ref()
                 .map_or(0, |replica| replica.idle(now, leaf, measure));
-            for standing in self.standings.get(&(leaf, measure)).into_iter().flatten() {
+            for standing in self.limits.of(leaf, measure) {
                 // Of a minute that is over nothing is known any more but that it is over.
                 let is_over = standing.counter.window.start(now) != standing.counter.starts_at;
                 let left = if is_over {

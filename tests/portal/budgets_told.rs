@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use virtual_faculty::keys::tell_of_budgets;
 
-use crate::support::Keyholder;
+use crate::support::{Keyholder, given};
 
 /// How often a text stands on the page of notices of somebody.
 async fn told(holder: &Keyholder, login: &str, text: &str) -> usize {
@@ -70,4 +70,33 @@ async fn holders_and_managers_are_told_at_eighty_and_at_a_hundred_per_cent() {
         assert!(page.text.contains(lasts), "{}", page.text);
         assert!(!page.text.contains('⟨'), "{}", page.text);
     }
+}
+
+#[actix_web::test]
+async fn managers_are_told_of_the_month_of_a_project() {
+    const NEAR: &str = "vertalen has used";
+    const ENDED: &str = "vertalen has used up this month&#39;s budget";
+    let holder = Keyholder::start(100_000, 100).await;
+    let institution = given::institution_of(&holder.app, &holder.id).await;
+    let project = given::project(&holder.app, &institution, "vertalen").await;
+    let mut admin = holder.app.browser("admin").await;
+    let under = format!("/api/v1/keys/{}/project", holder.id);
+    let under = admin.call(Method::PUT, &under, Some(json!({"project": project})));
+    assert_eq!(under.await.unwrap().status, 204);
+    let answer = holder.ask("een", json!({"max_tokens": 849})).send().await;
+    assert_eq!(answer.unwrap().status(), 200);
+    let month = ("tokens", "month");
+    let db = &holder.app.ports.db;
+    for (cap, near, ended) in [(10_000, 0, 0), (1_000, 1, 0), (850, 2, 1)] {
+        given::limit(&holder.app, &project, month, cap).await;
+        for _ in 0..2 {
+            tell_of_budgets(db).await.unwrap();
+            let manager = "manager.harderwijk";
+            assert_eq!(told(&holder, manager, NEAR).await, near, "of {cap}");
+            assert_eq!(told(&holder, manager, ENDED).await, ended, "of {cap}");
+        }
+    }
+    // Who asked for one of its keys did not ask for the project.
+    assert_eq!(told(&holder, "developer.harderwijk", NEAR).await, 0);
+    assert_eq!(told(&holder, "manager.waterland", NEAR).await, 0);
 }

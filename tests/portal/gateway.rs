@@ -284,6 +284,44 @@ async fn an_open_request_fits_what_is_left() {
 }
 
 #[actix_web::test]
+async fn a_key_for_profit_asks_no_model_that_is_not_for_profit_any_more() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let mut conn = holder.database().await;
+    sqlx::query("UPDATE api_keys SET is_commercial = true")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    holder.app.ports.db.note_change();
+    let answer = holder.ask("een", json!({})).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "it was released for that");
+    sqlx::query(
+        "UPDATE models SET own_commercial = false,
+             release_commercial = CASE WHEN release_recipients IS NULL THEN NULL ELSE false END
+         WHERE id = $1",
+    )
+    .bind(holder.model.0)
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    holder.app.ports.db.note_change();
+    for stream in [false, true] {
+        let refused = holder.ask("een", json!({"stream": stream})).send().await;
+        let refused = error(refused.unwrap(), 403).await;
+        assert_eq!(
+            (&refused["code"], &refused["param"]),
+            (&json!("purpose_not_permitted"), &json!("model"))
+        );
+    }
+    sqlx::query("UPDATE api_keys SET is_commercial = false")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    holder.app.ports.db.note_change();
+    let answer = holder.ask("een", json!({})).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "research goes on");
+}
+
+#[actix_web::test]
 async fn neither_key_nor_question_nor_answer_is_stored() {
     let holder = Keyholder::start(10_000, 100).await;
     let canary = "kanarie-in-de-mijn";

@@ -55,10 +55,8 @@ async fn a_client_that_leaves_before_the_answer_is_settled() {
     assert_eq!(holder.counters().await, (2, 0));
 }
 
-#[actix_web::test]
-async fn a_client_that_leaves_before_the_answer_pays_wherever_it_was_made() {
-    let holder = Keyholder::start(10_000, 100).await;
-    let other = Upstream::start();
+/// As if a second program of ours had the model ready at `url`.
+async fn also_at(holder: &Keyholder, url: &str) {
     let mut conn = holder.database().await;
     for statement in [
         "UPDATE deployments SET replicas = 2 WHERE status <> 'stopped'",
@@ -70,10 +68,17 @@ async fn a_client_that_leaves_before_the_answer_pays_wherever_it_was_made() {
          WHERE o.address = $1",
     ] {
         let query = sqlx::query(statement);
-        let query = if statement.contains("$1") { query.bind(&other.url) } else { query };
+        let query = if statement.contains("$1") { query.bind(url) } else { query };
         query.execute(&mut conn).await.unwrap();
     }
     holder.app.ports.db.note_change();
+}
+
+#[actix_web::test]
+async fn a_client_that_leaves_before_the_answer_pays_wherever_it_was_made() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let other = Upstream::start();
+    also_at(&holder, &other.url).await;
     for upstream in [&holder.upstream, &other] {
         upstream.plan(Plan::Hold);
     }
@@ -89,6 +94,43 @@ async fn a_client_that_leaves_before_the_answer_pays_wherever_it_was_made() {
     assert!(holder.upstream.requests() > 0 && other.requests() > 0);
     assert_eq!(holder.counters().await, (36, 0));
     assert_eq!(holder.upstream.tokens() + other.tokens(), 36);
+}
+
+#[actix_web::test]
+async fn what_a_place_made_before_it_broke_off_is_booked_though_no_other_can_be_reached() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://{}", nowhere.local_addr().unwrap());
+    drop(nowhere);
+    also_at(&holder, &dead).await;
+    holder.upstream.plan(Plan::Collapse);
+    // What begins alike goes to one place: of so many beginnings some go to each first.
+    for beginning in 0..3 {
+        let asked = format!("{beginning} twee");
+        let answer = holder.ask(&asked, json!({"stream": true})).send().await;
+        assert_eq!(answer.unwrap().status(), StatusCode::BAD_GATEWAY);
+    }
+    let cut = (2, 3, "cut".to_owned());
+    assert_eq!(settled(&holder, 3).await, [cut.clone(), cut.clone(), cut]);
+    assert_eq!(holder.counters().await, (15, 0));
+}
+
+#[actix_web::test]
+async fn what_a_program_that_forgot_it_delivered_is_booked_all_the_same() {
+    let holder = Keyholder::start(10_000, 100).await;
+    holder.upstream.plan(Plan::Hold);
+    let stream = json!({"stream": true, "max_tokens": 100});
+    let mut answer = holder.ask("een twee", stream).send().await.unwrap();
+    let mut text = String::new();
+    while text.matches("woord").count() < 3 {
+        let chunk = answer.chunk().await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    // As after a restart at the same address.
+    holder.upstream.state.counts.lock().unwrap().clear();
+    drop(answer);
+    assert_eq!(settled(&holder, 1).await, [(2, 3, "cut".to_owned())]);
+    assert_eq!(holder.counters().await, (5, 0));
 }
 
 #[actix_web::test]

@@ -14,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 use virtual_faculty::{
     app::{self, Ports},
     clock::FixedClock,
+    quota::Window,
 };
 
 use crate::support::{Keyholder, Plan, Program, chat_body, is_up};
 
 const CHAT: &str = "/v1/chat/completions";
 
-async fn ask(holder: &Keyholder, url: &url::Url, more: Value) -> Response {
+/// Asks one of the portals.
+pub(crate) async fn ask(holder: &Keyholder, url: &url::Url, more: Value) -> Response {
     let url = url.join(CHAT).unwrap();
     let body = chat_body("een twee", more);
     let request = holder.client.post(url).bearer_auth(&holder.key).json(&body);
@@ -28,7 +30,7 @@ async fn ask(holder: &Keyholder, url: &url::Url, more: Value) -> Response {
 }
 
 /// A portal beside the test's own, in this process.
-async fn serve(ports: &Arc<Ports>) -> (url::Url, actix_web::dev::ServerHandle) {
+pub(crate) async fn serve(ports: &Arc<Ports>) -> (url::Url, actix_web::dev::ServerHandle) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = app::serve(ports, listener).unwrap();
@@ -38,7 +40,7 @@ async fn serve(ports: &Arc<Ports>) -> (url::Url, actix_web::dev::ServerHandle) {
 }
 
 /// Reads a stream until it has so many tokens.
-async fn read_tokens(answer: &mut Response, tokens: usize) -> String {
+pub(crate) async fn read_tokens(answer: &mut Response, tokens: usize) -> String {
     let mut text = String::new();
     while text.matches("woord").count() < tokens {
         let chunk = answer.chunk().await.unwrap().unwrap();
@@ -185,13 +187,10 @@ async fn a_revoked_key_is_refused_and_cut_on_the_other_replica_within_a_second()
 #[actix_web::test]
 async fn a_request_counts_in_the_day_in_which_it_was_admitted() {
     let holder = Keyholder::start(10_000, 100).await;
-    // Half a minute before midnight in the Netherlands.
-    let today: DateTime<Utc> = Utc::now()
-        .date_naive()
-        .and_hms_opt(22, 59, 30)
-        .unwrap()
-        .and_utc();
-    let clock = Arc::new(FixedClock::at(today));
+    // Half a minute before midnight in the Netherlands, whatever the season.
+    let midnight = Window::Day.end(Utc::now()).unwrap();
+    let late = midnight - TimeDelta::seconds(30);
+    let clock = Arc::new(FixedClock::at(late));
     let config = (**holder.app.ports.config).clone();
     let ports = Arc::new(Ports::with_clock(config, clock.clone()).unwrap());
     let (url, handle) = serve(&ports).await;
@@ -211,8 +210,7 @@ async fn a_request_counts_in_the_day_in_which_it_was_admitted() {
     .fetch_all(&mut holder.database().await)
     .await
     .unwrap();
-    let midnight = today + TimeDelta::seconds(30);
-    assert_eq!(days, [(midnight - TimeDelta::days(1), 12), (midnight, 22)]);
+    assert_eq!(days, [(Window::Day.start(late), 12), (midnight, 22)]);
     handle.stop(false).await;
 }
 

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use virtual_faculty::{
     app::{self, Ports},
-    config::Addresses,
+    config::{Addresses, Upstream},
 };
 
 use crate::support::{Keyholder, chat_body};
@@ -72,7 +72,7 @@ async fn a_place_that_fails_is_passed_over_and_a_request_is_charged_once() {
     let dead = format!("http://{}", nowhere.local_addr().unwrap());
     drop(nowhere);
     let places = [dead.as_str(), holder.upstream.url.as_str()];
-    let places = places.map(|url| url.parse().unwrap());
+    let places = places.map(|url| Upstream::from(url.parse::<url::Url>().unwrap()));
     let mut config = (**holder.app.ports.config).clone();
     let upstreams = &mut config.serving.upstreams;
     upstreams.insert(holder.name.clone(), Addresses::Several(places.into()));

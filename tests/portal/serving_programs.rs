@@ -356,7 +356,7 @@ async fn an_adapter_is_placed_scaled_stopped_and_taken_back_while_programs_run()
     let new = json!({"model": adapter, "replicas": 2});
     operator(app, Method::POST, "/api/v1/deployments", Some(new)).await;
     until(app, &name, is_ready(2)).await;
-    given::withdrawn(&app, data.dataset, "bezwaar van de schenker").await;
+    given::withdrawn(app, data.dataset, "bezwaar van de schenker").await;
     let refused = holder.ask("nog een", json!({})).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     let begun = Instant::now();

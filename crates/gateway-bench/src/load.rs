@@ -22,6 +22,9 @@ pub(crate) struct Options {
     address: Vec<SocketAddr>,
     #[arg(long, default_value = "none")]
     key: String,
+    /// What stands before the key in `authorization`.
+    #[arg(long, default_value = "Bearer")]
+    scheme: String,
     #[arg(long, default_value = "m")]
     model: String,
     #[arg(long, default_value_t = 1)]
@@ -94,7 +97,7 @@ async fn closed(
             let mut wire = options.connect(number).await?;
             while Instant::now() < until {
                 let begun = Instant::now();
-                ask(&mut wire, &request, begun, &measured).await?;
+                ask(&mut wire, &request, options.stream, begun, &measured).await?;
             }
             anyhow::Ok(())
         }));
@@ -125,7 +128,7 @@ async fn open(
                 let Some(at) = next else {
                     return anyhow::Ok(());
                 };
-                ask(&mut wire, &request, at, &measured).await?;
+                ask(&mut wire, &request, options.stream, at, &measured).await?;
             }
         }));
     }
@@ -154,6 +157,7 @@ async fn open(
 async fn ask(
     wire: &mut Wire,
     request: &[u8],
+    is_stream: bool,
     begun: Instant,
     measured: &Rc<RefCell<Measured>>,
 ) -> anyhow::Result<()> {
@@ -167,7 +171,9 @@ async fn ask(
         .await?;
     let total = begun.elapsed();
     let mut measured = measured.borrow_mut();
-    if head.line.contains(" 200 ") {
+    // A stream that breaks off ends without this.
+    let is_whole = !is_stream || body.trim_ascii_end().ends_with(b"data: [DONE]");
+    if head.line.contains(" 200 ") && is_whole {
         measured.first.push(first.unwrap_or(total));
         measured.total.push(total);
     } else {
@@ -196,8 +202,9 @@ impl Options {
             self.model
         );
         format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\n\
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: {} {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.scheme,
             self.key,
             body.len()
         )

@@ -1,6 +1,13 @@
-//! The upstream: canned answers in OpenAI's form, with true counts.
+//! The upstream: canned answers in OpenAI's form, with true counts, each with an id of its own.
 
-use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::{
     io::AsyncWriteExt as _,
@@ -11,9 +18,20 @@ use crate::http::{Wire, find};
 
 const PROMPT: u32 = 10;
 
+/// What stands where an answer has its id: as long as each of them.
+const NO_ID: &str = "chatcmpl-0000000000000000";
+
 struct Canned {
-    whole: Vec<u8>,
-    events: Vec<Vec<u8>>,
+    whole: Part,
+    events: Vec<Part>,
+    answered: AtomicU64,
+}
+
+/// What is sent at once.
+struct Part {
+    bytes: Vec<u8>,
+    /// Where the id is.
+    id_at: usize,
 }
 
 pub(crate) async fn serve(bind: SocketAddr, tokens: u32) -> anyhow::Result<()> {
@@ -35,7 +53,7 @@ impl Canned {
             )
         };
         let body = format!(
-            "{{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\
+            "{{\"id\":\"{NO_ID}\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\
              \"index\":0,\"finish_reason\":\"stop\",\"message\":{{\"role\":\"assistant\",\"content\":\"{}\"}}}}],\
              \"usage\":{}}}",
             "woord ".repeat(tokens as usize),
@@ -48,16 +66,17 @@ impl Canned {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let mut events: Vec<_> = (1..=tokens)
             .map(|made| {
+                let finish = if made == tokens { "\"stop\"" } else { "null" };
                 chunk(&format!(
-                    "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
-                     \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"woord \"}},\"finish_reason\":null}}],\
+                    "data: {{\"id\":\"{NO_ID}\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
+                     \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"woord \"}},\"finish_reason\":{finish}}}],\
                      \"usage\":{}}}\n\n",
                     usage(made)
                 ))
             })
             .collect();
         let closing = format!(
-            "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
+            "data: {{\"id\":\"{NO_ID}\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
              \"choices\":[],\"usage\":{}}}\n\ndata: [DONE]\n\n",
             usage(tokens)
         );
@@ -66,9 +85,33 @@ impl Canned {
             *first = [head.as_bytes(), first].concat();
         }
         Self {
-            whole: whole.into(),
-            events,
+            whole: Part::new(whole.into()),
+            events: events.into_iter().map(Part::new).collect(),
+            answered: AtomicU64::new(0),
         }
+    }
+
+    /// The id of the next answer.
+    fn id(&self) -> String {
+        format!(
+            "chatcmpl-{:016x}",
+            self.answered.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+impl Part {
+    fn new(bytes: Vec<u8>) -> Self {
+        let id_at = find(&bytes, NO_ID.as_bytes()).unwrap_or(0);
+        Self { bytes, id_at }
+    }
+
+    fn with(&self, id: &str) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        if let Some(place) = bytes.get_mut(self.id_at..self.id_at + id.len()) {
+            place.copy_from_slice(id.as_bytes());
+        }
+        bytes
     }
 }
 
@@ -84,12 +127,15 @@ async fn answer(stream: TcpStream, canned: &Canned) -> anyhow::Result<()> {
     while let Some(head) = wire.head().await? {
         let body = wire.body(&head, || {}).await?;
         if head.line.starts_with("POST") && find(&body, b"\"stream\":true").is_some() {
+            let id = canned.id();
             for event in &canned.events {
-                wire.stream.write_all(event).await?;
+                wire.stream.write_all(&event.with(&id)).await?;
                 tokio::task::yield_now().await;
             }
         } else if head.line.starts_with("POST") {
-            wire.stream.write_all(&canned.whole).await?;
+            wire.stream
+                .write_all(&canned.whole.with(&canned.id()))
+                .await?;
         } else {
             // Also what a store of objects would be asked at the start.
             let nothing = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";

@@ -57,9 +57,13 @@ impl EmbeddingsRequest {
         Ok(())
     }
 
-    /// The body to send on: as it came, unknown fields included.
-    pub fn forward(&self) -> Vec<u8> {
-        Generation::forward(&self.raw, false, &Forward::default())
+    /// The body to send on: as it came, unknown fields included, with another name of the model where one is given.
+    pub fn forward(&self, model: Option<&str>) -> Vec<u8> {
+        let changes = Forward {
+            model: model.map(str::to_owned),
+            ..Forward::default()
+        };
+        Generation::forward(&self.raw, false, &changes)
     }
 }
 
@@ -127,7 +131,7 @@ mod tests {
         assert_eq!(parse(&json!([1, 2, 3])).unwrap().inputs.len(), 1);
         let several = parse(&json!([[1], [2, 3]])).unwrap();
         assert_eq!(several.inputs.len(), 2);
-        let sent: Value = serde_json::from_slice(&several.forward()).unwrap();
+        let sent: Value = serde_json::from_slice(&several.forward(None)).unwrap();
         assert_eq!(sent["dimensions"], 8);
     }
 

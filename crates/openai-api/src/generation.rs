@@ -54,8 +54,10 @@ pub struct Forward {
     pub model: Option<String>,
     /// A tighter token limit.
     pub max_tokens: Option<u32>,
-    /// Ask a stream for its usage on every chunk and at the end.
+    /// Ask a stream for its usage at the end.
     pub with_usage: bool,
+    /// Ask for it on every chunk too, which is vLLM's extension: strict servers refuse it.
+    pub counts_along: bool,
 }
 
 impl Generation {
@@ -94,7 +96,10 @@ impl Generation {
             map.insert("max_tokens".to_owned(), json!(tokens));
         }
         if changes.with_usage && stream {
-            let options = json!({"include_usage": true, "continuous_usage_stats": true});
+            let mut options = json!({"include_usage": true});
+            if let (true, Some(options)) = (changes.counts_along, options.as_object_mut()) {
+                options.insert("continuous_usage_stats".to_owned(), json!(true));
+            }
             map.insert("stream_options".to_owned(), options);
         }
         // A map of JSON values always serialises.

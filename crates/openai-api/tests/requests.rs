@@ -167,6 +167,7 @@ fn forwarding_keeps_unknown_fields_and_makes_the_changes() {
         model: Some("upstream".into()),
         max_tokens: Some(64),
         with_usage: true,
+        counts_along: true,
     };
     let sent: Value = serde_json::from_slice(&request.forward(&changes)).unwrap();
     let expected = json!({
@@ -174,6 +175,12 @@ fn forwarding_keeps_unknown_fields_and_makes_the_changes() {
         "vendor": [1], "stream_options": {"include_usage": true, "continuous_usage_stats": true}
     });
     assert_eq!(sent, expected);
+    let strict = Forward {
+        counts_along: false,
+        ..changes
+    };
+    let sent: Value = serde_json::from_slice(&request.forward(&strict)).unwrap();
+    assert_eq!(sent["stream_options"], json!({"include_usage": true}));
 }
 
 #[test]

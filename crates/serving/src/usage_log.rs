@@ -23,7 +23,7 @@ pub struct Counters {
     running: AtomicU64,
 }
 
-/// Counters of the last hour by request id, the oldest dropped first.
+/// Counters of the last hour by request id, the oldest dropped first, but none that runs.
 #[derive(Debug, Default)]
 pub struct UsageLog {
     inner: Mutex<Inner>,
@@ -44,14 +44,7 @@ impl UsageLog {
     pub fn open(&self, request_id: &str, model: &str) -> Arc<Counters> {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_old = |at: &Instant| now.duration_since(*at) > KEPT;
-        while inner.order.len() >= MOST_ENTRIES
-            || inner.order.front().is_some_and(|(at, _)| is_old(at))
-        {
-            if let Some((_, id)) = inner.order.pop_front() {
-                inner.counters.remove(&id);
-            }
-        }
+        inner.forget(now);
         if let Some(counters) = inner.counters.get(request_id) {
             return Arc::clone(counters);
         }
@@ -71,7 +64,7 @@ impl UsageLog {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = inner.counters.get(request_id)?;
         // `running` is read first: a request that has finished by then counts no more.
-        let is_finished = counters.running.load(Ordering::Acquire) == 0;
+        let is_finished = !counters.is_running();
         Some(RequestUsage {
             request_id: request_id.to_owned(),
             model: counters.model.clone(),
@@ -81,7 +74,34 @@ impl UsageLog {
     }
 }
 
+impl Inner {
+    /// Makes room for one more; what runs is kept, however old it is.
+    fn forget(&mut self, now: Instant) {
+        let is_old = |at: Instant| now.duration_since(at) > KEPT;
+        let mut running = Vec::new();
+        while self.order.len() >= MOST_ENTRIES
+            || self.order.front().is_some_and(|(at, _)| is_old(*at))
+        {
+            let Some((at, id)) = self.order.pop_front() else {
+                break;
+            };
+            if self.counters.get(&id).is_some_and(|one| one.is_running()) {
+                running.push((at, id));
+            } else {
+                self.counters.remove(&id);
+            }
+        }
+        for kept in running.into_iter().rev() {
+            self.order.push_front(kept);
+        }
+    }
+}
+
 impl Counters {
+    fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire) > 0
+    }
+
     /// Notes that a choice waits or runs.
     pub fn start(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::AcqRel);
@@ -145,5 +165,23 @@ mod tests {
         }
         assert_eq!(log.find("0"), None);
         assert!(log.find("1").is_some());
+    }
+
+    #[test]
+    fn what_runs_is_known_however_many_come_after_it() {
+        let log = UsageLog::default();
+        let running = log.open("long", "m").start();
+        running.count_prompt(7);
+        for number in 0..=MOST_ENTRIES {
+            log.open(&number.to_string(), "m");
+        }
+        let seen = log.find("long").unwrap();
+        assert_eq!((seen.usage, seen.is_finished), (Usage::new(7, 0), false));
+        assert_eq!(log.find("0"), None, "what is done gives way");
+        drop(running);
+        for number in 0..2 {
+            log.open(&format!("late {number}"), "m");
+        }
+        assert_eq!(log.find("long"), None);
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::store::Row;
 use crate::web::{Lang, number};
 
 pub(super) struct Bar {
@@ -31,16 +30,18 @@ pub(super) struct Chart {
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// Tokens a day as bars.
-pub(super) fn chart(lang: Lang, rows: &[Row], since: NaiveDate, until: NaiveDate) -> Chart {
+/// Tokens a day as bars, of all days from the first to the last.
+pub(super) fn chart(
+    lang: Lang,
+    used: &[(NaiveDate, i64)],
+    (since, until): (NaiveDate, NaiveDate),
+) -> Chart {
     let mut days: BTreeMap<NaiveDate, i64> = since
         .iter_days()
         .take_while(|day| *day <= until)
         .map(|day| (day, 0))
         .collect();
-    for row in rows {
-        *days.entry(row.day).or_default() += row.tokens();
-    }
+    days.extend(used.iter().copied());
     let top = ceiling(days.values().copied().max().unwrap_or_default());
     let step = 100.0 / days.len().max(1) as f64;
     let every = days.len().div_ceil(6);
@@ -96,4 +97,19 @@ fn ceiling(most: i64) -> i64 {
         unit *= 10;
     }
     most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_bar_fits() {
+        let day = |text: &str| -> NaiveDate { text.parse().unwrap() };
+        let used = [(day("2026-11-22"), 730), (day("2026-11-23"), 20)];
+        let chart = chart(Lang::En, &used, (day("2026-11-21"), day("2026-11-23")));
+        let heights: Vec<_> = chart.bars.iter().map(|bar| bar.height.as_str()).collect();
+        assert_eq!(heights, ["0.00%", "73.00%", "2.00%"]);
+        assert_eq!(chart.y_ticks[2].text, "1,000");
+    }
 }

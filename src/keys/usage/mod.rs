@@ -6,6 +6,7 @@ mod own;
 mod pace;
 mod store;
 pub(super) mod web;
+mod which;
 mod written;
 
 pub use self::{

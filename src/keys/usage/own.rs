@@ -4,11 +4,8 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{
-    pace::NodeKind,
-    store::{self, Row},
-};
-use crate::{db::StoreError, ids::ApiKeyId, policy::Visibility};
+use super::{pace::NodeKind, store};
+use crate::{db::StoreError, ids::ApiKeyId};
 
 /// The key itself, its project, its institution: what limits stand over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,19 +28,6 @@ pub struct UsedOfModel {
     pub cost_micros: i64,
 }
 
-impl From<Row> for UsedOfModel {
-    fn from(row: Row) -> Self {
-        Self {
-            day: row.day,
-            model: row.model,
-            requests: row.requests,
-            prompt_tokens: row.prompt_tokens,
-            completion_tokens: row.completion_tokens,
-            cost_micros: row.cost_micros,
-        }
-    }
-}
-
 /// From a key upwards, the key first.
 ///
 /// # Errors
@@ -57,7 +41,7 @@ pub async fn nodes_of(conn: &mut PgConnection, key: ApiKeyId) -> Result<Vec<Node
     Ok(nodes.collect())
 }
 
-/// What a key used from `since` to `until`, newest day first.
+/// What a key used from the first to the last of `days`, newest day first; all of it.
 ///
 /// # Errors
 /// Where the database is away.
@@ -66,6 +50,5 @@ pub async fn used_by_model(
     key: ApiKeyId,
     days: (NaiveDate, NaiveDate),
 ) -> Result<Vec<UsedOfModel>, StoreError> {
-    let rows = store::rows(conn, Visibility::All, days, Some(key)).await?;
-    Ok(rows.into_iter().map(UsedOfModel::from).collect())
+    store::models_of_key(conn, key, days).await
 }

@@ -11,20 +11,24 @@ pub(super) fn cost_of(lang: Lang, micros: i64) -> String {
     format!("{}{sign}{rest:03}", number(lang, whole))
 }
 
-/// The file of what was used.
-pub(super) fn csv_of(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
+/// A piece of the file of what was used; the first one has the names of the columns.
+pub(super) fn csv_of(rows: &[Row], is_first: bool) -> anyhow::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record([
-        "day",
-        "institution",
-        "key",
-        "key_id",
-        "model",
-        "requests",
-        "prompt_tokens",
-        "completion_tokens",
-        "cost_micros",
-    ])?;
+    if is_first {
+        csv.write_record([
+            "day",
+            "institution",
+            "key",
+            "key_id",
+            "model",
+            "requests",
+            "prompt_tokens",
+            "completion_tokens",
+            "cost_micros",
+            "project",
+            "project_id",
+        ])?;
+    }
     for row in rows {
         csv.write_record([
             row.day.to_string(),
@@ -36,6 +40,8 @@ pub(super) fn csv_of(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
             row.prompt_tokens.to_string(),
             row.completion_tokens.to_string(),
             row.cost_micros.to_string(),
+            harmless(row.project.as_deref().unwrap_or_default()),
+            row.project_id.map_or_else(String::new, |id| id.to_string()),
         ])?;
     }
     Ok(csv.into_inner()?)
@@ -59,7 +65,11 @@ mod tests {
             day: day.parse().unwrap(),
             key: uuid::Uuid::nil(),
             key_name: key_name.into(),
+            institution_id: uuid::Uuid::nil(),
             institution: "Universiteit Harderwijk".into(),
+            project_id: None,
+            project: None,
+            model_id: uuid::Uuid::nil(),
             model: "m".into(),
             requests: 1,
             prompt_tokens: tokens,
@@ -73,16 +83,22 @@ mod tests {
     fn the_file_of_what_was_used_is_as_written_down() {
         let rows = [
             row("2026-11-22", "proef", 730),
-            row("2026-11-23", "vragen, \"en\" antwoorden", 20),
+            Row {
+                project_id: Some(uuid::Uuid::nil()),
+                project: Some("vertalen".into()),
+                ..row("2026-11-23", "vragen, \"en\" antwoorden", 20)
+            },
             row("2026-11-23", "=1+1", 0),
         ];
-        let csv = String::from_utf8(csv_of(&rows).unwrap()).unwrap();
+        let csv = String::from_utf8(csv_of(&rows, true).unwrap()).unwrap();
         insta::assert_snapshot!(csv, @r#"
-        day,institution,key,key_id,model,requests,prompt_tokens,completion_tokens,cost_micros
-        2026-11-22,Universiteit Harderwijk,proef,00000000-0000-0000-0000-000000000000,m,1,730,0,36500
-        2026-11-23,Universiteit Harderwijk,"vragen, ""en"" antwoorden",00000000-0000-0000-0000-000000000000,m,1,20,0,1000
-        2026-11-23,Universiteit Harderwijk,'=1+1,00000000-0000-0000-0000-000000000000,m,1,0,0,0
+        day,institution,key,key_id,model,requests,prompt_tokens,completion_tokens,cost_micros,project,project_id
+        2026-11-22,Universiteit Harderwijk,proef,00000000-0000-0000-0000-000000000000,m,1,730,0,36500,,
+        2026-11-23,Universiteit Harderwijk,"vragen, ""en"" antwoorden",00000000-0000-0000-0000-000000000000,m,1,20,0,1000,vertalen,00000000-0000-0000-0000-000000000000
+        2026-11-23,Universiteit Harderwijk,'=1+1,00000000-0000-0000-0000-000000000000,m,1,0,0,0,,
         "#);
+        let rest = String::from_utf8(csv_of(&rows, false).unwrap()).unwrap();
+        assert!(csv.ends_with(&rest) && rest.starts_with("2026-11-22,"));
     }
 
     #[test]
@@ -94,7 +110,7 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        let csv = csv_of(&[row("2026-11-23", "=HYPERLINK(\"x\")", 1)]).unwrap();
+        let csv = csv_of(&[row("2026-11-23", "=HYPERLINK(\"x\")", 1)], true).unwrap();
         let text = String::from_utf8(csv).unwrap();
         assert!(text.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{text}");
         for start in ["+1", "-1", "@x", "\t="] {

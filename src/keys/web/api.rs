@@ -48,6 +48,8 @@ struct NewKeyBody {
     #[serde(default)]
     allowed_networks: Vec<String>,
     models: Vec<String>,
+    /// By id; none: right under the institution.
+    project: Option<String>,
     tokens_per_day: i64,
     #[serde(default = "default_requests")]
     requests_per_minute: i64,
@@ -88,6 +90,7 @@ async fn create(db: web::Data<Db>, request: ProtectedJson<NewKeyBody>) -> ApiRes
             .collect(),
         networks: body.allowed_networks.join("\n"),
         models: body.models.into_iter().map(id_of).collect(),
+        project: body.project.unwrap_or_default(),
         tokens_per_day: body.tokens_per_day.to_string(),
         requests_per_minute: body.requests_per_minute.to_string(),
         days: body.expires_in_days.to_string(),
@@ -110,6 +113,10 @@ fn as_json(key: &Key) -> serde_json::Value {
         .iter()
         .map(|model| serde_json::json!({ "id": model.id, "name": model.name }))
         .collect();
+    let project = key
+        .project
+        .as_ref()
+        .map(|project| serde_json::json!({ "id": project.id, "name": project.name }));
     serde_json::json!({
         "id": key.id,
         "public_id": key.public_id,
@@ -121,6 +128,7 @@ fn as_json(key: &Key) -> serde_json::Value {
         "allowed_networks": key.allowed_networks,
         "institution": { "id": key.institution, "name": key.institution_name },
         "models": models,
+        "project": project,
         "tokens_per_day": key.limits.tokens_per_day,
         "requests_per_minute": key.limits.requests_per_minute,
         "status": key.status.name(),

@@ -31,6 +31,13 @@ pub(super) fn facts(page: &Page, key: &Key, now: DateTime<Utc>) -> Vec<Fact> {
         fact("key-start", format!("gptnl_{}_…", key.public_id)),
         fact("key-institution", key.institution_name.clone()),
         fact(
+            "limits-project",
+            match &key.project {
+                Some(project) => project.name.clone(),
+                None => lang.t("limits-no-project"),
+            },
+        ),
+        fact(
             "key-commercial",
             lang.t(if key.is_commercial {
                 "key-commercial-yes"

@@ -30,6 +30,9 @@ pub(super) struct Form {
     pub(super) networks: String,
     #[serde(default)]
     pub(super) models: Vec<String>,
+    /// Empty: right under the institution.
+    #[serde(default)]
+    pub(super) project: String,
     #[serde(default)]
     pub(super) tokens_per_day: String,
     #[serde(default)]
@@ -88,6 +91,10 @@ impl Form {
         if models.is_empty() || models.len() != self.models.len() || models.len() > MOST_MODELS {
             errors.add("models", Say::new("field-choice"));
         }
+        let project = match self.project.trim() {
+            "" => None,
+            id => errors.choice("project", id.parse().ok()),
+        };
         let may = |word: &str| self.abilities.iter().any(|ability| ability == word);
         if !may("infer") && !may("tune") {
             errors.add("abilities", Say::new("key-abilities-none"));
@@ -114,6 +121,7 @@ impl Form {
             may_fine_tune: may("tune"),
             allowed_networks,
             models,
+            project,
             limits: Limits {
                 tokens_per_day,
                 requests_per_minute,
@@ -182,6 +190,7 @@ mod tests {
         assert!(!new.may_fine_tune, "not unless it is asked for");
         assert!(new.may_infer);
         assert!(new.allowed_networks.is_empty(), "from everywhere");
+        assert_eq!(new.project, None, "right under the institution");
     }
 
     #[test]
@@ -216,6 +225,7 @@ mod tests {
             tokens_per_day: "0".into(),
             requests_per_minute: "many".into(),
             models: vec!["x".into()],
+            project: "x".into(),
             ..Form::default()
         };
         let errors = form.parse().unwrap_err();
@@ -224,6 +234,7 @@ mod tests {
             "purpose",
             "commercial",
             "models",
+            "project",
             "abilities",
             "tokens_per_day",
             "requests_per_minute",

@@ -15,9 +15,13 @@ mod terms;
 use actix_web::web;
 
 use super::{
-    DecideError, LeakedError, RequestError, RevealError, RevokeError, RotateError, TermsError,
+    DecideError, LeakedError, NotForProfit, RequestError, RevealError, RevokeError, RotateError,
+    TermsError,
 };
-use crate::error::{AppError, Say};
+use crate::{
+    error::{AppError, Say},
+    quota::BeyondShares,
+};
 
 /// Registers the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -34,16 +38,46 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(super::usage::web::routes);
 }
 
+/// Which model, and why not.
+fn not_for_profit(refused: &NotForProfit) -> Say {
+    match refused {
+        NotForProfit::ByLineage(model) => {
+            Say::new("key-model-not-for-profit-data").with("model", model)
+        }
+        NotForProfit::AsReleased(model) => {
+            Say::new("key-model-not-for-profit-release").with("model", model)
+        }
+    }
+}
+
+/// The field of the form that a refusal is about; none where it is about none of them.
+fn field_of(refused: &RequestError) -> Option<&'static str> {
+    match refused {
+        RequestError::ModelNotUsable => Some("models"),
+        RequestError::NotForProfit(_) => Some("commercial"),
+        RequestError::NoSuchProject => Some("project"),
+        RequestError::Denied(_) | RequestError::Store(_) | RequestError::Commit(_) => None,
+    }
+}
+
 impl From<RequestError> for AppError {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::ModelNotUsable => Self::invalid("key-model-not-usable"),
-            RequestError::NotCommercial => Self::invalid("key-model-not-commercial"),
+            RequestError::NotForProfit(refused) => Self::Invalid(not_for_profit(&refused)),
+            RequestError::NoSuchProject => Self::invalid("key-project-wrong"),
             RequestError::Denied(why) => why.into(),
             RequestError::Store(why) => why.into(),
             RequestError::Commit(why) => why.into(),
         }
     }
+}
+
+/// Why a manager cannot approve, and who can.
+fn beyond_institution(BeyondShares { cap, given }: BeyondShares) -> Say {
+    Say::new("key-beyond-institution")
+        .with("cap", cap)
+        .with("given", given)
 }
 
 impl From<DecideError> for AppError {
@@ -54,6 +88,7 @@ impl From<DecideError> for AppError {
             DecideError::BeyondManager(most) => {
                 Self::Forbidden(Say::new("key-beyond-manager").with("most", most))
             }
+            DecideError::BeyondInstitution(beyond) => Self::Forbidden(beyond_institution(beyond)),
             DecideError::TermsNotAccepted => Self::conflict("key-terms-first"),
             DecideError::Denied(why) => why.into(),
             DecideError::Store(why) => why.into(),

@@ -4,15 +4,17 @@ use actix_web::{get, post, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::form::Form;
+use super::{field_of, form::Form};
 use crate::{
     config::Config,
-    db::Db,
+    db::{Db, StoreError},
     error::AppError,
+    ids::InstitutionId,
     keys::request,
     models::{self, Model},
     policy::{self, Action, Scope},
-    web::{Chrome, FieldErrors, Page, PageResult, ProtectedForm, back_with, filters, number},
+    quota::{self, Project},
+    web::{Chrome, FieldErrors, Lang, Page, PageResult, ProtectedForm, back_with, filters, number},
 };
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -37,6 +39,8 @@ struct NewPage {
     chrome: Chrome,
     form: Form,
     models: Vec<Choice>,
+    /// Empty where the institution has none.
+    projects: Vec<Choice>,
     commercial: Vec<Choice>,
     abilities: Vec<Choice>,
     tokens_hint: String,
@@ -52,18 +56,43 @@ impl NewPage {
     }
 }
 
-fn draw(
-    page: &Page,
-    config: &Config,
-    usable: Vec<Model>,
-    form: Form,
-    errors: &FieldErrors,
-) -> NewPage {
+/// What a key can be asked for.
+struct Offer {
+    models: Vec<Model>,
+    projects: Vec<Project>,
+}
+
+async fn offer(db: &Db, institution: InstitutionId) -> Result<Offer, StoreError> {
+    let models = models::usable_by(db, institution).await?;
+    let mut conn = db.read().await?;
+    let projects = quota::projects_of(&mut conn, institution).await?;
+    Ok(Offer { models, projects })
+}
+
+fn projects(lang: Lang, projects: Vec<Project>, chosen: &str) -> Vec<Choice> {
+    if projects.is_empty() {
+        return Vec::new();
+    }
+    let choice = |value: String, label: String| Choice {
+        is_chosen: value == chosen,
+        value,
+        label,
+        hint: String::new(),
+    };
+    let none = choice(String::new(), lang.t("limits-no-project"));
+    let all = projects.into_iter();
+    let all = all.map(|project| choice(project.id.to_string(), project.name));
+    std::iter::once(none).chain(all).collect()
+}
+
+fn draw(page: &Page, config: &Config, offer: Offer, form: Form, errors: &FieldErrors) -> NewPage {
     let lang = page.lang();
     let most = number(lang, config.limits.manager_tokens_per_day);
     NewPage {
         chrome: page.chrome(),
-        models: usable
+        projects: projects(lang, offer.projects, form.project.trim()),
+        models: offer
+            .models
             .into_iter()
             .map(|model| Choice {
                 value: model.id.to_string(),
@@ -124,10 +153,10 @@ async fn blank(
     wish: web::Query<Wish>,
 ) -> PageResult {
     may_request(&page)?;
-    let usable = models::usable_by(&db, page.actor().institution).await?;
+    let offer = offer(&db, page.actor().institution).await?;
     let mut form = Form::fresh(config.limits.manager_tokens_per_day);
     form.models.extend(wish.into_inner().model);
-    page.show(&draw(&page, &config, usable, form, &FieldErrors::default()))
+    page.show(&draw(&page, &config, offer, form, &FieldErrors::default()))
 }
 
 #[post("/{lang:nl|en}/keys")]
@@ -138,12 +167,22 @@ async fn submit(
     ProtectedForm(form): ProtectedForm<Form>,
 ) -> PageResult {
     may_request(&page)?;
-    let usable = models::usable_by(&db, page.actor().institution).await?;
+    let offer = offer(&db, page.actor().institution).await?;
     let new = match form.parse() {
         Ok(new) => new,
-        Err(errors) => return page.show_invalid(&draw(&page, &config, usable, form, &errors)),
+        Err(errors) => return page.show_invalid(&draw(&page, &config, offer, form, &errors)),
     };
-    let id = request::request(&db, page.actor(), new).await?;
+    let id = match request::request(&db, page.actor(), new).await {
+        Ok(id) => id,
+        Err(refused) => {
+            let Some(field) = field_of(&refused) else {
+                return Err(refused.into());
+            };
+            let mut errors = FieldErrors::default();
+            errors.add(field, AppError::from(refused).say());
+            return page.show_invalid(&draw(&page, &config, offer, form, &errors));
+        }
+    };
     Ok(back_with(
         &page.path(&format!("/keys/{id}")),
         "good",

@@ -15,14 +15,16 @@ use crate::{
     error::AppError,
     ids::ApiKeyId,
     keys::{
-        decide, has_accepted_terms,
+        DecideError,
+        decide::{self, ManagerRoom},
+        has_accepted_terms,
         key::{Key, Status},
         revoke,
         rotate::Overlap,
         store,
     },
     policy::{self, Action, Scope},
-    quota::{self, Measure, Window},
+    quota::{self, BeyondShares, Measure, Window},
     web::{
         Chrome, FieldErrors, Page, PageResult, ProtectedForm, Text, back_with, filters, moment,
         number,
@@ -97,7 +99,11 @@ pub(super) async fn draw(
     let may = |action| policy::check(page.actor(), action, &key.scope()).is_ok();
     let is_waiting = key.status == Status::Requested;
     let most = config.limits.manager_tokens_per_day;
-    let verdict = decide::may_approve(page.actor(), &key, most);
+    let room = ManagerRoom {
+        tokens_per_day: most,
+        shares: quota::shares_besides(&mut conn, key.institution, key.id.0, now).await?,
+    };
+    let verdict = decide::may_approve(page.actor(), &key, room);
     let has_terms = has_accepted_terms(&mut conn, key.institution).await?;
     let accepts_terms = !has_terms
         && policy::check(
@@ -107,8 +113,12 @@ pub(super) async fn draw(
         )
         .is_ok();
     let cannot_approve = match &verdict {
-        Err(decide::DecideError::BeyondManager(_)) if is_waiting => {
+        Err(DecideError::BeyondManager(_)) if is_waiting => {
             Some(lang.t_with("key-beyond-manager", &[("most", number(lang, most))]))
+        }
+        Err(DecideError::BeyondInstitution(BeyondShares { cap, given })) if is_waiting => {
+            let shown = [("cap", number(lang, *cap)), ("given", number(lang, *given))];
+            Some(lang.t_with("key-beyond-institution", &shown))
         }
         Ok(_) if is_waiting && !has_terms && !accepts_terms => Some(lang.t("key-terms-first")),
         _ => None,

@@ -121,8 +121,10 @@ pub(in crate::quota) async fn long_orphaned(
     Ok((now, keys?))
 }
 
+/// Reservations of dead replicas in the order of their orphaning, those behind `after` only.
 pub(in crate::quota) async fn left(
     conn: &mut PgConnection,
+    after: Option<&Left>,
     most: i64,
 ) -> Result<Vec<Left>, StoreError> {
     let rows = sqlx::query!(
@@ -133,8 +135,13 @@ pub(in crate::quota) async fn left(
            JOIN quota_holds h USING (replica_id, leaf_id, measure, since)
            JOIN api_keys k ON k.id = l.leaf_id
            WHERE l.orphaned_at IS NOT NULL AND l.measure = 'tokens'
-           ORDER BY l.orphaned_at, h.request_id LIMIT $1"#,
+             AND ($2::timestamptz IS NULL OR l.orphaned_at >= $2
+                 AND (l.orphaned_at, h.request_id, h.replica_id) > ($2, $3::uuid, $4::uuid))
+           ORDER BY l.orphaned_at, h.request_id, h.replica_id LIMIT $1"#,
         most,
+        after.map(|left| left.orphaned_at),
+        after.map(|left| left.request.0),
+        after.map(|left| Uuid::from_u128(left.lease.replica.0)),
     )
     .fetch_all(conn)
     .await?;

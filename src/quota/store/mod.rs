@@ -25,7 +25,10 @@ pub(super) use self::{
     },
     look::{limits, set_limit, standing, standings_of, used},
     save::{save, tell_recalls},
-    tree::{Place, make_project, move_key, node, places},
+    tree::{
+        Place, count_projects, lock_institution, make_project, move_key, node, places, projects_of,
+        shares_besides,
+    },
 };
 use crate::db::CorruptRow;
 

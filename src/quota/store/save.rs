@@ -29,7 +29,7 @@ pub(in crate::quota) async fn save(
     save_counters(tx, (before, after)).await?;
     save_lost(tx, (before, after), now).await?;
     save_records(tx, &events, now).await?;
-    save_days(tx, &events).await
+    save_days(tx, (before, after), &events).await
 }
 
 async fn save_members(

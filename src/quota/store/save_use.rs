@@ -139,14 +139,29 @@ pub(super) async fn save_records(
     Ok(())
 }
 
+/// The project that what was used from a lease counts for; none where its key stood right under the institution.
+fn project_of((before, after): (&Book, &Book), key: LeaseKey) -> Option<Uuid> {
+    let lease = before.leases.get(&key).or_else(|| after.leases.get(&key))?;
+    match lease.path.as_slice() {
+        [_key, project, _institution] => Some(Uuid::from_u128(project.0)),
+        _ => None,
+    }
+}
+
 /// Adds to the days, in the order of their keys.
-pub(super) async fn save_days(tx: &mut MeterTx, records: &Records) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<(Uuid, NaiveDate, Uuid), (Uuid, [i64; 4])> = BTreeMap::new();
+pub(super) async fn save_days(
+    tx: &mut MeterTx,
+    books: (&Book, &Book),
+    records: &Records,
+) -> Result<(), StoreError> {
+    type Day = (Uuid, NaiveDate, Uuid, Option<Uuid>);
+    let mut sums: BTreeMap<Day, (Uuid, [i64; 4])> = BTreeMap::new();
     for ((_, key), record) in records {
         let day = (
             Uuid::from_u128(key.leaf.0),
             day_of(key.since),
             record.context.model.0,
+            project_of(books, *key),
         );
         let (_, [requests, prompt, completion, cost]) = sums
             .entry(day)
@@ -162,15 +177,16 @@ pub(super) async fn save_days(tx: &mut MeterTx, records: &Records) -> Result<(),
     let keys: Vec<_> = sums.keys().map(|day| day.0).collect();
     let days: Vec<_> = sums.keys().map(|day| day.1).collect();
     let models: Vec<_> = sums.keys().map(|day| day.2).collect();
+    let projects: Vec<_> = sums.keys().map(|day| day.3).collect();
     let institutions: Vec<_> = sums.values().map(|sum| sum.0).collect();
     let [requests, prompts, completions, costs] =
         [0, 1, 2, 3].map(|n: usize| sums.values().map(|sum| sum.1[n]).collect::<Vec<_>>());
     sqlx::query!(
         "INSERT INTO usage_days AS d (api_key_id, day, model_id, institution_id, requests, prompt_tokens,
-             completion_tokens, cost_micros)
+             completion_tokens, cost_micros, project_id)
          SELECT * FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[],
-             $8::bigint[])
-         ON CONFLICT (api_key_id, day, model_id) DO UPDATE
+             $8::bigint[], $9::uuid[])
+         ON CONFLICT (api_key_id, day, model_id, project_id) DO UPDATE
          SET requests = d.requests + excluded.requests, prompt_tokens = d.prompt_tokens + excluded.prompt_tokens,
              completion_tokens = d.completion_tokens + excluded.completion_tokens,
              cost_micros = d.cost_micros + excluded.cost_micros",
@@ -182,6 +198,7 @@ pub(super) async fn save_days(tx: &mut MeterTx, records: &Records) -> Result<(),
         &prompts,
         &completions,
         &costs,
+        &projects as &[Option<Uuid>],
     )
     .execute(tx.conn())
     .await?;

@@ -1,5 +1,6 @@
 //! The tree of what has limits: institutions, their projects, their keys.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -7,6 +8,7 @@ use crate::{
     db::{StoreError, WriteTx},
     ids::{InstitutionId, UserId},
     policy::Scope,
+    quota::{Project, Shares},
 };
 
 /// One node of it.
@@ -84,6 +86,75 @@ pub(in crate::quota) async fn node(
         institution: InstitutionId(row.institution),
         requested_by: row.requested_by.map(UserId),
     }))
+}
+
+/// Keeps what an institution gives its projects and keys from changing until the transaction ends; false where there is
+/// none of this id.
+pub(in crate::quota) async fn lock_institution(
+    tx: &mut WriteTx<'_>,
+    institution: InstitutionId,
+) -> Result<bool, StoreError> {
+    // Not FOR UPDATE: that would hold up the counters that name it.
+    let found = sqlx::query!(
+        "SELECT id FROM quota_nodes WHERE id = $1 AND kind = 'institution' FOR NO KEY UPDATE",
+        institution.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.is_some())
+}
+
+pub(in crate::quota) async fn projects_of(
+    conn: &mut PgConnection,
+    institution: InstitutionId,
+) -> Result<Vec<Project>, StoreError> {
+    let projects = sqlx::query_as!(
+        Project,
+        r#"SELECT id, name AS "name!" FROM quota_nodes WHERE parent_id = $1 AND kind = 'project' ORDER BY name, id"#,
+        institution.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(projects)
+}
+
+pub(in crate::quota) async fn count_projects(
+    conn: &mut PgConnection,
+    institution: InstitutionId,
+) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM quota_nodes WHERE parent_id = $1 AND kind = 'project'"#,
+        institution.0,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
+pub(in crate::quota) async fn shares_besides(
+    conn: &mut PgConnection,
+    institution: InstitutionId,
+    key: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Shares, StoreError> {
+    let shares = sqlx::query_as!(
+        Shares,
+        r#"SELECT i.cap AS "cap?",
+                  (SELECT least(coalesce(sum(coalesce(l.cap, i.cap)), 0), 9000000000000000000)::bigint
+                   FROM api_keys k
+                   LEFT JOIN quota_limits l ON l.node_id = k.id AND l.measure = 'tokens' AND l.period = 'day'
+                   WHERE k.institution_id = n.id AND k.id <> $2 AND k.status IN ('approved', 'active')
+                     AND k.expires_at > $3) AS "given!"
+           FROM quota_nodes n
+           LEFT JOIN quota_limits i ON i.node_id = n.id AND i.measure = 'tokens' AND i.period = 'day'
+           WHERE n.id = $1"#,
+        institution.0,
+        key,
+        now,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(shares)
 }
 
 pub(in crate::quota) async fn make_project(

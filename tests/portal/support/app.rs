@@ -233,6 +233,9 @@ fn environment(
         // Most tests look at one job; those that want the next one say so.
         ("FACULTY_EVALUATION__AUTOMATIC", "false".into()),
         ("FACULTY_CACHE", folder.join("cache").display().to_string()),
+        // Nobody stands before it who has to hear that it leaves.
+        ("FACULTY_GATEWAY__ANNOUNCE_SECONDS", "0".into()),
+        ("FACULTY_GATEWAY__DRAIN_SECONDS", "20".into()),
     ];
     pairs.extend(
         settings

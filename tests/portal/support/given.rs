@@ -266,6 +266,51 @@ pub(crate) fn is_over(state: &Value) -> bool {
         .contains(&state["status"].as_str().unwrap_or(""))
 }
 
+/// A key that one person asked for and another approved: its id, and the whole key.
+pub(crate) async fn key(
+    app: &TestApp,
+    (asker, approver): (&str, &str),
+    wanted: Value,
+) -> (String, String) {
+    let mut asker = app.browser(asker).await;
+    let asked = asker.api(Method::POST, "/api/v1/keys", Some(wanted)).await;
+    let id = asked.unwrap()["id"].as_str().unwrap().to_owned();
+    let path = |act: &str| format!("/api/v1/keys/{id}/{act}");
+    let mut approver = app.browser(approver).await;
+    let approved = approver.api(Method::POST, &path("approve"), None).await;
+    approved.unwrap();
+    let shown = asker.api(Method::POST, &path("reveal"), None).await;
+    let key = shown.unwrap()["api_key"].as_str().unwrap().to_owned();
+    (id, key)
+}
+
+/// The institution that a key belongs to.
+pub(crate) async fn institution_of(app: &TestApp, key: &str) -> String {
+    let mut admin = app.browser("admin").await;
+    let path = format!("/api/v1/keys/{key}");
+    let key = admin.api(Method::GET, &path, None).await.unwrap();
+    key["institution"]["id"].as_str().unwrap().to_owned()
+}
+
+/// A project of an institution; answers its id.
+pub(crate) async fn project(app: &TestApp, institution: &str, name: &str) -> String {
+    let mut admin = app.browser("admin").await;
+    let wanted = json!({"institution": institution, "name": name});
+    let made = admin
+        .api(Method::POST, "/api/v1/projects", Some(wanted))
+        .await
+        .unwrap();
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// An administrator sets a limit.
+pub(crate) async fn limit(app: &TestApp, node: &str, (measure, period): (&str, &str), cap: i64) {
+    let mut admin = app.browser("admin").await;
+    let wanted = json!({"measure": measure, "period": period, "cap": cap});
+    let path = format!("/api/v1/quotas/{node}");
+    admin.api(Method::PUT, &path, Some(wanted)).await.unwrap();
+}
+
 /// The institution of somebody has accepted the terms under which models are used.
 pub(crate) async fn accepted_terms(app: &TestApp, login: &str) {
     let institution = login.split_once('.').unwrap().1;

@@ -35,6 +35,16 @@ pub(crate) enum Plan {
     Fail,
     /// Makes a token each two milliseconds, whole answers too.
     Paced,
+    /// Makes a token of 32 KiB each twenty milliseconds, whether anybody reads it or not, as an engine does.
+    Flood,
+    /// Makes three tokens of a stream, and breaks off before the first of them is sent.
+    Collapse,
+    /// Says that it has enough to do.
+    Busy,
+    /// Answers with a page.
+    Nonsense,
+    /// Says of a whole answer that it took a thousand million tokens.
+    Boast,
 }
 
 /// What it was asked and what it made.
@@ -43,6 +53,8 @@ pub(crate) struct State {
     pub(crate) gate: Semaphore,
     /// Bodies, as they came.
     pub(crate) bodies: Mutex<Vec<Value>>,
+    /// `Authorization` of each request, empty where it had none.
+    pub(crate) authorizations: Mutex<Vec<String>>,
     /// By request id: tokens of the prompt, tokens made, whether it is done.
     pub(crate) counts: Mutex<HashMap<String, (u64, u64, bool)>>,
     /// `choices` of the events of a stream, or of a whole answer with the first of them; each is one token.
@@ -52,6 +64,7 @@ pub(crate) struct State {
 /// Tokens of an answer whose request says nothing of its length.
 const MOST: u64 = 512;
 const PACE: std::time::Duration = std::time::Duration::from_millis(2);
+const FLOOD_PACE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Says that a request is done, also where the client left.
 struct Running {
@@ -81,6 +94,7 @@ impl Upstream {
             plan: Mutex::new(Plan::Answer),
             gate: Semaphore::new(0),
             bodies: Mutex::default(),
+            authorizations: Mutex::default(),
             counts: Mutex::default(),
             script: Mutex::default(),
         });
@@ -144,6 +158,18 @@ async fn chat(
     let (body, state) = (body.into_inner(), state.into_inner());
     let plan = *state.plan.lock().unwrap();
     state.bodies.lock().unwrap().push(body.clone());
+    let authorization = request.headers().get("authorization");
+    let authorization = authorization.map_or("", |value| value.to_str().unwrap());
+    let seen = authorization.to_owned();
+    state.authorizations.lock().unwrap().push(seen);
+    if plan == Plan::Busy {
+        return HttpResponse::TooManyRequests().body("{}");
+    }
+    if plan == Plan::Nonsense {
+        return HttpResponse::Ok()
+            .content_type("text/html")
+            .body("<html>Welkom</html>");
+    }
     if plan == Plan::Refuse {
         let error = openai_api::ApiError::context_length_exceeded(8, 9, "messages");
         return HttpResponse::BadRequest().body(error.to_json());
@@ -166,7 +192,11 @@ async fn chat(
         return scripted(&running, &body, prompt, &script);
     }
     if body["stream"] == json!(true) {
-        return stream_answer(running, plan, prompt, most);
+        return match plan {
+            Plan::Flood => flood(running, prompt, most),
+            Plan::Collapse => collapse(&running),
+            _ => stream_answer(running, plan, prompt, most),
+        };
     }
     if plan == Plan::Hold {
         state.gate.acquire().await.unwrap().forget();
@@ -178,13 +208,17 @@ async fn chat(
         }
     }
     running.made(most);
+    let (told_prompt, told) = match plan {
+        Plan::Boast => (1_000_000_000, 1_000_000_000),
+        _ => (prompt, most),
+    };
     HttpResponse::Ok().json(json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
         "choices": [{
             "index": 0, "finish_reason": "length",
             "message": {"role": "assistant", "content": "woord ".repeat(most as usize)},
         }],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": most, "total_tokens": prompt + most},
+        "usage": {"prompt_tokens": told_prompt, "completion_tokens": told, "total_tokens": told_prompt + told},
     }))
 }
 
@@ -287,6 +321,39 @@ fn stream_answer(running: Running, plan: Plan, prompt: u64, most: u64) -> HttpRe
             text.push_str(&format!("data: {closing}\n\ndata: [DONE]\n\n"));
         }
         Some((Ok::<_, Infallible>(Bytes::from(text)), (running, at + 1)))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .streaming(events)
+}
+
+fn collapse(running: &Running) -> HttpResponse {
+    running.made(3);
+    let broken = stream::once(async { Err::<Bytes, _>(std::io::Error::other("broke off")) });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .streaming(broken)
+}
+
+fn flood(running: Running, prompt: u64, most: u64) -> HttpResponse {
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
+    actix_web::rt::spawn(async move {
+        let word = "w".repeat(32 * 1024);
+        for made in 1..=most {
+            tokio::time::sleep(FLOOD_PACE).await;
+            if sender.is_closed() {
+                return;
+            }
+            running.made(made);
+            let choices = json!([{"index": 0, "delta": {"content": word}, "finish_reason": null}]);
+            let event = scripted_event(&choices, prompt, made);
+            drop(sender.send(event.into()));
+        }
+        drop(sender.send(Bytes::from_static(b"data: [DONE]\n\n")));
+    });
+    let events = stream::unfold(events, |mut events| async move {
+        let event = events.recv().await?;
+        Some((Ok::<_, Infallible>(event), events))
     });
     HttpResponse::Ok()
         .content_type("text/event-stream")

@@ -43,6 +43,9 @@ pub struct EngineLimits {
 pub enum SubmitError {
     #[error("too many requests are waiting")]
     Full,
+    /// However few wait, there is never room for all of them.
+    #[error("at most {most} answers can wait")]
+    TooMany { most: usize },
     #[error("the engine has stopped")]
     Stopped,
 }
@@ -78,20 +81,38 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub fn submit(&self, mut job: Job) -> Result<Events, SubmitError> {
-        let (sender, events) = mpsc::unbounded_channel();
-        job.events = Some(sender);
-        // Before it is sent: the engine may take it at once.
-        self.gauges.waiting.fetch_add(1, Ordering::Relaxed);
-        self.jobs.try_send(job).map_err(|error| {
-            self.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
+    pub fn submit(&self, job: Job) -> Result<Events, SubmitError> {
+        let mut events = self.submit_all(vec![job])?;
+        events.pop().ok_or(SubmitError::Stopped)
+    }
+
+    /// Queues all jobs, or none of them where there is no room for all.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn submit_all(&self, jobs: Vec<Job>) -> Result<Vec<Events>, SubmitError> {
+        let count = jobs.len() as u64;
+        let most = self.jobs.max_capacity();
+        // Before they are sent: the engine may take them at once.
+        self.gauges.waiting.fetch_add(count, Ordering::Relaxed);
+        let places = self.jobs.try_reserve_many(jobs.len()).map_err(|error| {
+            self.gauges.waiting.fetch_sub(count, Ordering::Relaxed);
             self.gauges.refused.fetch_add(1, Ordering::Relaxed);
             match error {
-                mpsc::error::TrySendError::Full(_) => SubmitError::Full,
-                mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+                mpsc::error::TrySendError::Full(()) if jobs.len() > most => {
+                    SubmitError::TooMany { most }
+                }
+                mpsc::error::TrySendError::Full(()) => SubmitError::Full,
+                mpsc::error::TrySendError::Closed(()) => SubmitError::Stopped,
             }
         })?;
-        Ok(events)
+        let queued = places.zip(jobs).map(|(place, mut job)| {
+            let (sender, events) = mpsc::unbounded_channel();
+            job.events = Some(sender);
+            place.send(job);
+            events
+        });
+        Ok(queued.collect())
     }
 
     /// What it does, in Prometheus' text form.

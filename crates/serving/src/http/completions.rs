@@ -23,8 +23,9 @@ pub(super) async fn complete(
     let id = RequestId::of(&request);
     let asked = CompletionRequest::parse(&body(&request, payload).await?)?;
     refuse_unknown_abilities(|name| asked.field(name), &UNSUPPORTED)?;
-    let best_of = asked.field("best_of").and_then(serde_json::Value::as_u64);
-    if best_of.is_some_and(|best_of| best_of != u64::from(asked.generation.n)) {
+    let choices = u64::from(asked.generation.n);
+    let best_of = asked.field("best_of");
+    if best_of.is_some_and(|best_of| best_of.as_u64() != Some(choices)) {
         return Err(ApiError::unsupported_param(
             "best_of",
             "'best_of' is not supported by this server.",

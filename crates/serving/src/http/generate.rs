@@ -48,7 +48,8 @@ impl Plan<'_> {
     /// Submits one job for each prompt and choice.
     ///
     /// # Errors
-    /// 400 where a prompt is empty or too long, 503 where too much is waiting; then nothing runs.
+    /// 400 where a prompt is empty or too long, or where it asks for more choices than can ever wait; 503 where too much
+    /// is waiting. Nothing runs then.
     pub(super) fn start(
         &self,
         service: &Service,
@@ -74,7 +75,7 @@ impl Plan<'_> {
         let counters = service.usage_log.open(request_id, &self.served.name);
         let prompt_tokens = prompts.iter().map(|prompt| prompt.len() as u64).sum();
         let asked = self.generation.max_tokens.unwrap_or(self.default_tokens) as usize;
-        let mut choices = Vec::new();
+        let mut jobs = Vec::new();
         for prompt in prompts {
             let most_tokens = asked.min(limit - prompt.len());
             for choice in 0..self.generation.n {
@@ -84,15 +85,16 @@ impl Plan<'_> {
                     most_tokens,
                     counters.start(),
                 );
-                job.sampling = self.sampling(choices.len() as u64);
+                job.sampling = self.sampling(jobs.len() as u64);
                 job.ignores_end = self.ignores_end;
                 job.logprobs = self.logprobs;
                 job.constraint.clone_from(&self.constraint);
                 job.stop.clone_from(&self.generation.stop);
                 job.counts_prompt = choice == 0;
-                choices.push(service.engine.submit(job).map_err(refusal)?);
+                jobs.push(job);
             }
         }
+        let choices = service.engine.submit_all(jobs).map_err(refusal)?;
         Ok(Running {
             choices,
             prompt_tokens,
@@ -184,6 +186,10 @@ fn refusal(error: SubmitError) -> ApiError {
     match error {
         SubmitError::Full => {
             ApiError::overloaded("Too many requests are waiting; please try again.", 1)
+        }
+        SubmitError::TooMany { most } => {
+            let message = format!("This server makes at most {most} answers to one request.");
+            ApiError::invalid_param("n", message)
         }
         SubmitError::Stopped => ApiError::overloaded("The server is stopping.", 5),
     }

@@ -182,6 +182,51 @@ async fn a_full_queue_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn of_choices_that_do_not_all_fit_none_is_made() {
+    let server = server(Options {
+        engine: EngineLimits {
+            running: 1,
+            waiting: 3,
+            cache_bytes: 256 << 20,
+            activations: Activations::Bits16,
+            threads: Some(1),
+        },
+        ..Options::default()
+    });
+    let asked = |choices: u32| {
+        json!({
+            "model": "tiny", "prompt": "x", "max_tokens": 3000, "temperature": 1, "ignore_eos": true, "stream": true,
+            "n": choices,
+        })
+    };
+    let mut running = server.post(TEXT, &asked(1)).send().await.unwrap();
+    assert!(running.chunk().await.unwrap().is_some());
+    let waiting = server.post(TEXT, &asked(1)).send().await.unwrap();
+    let many = server
+        .post(TEXT, &asked(3))
+        .header("x-request-id", "many")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(many.status(), 503);
+    let (status, counted) = server.get("/v1/requests/many/usage").await;
+    assert_eq!(
+        (
+            status,
+            &counted["usage"]["total_tokens"],
+            &counted["is_finished"]
+        ),
+        (200, &json!(0), &json!(true))
+    );
+    let (status, never) = server.ask(TEXT, &asked(4)).await;
+    assert_eq!((status, &never["error"]["param"]), (400, &json!("n")));
+    // The places of those that were refused are free.
+    let two = server.post(TEXT, &asked(2)).send().await.unwrap();
+    assert_eq!(two.status(), 200);
+    drop((waiting, two, running));
+}
+
+#[tokio::test]
 async fn no_model_has_embeddings_and_that_is_said() {
     let server = server(Options::default());
     let asked = json!({"model": "tiny", "input": "x"});

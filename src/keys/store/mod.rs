@@ -1,19 +1,24 @@
 //! The SQL of keys.
 
+mod secrets;
+
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub(super) use self::secrets::{
+    Active, ending_secrets, find_active, find_secret, rotate_secret, save_secret,
+};
 use super::{
-    holder::Holder,
+    commerce::NotForProfit,
     key::{Key, KeyModel, Limits, Status},
 };
 use crate::{
     db::{CorruptRow, StoreError, WriteTx},
     ids::{ApiKeyId, InstitutionId, ModelId, UserId},
     policy::Visibility,
-    quota::{self, Measure, Window},
+    quota::{self, Measure, Project, Window},
 };
 
 struct Row {
@@ -21,6 +26,8 @@ struct Row {
     public_id: String,
     institution_id: Uuid,
     institution_name: String,
+    project_id: Option<Uuid>,
+    project_name: Option<String>,
     name: String,
     purpose: String,
     is_commercial: bool,
@@ -53,6 +60,10 @@ impl TryFrom<Row> for Key {
             public_id: row.public_id,
             institution: InstitutionId(row.institution_id),
             institution_name: row.institution_name,
+            project: row
+                .project_id
+                .zip(row.project_name)
+                .map(|(id, name)| Project { id, name }),
             name: row.name,
             purpose: row.purpose,
             is_commercial: row.is_commercial,
@@ -114,7 +125,8 @@ struct Filter<'a> {
 async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Key>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT k.id, k.public_id, k.institution_id, i.name AS institution_name, k.name, k.purpose,
+        r#"SELECT k.id, k.public_id, k.institution_id, i.name AS institution_name,
+                  p.id AS "project_id?", p.name AS "project_name?", k.name, k.purpose,
                   k.is_commercial, k.may_infer, k.may_fine_tune, k.allowed_networks::text[] AS "allowed_networks!",
                   k.status, k.requested_by,
                   coalesce((SELECT cap FROM quota_limits WHERE node_id = k.id AND measure = 'tokens' AND period = 'day'), 0)
@@ -132,6 +144,8 @@ async fn select(conn: &mut PgConnection, filter: Filter<'_>) -> Result<Vec<Key>,
            FROM api_keys k
            JOIN institutions i ON i.id = k.institution_id
            JOIN users u ON u.id = k.requested_by
+           LEFT JOIN quota_nodes n ON n.id = k.id
+           LEFT JOIN quota_nodes p ON p.id = n.parent_id AND p.kind = 'project'
            LEFT JOIN users d ON d.id = k.decided_by
            WHERE ($1::uuid IS NULL OR k.institution_id = $1)
              AND ($2::uuid IS NULL OR k.id = $2)
@@ -194,6 +208,34 @@ pub(super) async fn lock(tx: &mut WriteTx<'_>, id: ApiKeyId) -> Result<Option<Ke
         .fetch_optional(tx.conn())
         .await?;
     find(tx.conn(), id).await
+}
+
+/// The first of these models that may not be used for profit, if any. None of them is released anew until the transaction
+/// ends.
+pub(super) async fn not_for_profit(
+    tx: &mut WriteTx<'_>,
+    models: &[ModelId],
+) -> Result<Option<NotForProfit>, StoreError> {
+    let models: Vec<Uuid> = models.iter().map(|model| model.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT m.name, coalesce(s.allows_commercial, false) AS "by_lineage!",
+                  coalesce(r.allows_commercial, false) AS "by_release!"
+           FROM models m CROSS JOIN LATERAL model_scope(m.id) s CROSS JOIN LATERAL model_release(m.id) r
+           WHERE m.id = ANY($1)
+           ORDER BY m.id
+           FOR SHARE OF m"#,
+        &models,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let refused = rows.into_iter().find(|row| !row.by_release);
+    Ok(refused.map(|row| {
+        if row.by_lineage {
+            NotForProfit::AsReleased(row.name)
+        } else {
+            NotForProfit::ByLineage(row.name)
+        }
+    }))
 }
 
 pub(super) async fn insert(
@@ -263,99 +305,6 @@ pub(super) async fn save_decision(
     Ok(())
 }
 
-/// The key's first secret: from now on it is in use.
-pub(super) async fn save_secret(
-    tx: &mut WriteTx<'_>,
-    id: ApiKeyId,
-    secret: (&str, &[u8]),
-) -> Result<(), StoreError> {
-    let now = tx.now();
-    sqlx::query!(
-        "UPDATE api_keys SET status = 'active', shown_at = $2 WHERE id = $1",
-        id.0,
-        now,
-    )
-    .execute(tx.conn())
-    .await?;
-    insert_secret(tx, id, secret).await
-}
-
-/// Another secret; those of before end at `ends_at`, or earlier where they were to.
-pub(super) async fn rotate_secret(
-    tx: &mut WriteTx<'_>,
-    id: ApiKeyId,
-    (public_id, hmac): (&str, &[u8]),
-    ends_at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE api_key_secrets SET ends_at = least(ends_at, $2) WHERE api_key_id = $1",
-        id.0,
-        ends_at,
-    )
-    .execute(tx.conn())
-    .await?;
-    sqlx::query!(
-        "UPDATE api_keys SET public_id = $2 WHERE id = $1",
-        id.0,
-        public_id,
-    )
-    .execute(tx.conn())
-    .await?;
-    insert_secret(tx, id, (public_id, hmac)).await
-}
-
-async fn insert_secret(
-    tx: &mut WriteTx<'_>,
-    id: ApiKeyId,
-    (public_id, hmac): (&str, &[u8]),
-) -> Result<(), StoreError> {
-    let now = tx.now();
-    sqlx::query!(
-        "INSERT INTO api_key_secrets (public_id, api_key_id, hmac, shown_at) VALUES ($1, $2, $3, $4)",
-        public_id,
-        id.0,
-        hmac,
-        now,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// When the secrets that were rotated away end, where they answer still.
-pub(super) async fn ending_secrets(
-    conn: &mut PgConnection,
-    id: ApiKeyId,
-    now: DateTime<Utc>,
-) -> Result<Vec<(String, DateTime<Utc>)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT public_id, ends_at AS "ends_at!" FROM api_key_secrets
-           WHERE api_key_id = $1 AND ends_at > $2 ORDER BY ends_at"#,
-        id.0,
-        now,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.public_id, row.ends_at))
-        .collect())
-}
-
-/// The key of a secret's readable part and the stored HMAC, whatever became of the key.
-pub(super) async fn find_secret(
-    conn: &mut PgConnection,
-    public_id: &str,
-) -> Result<Option<(ApiKeyId, Vec<u8>)>, StoreError> {
-    let row = sqlx::query!(
-        "SELECT api_key_id, hmac FROM api_key_secrets WHERE public_id = $1",
-        public_id,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| (ApiKeyId(row.api_key_id), row.hmac)))
-}
-
 pub(super) async fn save_revoked(tx: &mut WriteTx<'_>, id: ApiKeyId) -> Result<(), StoreError> {
     let now = tx.now();
     sqlx::query!(
@@ -366,55 +315,6 @@ pub(super) async fn save_revoked(tx: &mut WriteTx<'_>, id: ApiKeyId) -> Result<(
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// An active key with its stored HMAC, until when it holds.
-pub(super) struct Active {
-    pub(super) hmac: Vec<u8>,
-    pub(super) holder: Holder,
-    pub(super) expires_at: DateTime<Utc>,
-}
-
-/// The active keys with these public ids.
-pub(super) async fn find_active(
-    conn: &mut PgConnection,
-    public_ids: &[String],
-    now: DateTime<Utc>,
-) -> Result<Vec<(String, Active)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT s.public_id, s.hmac, least(k.expires_at, s.ends_at) AS "expires_at!", k.id, k.institution_id,
-                  k.requested_by, k.may_infer, k.may_fine_tune, k.is_commercial,
-                  k.allowed_networks::text[] AS "allowed_networks!",
-                  ARRAY(SELECT model_id FROM api_key_models WHERE api_key_id = k.id) AS "models!"
-           FROM api_key_secrets s JOIN api_keys k ON k.id = s.api_key_id
-           JOIN institutions i ON i.id = k.institution_id
-           WHERE s.public_id = ANY($1) AND least(k.expires_at, s.ends_at) > $2
-             AND k.status = 'active' AND i.status = 'active'"#,
-        public_ids,
-        now,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let holder = Holder {
-                key: ApiKeyId(row.id),
-                institution: InstitutionId(row.institution_id),
-                requested_by: UserId(row.requested_by),
-                may_infer: row.may_infer,
-                may_fine_tune: row.may_fine_tune,
-                is_commercial: row.is_commercial,
-                allowed_networks: networks(row.id, &row.allowed_networks)?,
-                models: row.models.into_iter().map(ModelId).collect(),
-            };
-            let active = Active {
-                hmac: row.hmac,
-                holder,
-                expires_at: row.expires_at,
-            };
-            Ok((row.public_id, active))
-        })
-        .collect()
 }
 
 /// Writes down that the actor accepts; says whether that is new.
