@@ -34,6 +34,8 @@ BEGIN
             AND (d ->> 'documents')::bigint = NEW.documents AND (d ->> 'items')::bigint = NEW.items
             AND (d ->> 'extracted')::double precision = NEW.extracted
             AND (d ->> 'longest_match')::bigint = NEW.longest_match
+            AND (d #>> '{interval,0}')::double precision IS NOT DISTINCT FROM NEW.low
+            AND (d #>> '{interval,1}')::double precision IS NOT DISTINCT FROM NEW.high
     ) THEN
         RAISE EXCEPTION 'evaluation % does not state this of dataset version %', NEW.evaluation_id, NEW.dataset_version_id;
     END IF;

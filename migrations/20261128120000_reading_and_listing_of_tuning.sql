@@ -12,3 +12,5 @@ CREATE INDEX api_uploads_open ON api_uploads (institution_id) WHERE status = 'pe
 
 -- A job tells of a million steps and of few checkpoints.
 CREATE INDEX job_events_checkpoints ON job_events (job_id) WHERE event ->> 'event' = 'checkpoint';
+-- The last word of a kind, among as many others: read at each look at a job.
+CREATE INDEX job_events_by_kind ON job_events (attempt_id, (event ->> 'event'), number);

@@ -5,8 +5,8 @@ use tokio::time::{Duration, Instant, timeout};
 
 /// How long a sender is waited for at once; the first so many seconds also come before the least rate counts.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
-/// 256 kbit/s, as slow lines have it.
-const LEAST_BYTES_A_SECOND: u64 = 32 * 1024;
+/// 64 kbit/s: a page sends four parts at once, also over a slow line.
+const LEAST_BYTES_A_SECOND: u64 = 8 * 1024;
 
 /// How long one sender was waited for, and what came. What the portal itself takes meanwhile does not count.
 #[derive(Debug)]

@@ -132,6 +132,14 @@ async fn a_job_that_began_anew_and_moves_on_is_not_given_up() {
     // The second comes to a place that cannot take up what the first kept, and begins at the start.
     for (number, step) in [(1, 900), (2, 300), (3, 600)] {
         let state = running(&app, job, number).await;
+        sqlx::query(
+            "UPDATE attempts SET backend = 'elsewhere' WHERE job_id = $1 AND number = 1 AND $2 > 1",
+        )
+        .bind(job)
+        .bind(i32::try_from(number).unwrap())
+        .execute(&app.pool().await)
+        .await
+        .unwrap();
         let program = program_of(&app, job, &state);
         let file = stored(&program, step).await;
         let batch = checkpoint(1, step, &[&file]);

@@ -258,30 +258,26 @@ pub(in super::super) async fn has_found_damage(
 }
 
 /// How many attempts of a job were lost since it last got further than before. One that found a checkpoint damaged is not
-/// among them, and what a damaged checkpoint held was not got to. An attempt that began anew, because its place could not
-/// take up what was kept, got further from there: its steps are not held against those of the attempts before.
+/// among them, and what a damaged checkpoint held was not got to. Steps are compared with those told at the same place: an
+/// attempt that began anew elsewhere, because that place could not take up what was kept, moves on too, and two places
+/// that take turns without getting further do not.
 pub(in super::super) async fn lost_in_a_row(
     conn: &mut PgConnection,
     job: JobId,
 ) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"WITH told AS (
-               SELECT a.number AS attempt, c.number, c.step,
-                      lag(c.step) OVER (ORDER BY a.number, c.number) AS step_before
+               SELECT a.number AS attempt, c.step,
+                      max(c.step) OVER (PARTITION BY a.backend ORDER BY a.number, c.number
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
                FROM checkpoints c JOIN attempts a ON a.id = c.attempt_id
                WHERE c.job_id = $1 AND NOT EXISTS (
                    SELECT 1 FROM checkpoint_parts p JOIN artifacts f ON f.id = p.artifact_id
                    WHERE p.checkpoint_id = c.id AND f.damaged_at IS NOT NULL)),
-             lines AS (
-               -- A step that lies before the last one told of is one of a new beginning.
-               SELECT attempt, step,
-                      count(*) FILTER (WHERE step < step_before) OVER (ORDER BY attempt, number) AS line
-               FROM told),
-             furthest AS (
-               SELECT attempt FROM lines ORDER BY line DESC, step DESC, attempt LIMIT 1)
+             moved_on AS (SELECT max(attempt) AS attempt FROM told WHERE before IS NULL OR step > before)
            SELECT count(*) AS "count!" FROM attempts WHERE job_id = $1 AND status = 'lost'
              AND coalesce(failure_code, '') NOT IN ('exit_124', 'checkpoint_damaged')
-             AND number >= coalesce((SELECT attempt FROM furthest), 0)"#,
+             AND number >= coalesce((SELECT attempt FROM moved_on), 0)"#,
         job.0,
     )
     .fetch_one(conn)
