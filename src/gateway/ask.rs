@@ -172,10 +172,18 @@ impl Asked {
                 .map_or(0, |value| saturating(value.to_string().len()))
         };
         match self {
-            Self::Chat(_) => ["messages", "tools", "functions", "documents"]
-                .into_iter()
-                .map(json_bytes)
-                .fold(TEMPLATE_TOKENS, i64::saturating_add),
+            Self::Chat(_) => [
+                "messages",
+                "tools",
+                "functions",
+                "documents",
+                "chat_template",
+                "chat_template_kwargs",
+                "response_format",
+            ]
+            .into_iter()
+            .map(json_bytes)
+            .fold(TEMPLATE_TOKENS, i64::saturating_add),
             Self::Text(request) => {
                 most_tokens(&request.prompts, 1).saturating_add(json_bytes("suffix"))
             }

@@ -7,6 +7,11 @@ const LEAST_OPEN: i64 = 32;
 /// A stream that says how long it may get sets aside so many tokens for each answer at first; it grows.
 const FIRST: i64 = 256;
 
+/// Tokens that a model's template may add to a prompt by itself, as a text for every conversation.
+const TEMPLATE_TEXT: i64 = 4096;
+/// More tokens than an answer has that states no length: a context of the long ones.
+const LONGEST_OPEN: i64 = 131_072;
+
 /// What a request may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
@@ -56,16 +61,16 @@ impl Need {
         }
     }
 
-    /// What an upstream says it took, as far as that can be: no prompt has more tokens than `prompt`, no answer is longer
-    /// than it was asked to be, and none of open length gets far beyond what was `held` for it.
-    pub(super) fn possible(&self, told: Usage, held: i64) -> Usage {
-        let open = i64::from(DEFAULT_CHAT_TOKENS).saturating_mul(self.choices);
+    /// What an upstream says it took, as far as that can be: no prompt has more tokens than `prompt` and what a
+    /// template adds, no answer is longer than it was asked to be or than a context.
+    pub(super) fn possible(&self, told: Usage) -> Usage {
         let answers = self
             .answers
-            .unwrap_or_else(|| held.saturating_mul(2).max(open));
+            .unwrap_or_else(|| LONGEST_OPEN.saturating_mul(self.choices));
         let most = |tokens: i64| u64::try_from(tokens).unwrap_or_default();
         Usage::new(
-            told.prompt_tokens.min(most(self.prompt)),
+            told.prompt_tokens
+                .min(most(self.prompt.saturating_add(TEMPLATE_TEXT))),
             told.completion_tokens.min(most(answers)),
         )
     }
@@ -110,13 +115,13 @@ mod tests {
     fn nobody_takes_more_than_can_be() {
         let told = Usage::new(1_000_000_000, 1_000_000_000);
         let stated = need(&json!({"max_tokens": 20, "n": 2}));
-        let most = stated.possible(told, 100);
+        let most = stated.possible(told);
         assert_eq!(most.completion_tokens, 40);
-        assert_eq!(most.prompt_tokens, stated.prompt.unsigned_abs());
+        assert_eq!(most.prompt_tokens, stated.prompt.unsigned_abs() + 4096);
         let open = need(&json!({"stream": true}));
-        assert_eq!(open.possible(told, 100).completion_tokens, 512);
-        assert_eq!(open.possible(told, 4_000).completion_tokens, 8_000);
-        let honest = Usage::new(3, 20);
-        assert_eq!(stated.possible(honest, 100), honest);
+        assert_eq!(open.possible(told).completion_tokens, 131_072);
+        // A server that counts nothing along tells of a long answer at its end alone.
+        let honest = Usage::new(3, 20_000);
+        assert_eq!(open.possible(honest), honest);
     }
 }

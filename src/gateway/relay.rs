@@ -276,7 +276,7 @@ impl Relay {
             }
             Ok(Ok(Some((body, usage)))) => {
                 let mut limits = limits;
-                let usage = usage.map(|told| self.possible(told, &held));
+                let usage = usage.map(|told| self.possible(told));
                 limits.extend(self.cost_header(usage));
                 self.settle(held, usage, Outcome::Completed).await;
                 // It is paid for, whatever may be seen of it.

@@ -59,14 +59,14 @@ impl Relay {
         let most = counted.max_by_key(|usage| usage.total_tokens);
         let usage = most
             .or_else(|| self.seen(rewriter))
-            .map(|usage| self.possible(usage, &held));
+            .map(|usage| self.possible(usage));
         self.book(held, usage, Outcome::Cut).await;
         usage
     }
 
     /// As far as an upstream's counts can be true.
-    pub(super) fn possible(&self, told: Usage, held: &Held) -> Usage {
-        let possible = self.need.possible(told, held.tokens());
+    pub(super) fn possible(&self, told: Usage) -> Usage {
+        let possible = self.need.possible(told);
         if possible != told {
             tracing::warn!(
                 request = %self.request,
@@ -79,7 +79,7 @@ impl Relay {
     }
 
     async fn book(&self, held: Held, usage: Option<Usage>, outcome: Outcome) {
-        let usage = usage.map(|told| self.possible(told, &held));
+        let usage = usage.map(|told| self.possible(told));
         let end = match outcome {
             Outcome::Completed => End::Completed,
             Outcome::Cut | Outcome::Failed | Outcome::Recovered => End::Cut,

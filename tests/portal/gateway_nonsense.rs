@@ -121,7 +121,7 @@ async fn an_upstream_that_boasts_is_not_believed() {
     let answer = holder.ask("een twee", json!({})).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let messages = json!([{"role": "user", "content": "een twee"}]).to_string();
-    let prompt = i64::try_from(messages.len()).unwrap() + 128;
+    let prompt = i64::try_from(messages.len()).unwrap() + 128 + 4096;
     assert_eq!(
         holder.records().await,
         [(prompt, 20, "completed".to_owned())]
