@@ -1,5 +1,7 @@
 //! Builds the ports and the app; used by `main` and by tests.
 
+mod unread;
+
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
@@ -12,7 +14,9 @@ use actix_web::{
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
 
+use self::unread::count_unread;
 use crate::{
     accounts::{self, Oidc},
     agreements, audit, budgets,
@@ -44,10 +48,12 @@ const CONNECTIONS: usize = 4096;
 const HEAD: Duration = Duration::from_secs(10);
 /// So long pages and files may go on after a stop; answers of models may take longer.
 const PAGES: Duration = Duration::from_secs(20);
-/// What was cut is settled within this time, or by others.
+/// What was cut is settled within this time, or by others; and clients that read take the end of it.
 const SETTLE: Duration = Duration::from_secs(10);
-/// For bytes that are on their way when the last request is settled.
-const LAST_BYTES: Duration = Duration::from_secs(1);
+/// For bytes that are on their way when the last answer was taken. The server ends sooner by itself where none are.
+const LAST_BYTES: Duration = Duration::from_secs(3);
+/// What is settled is in the books within this time, or others book it.
+const BOOKS: Duration = Duration::from_secs(10);
 
 /// Everything outside the process that the portal works with.
 pub struct Ports {
@@ -69,6 +75,8 @@ pub struct Ports {
     pub compute: Data<Compute>,
     /// Sends mail.
     pub mailer: Mailer,
+    /// Answers of models that are not made yet, or that their clients have not taken whole.
+    unread: TaskTracker,
 }
 
 impl Ports {
@@ -98,6 +106,7 @@ impl Ports {
             fetcher: Data::new(fetcher),
             compute: Data::new(Compute::open(&config).context("compute.places")?),
             mailer: Mailer::new(&config).context("mail")?,
+            unread: TaskTracker::new(),
             db,
             config: Data::new(config),
         })
@@ -140,6 +149,7 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(Data::from(Arc::clone(&ports)))
             .wrap(from_fn(error_pages))
             .wrap(from_fn(security_headers))
+            .wrap(from_fn(count_unread))
             .configure(routes)
     })
     // Otherwise a client that leaves a quiet stream is never noticed and the model generates on.
@@ -158,33 +168,58 @@ pub fn serve(ports: &Arc<Ports>, listener: std::net::TcpListener) -> std::io::Re
 }
 
 /// Lets a server leave that was asked to stop: it is said for a while that this process leaves, then nothing new is let in
-/// and what is being answered is finished. Resolves when what is left then has been cut and settled; who asks again,
-/// which `hurry` tells, does not want to wait. The server may have ended long before.
+/// and what is being answered is finished, and read by whoever asked. Resolves when what is left then has been cut and
+/// settled, and read as far as that takes no longer; who asks again, which `hurry` tells, does not want to wait. The
+/// server may have ended long before.
 pub async fn leave(ports: &Ports, server: &ServerHandle, hurry: impl Future<Output = ()>) {
     let seconds = Duration::from_secs;
     let config = &ports.config.gateway;
     let gateway = &ports.gateway;
+    // Otherwise its `wait` has no end.
+    ports.unread.close();
     let drain = async {
         tokio::time::sleep(seconds(config.announce_seconds)).await;
         // Told, not waited for.
         drop(server.stop(true));
         let until = Instant::now() + seconds(config.drain_seconds);
         tokio::time::sleep_until(until.min(Instant::now() + PAGES)).await;
-        if timeout_at(until, gateway.idle()).await.is_err() {
-            tracing::warn!("answers are cut: they were not done in time");
+        let done = async {
+            gateway.idle().await;
+            // A request is settled before its client has read all of the answer.
+            ports.unread.wait().await;
+        };
+        if timeout_at(until, done).await.is_err() {
+            tracing::warn!("answers are cut: they were not made or not read in time");
         }
     };
     gateway.leave();
-    tokio::select! {
-        () = drain => {}
-        () = hurry => drop(server.stop(true)),
-    }
+    let is_hurried = tokio::select! {
+        () = drain => false,
+        () = hurry => {
+            drop(server.stop(true));
+            true
+        }
+    };
     gateway.cut();
-    if timeout(SETTLE, gateway.idle()).await.is_err() {
+    let until = Instant::now() + SETTLE;
+    if timeout_at(until, gateway.idle()).await.is_err() {
         tracing::warn!("requests are left to be settled by others");
+    }
+    // Who was cut reads why, and who is slow reads on for a moment.
+    if !is_hurried && timeout_at(until, ports.unread.wait()).await.is_err() {
+        tracing::warn!("clients are left that have not read their answers");
     }
     // The last bytes leave.
     tokio::time::sleep(LAST_BYTES).await;
+}
+
+/// Has all that was settled booked and ends this process's life in the ledger; called last, when nothing new comes in.
+/// No database and no upstream that is away is waited for without end: what is not in the books in ten seconds is found
+/// by other processes, as after a crash.
+pub async fn settle(ports: &Ports) {
+    if timeout(BOOKS, ports.gateway.settled()).await.is_err() {
+        tracing::warn!("requests are left to be booked by others");
+    }
 }
 
 /// Starts answering Prometheus on `listener`, which is not the one of the pages.

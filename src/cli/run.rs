@@ -56,7 +56,7 @@ pub async fn serve(with_worker: bool) -> anyhow::Result<()> {
         // What is left of the server ends with it.
         () = leaving => {}
     }
-    ports.gateway.settled().await;
+    app::settle(&ports).await;
     if let Some(metrics) = metrics {
         metrics.stop(false).await;
     }

@@ -115,7 +115,7 @@ pub struct Complaints {
 #[serde(deny_unknown_fields)]
 pub struct Serving {
     pub token: SecretString,
-    /// Silence after which an upstream is taken for gone; the first token may wait for others' answers.
+    /// Silence after which a request to an upstream is given up; a whole answer has to be made within it.
     pub silence_seconds: u64,
     pub upstreams: BTreeMap<String, Addresses>,
 }
@@ -200,7 +200,7 @@ pub struct Gateway {
     pub strict: bool,
     /// What prices are in.
     pub price_unit: String,
-    /// How long the body of a request may take to come.
+    /// How long the body of a request may take to come, in seconds, beside one for each 8 KiB of it.
     pub body_seconds: u64,
     /// After SIGTERM, how long it is only said that this process leaves.
     pub announce_seconds: u64,

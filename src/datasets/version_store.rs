@@ -85,9 +85,10 @@ pub(super) async fn insert_place(
     Ok(())
 }
 
+/// Takes a file out of its version, with every word that was kept of it.
 pub(super) async fn retire(tx: &mut WriteTx<'_>, file: FileId) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE dataset_files SET state = 'aborted', problem = NULL WHERE id = $1",
+        "UPDATE dataset_files SET state = 'aborted', problem = NULL, bad_examples = NULL WHERE id = $1",
         file.0,
     )
     .execute(tx.conn())

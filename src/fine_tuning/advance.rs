@@ -290,7 +290,7 @@ async fn request(
         };
         match jobs::request_as(db, actor, &draft, ports.compute, given).await {
             Ok(_) => {}
-            // Something fell between looking and asking: the next look says what.
+            // Something fell between looking and asking: the next look, for the same places, says what.
             Err(JobError::NotPermitted(_)) => return Ok(()),
             Err(JobError::UnknownBase) => {
                 let mut failed = failed(
@@ -300,6 +300,7 @@ async fn request(
                 failed.param = Some("model".into());
                 return end(db, job, failed).await;
             }
+            // Of the places where its data may be: waiting would not help.
             Err(JobError::DoesNotFit(why)) => {
                 return end(db, job, failed("does_not_fit", &why.advice())).await;
             }

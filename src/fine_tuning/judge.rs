@@ -12,6 +12,9 @@ use crate::{
 /// What the rules say now to each of the versions that a job would read: for the first place that fits the wish where they
 /// say yes to all, since a job runs at one place, else for the first that fits. Data that wait for nothing but their review
 /// count as a yes where `but_for_review` says so. A version that is not there has no decision.
+///
+/// These are the places that the request is judged for, so a yes to reviewed data is one there too. Their memory is not
+/// looked at: nobody's leave makes up for it, and the request says `DoesNotFit` where it is too little.
 pub(super) async fn decide(
     db: &Db,
     compute: &Compute,

@@ -31,7 +31,7 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// With the figures of every step.
+    /// With the figures of every step, or of some evenly over a job of very many; see [`store::events::figures`].
     pub(super) async fn figures(conn: &mut PgConnection, job: JobId) -> Result<Self, StoreError> {
         Ok(Self::of(store::events::figures(conn, job).await?))
     }
@@ -79,7 +79,7 @@ impl Results {
         }
     }
 
-    /// The table, in OpenAI's columns.
+    /// The table, in OpenAI's columns; at most twice the steps that the store reads at once.
     pub(super) fn csv(&self) -> String {
         let mut text =
             String::from("step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openai_api::Usage;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::need::Need;
 use crate::{
@@ -84,12 +84,15 @@ impl Budget {
 
     /// As [`Budget::made`], once it is decided whether the stream may go on.
     pub(super) async fn may_go_on(&mut self, db: &Db, so_far: Usage) -> bool {
+        // One for all that is asked here: where the ledger is away it is asked again and again.
+        let mut until = None;
         loop {
             match self.made(db, so_far) {
                 Room::Enough => return true,
                 Room::Over => return false,
                 Room::Deciding => {
-                    if timeout(PATIENCE, self.decided(so_far)).await.is_err() {
+                    let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
+                    if timeout_at(until, self.decided(so_far)).await.is_err() {
                         tracing::warn!("an answer ends since nobody decides whether it may grow");
                         return false;
                     }

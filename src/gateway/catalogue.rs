@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -54,8 +57,11 @@ pub(super) struct Offer {
     places: Option<Places>,
     /// Cancelled when it may be used no more: what it answers ends.
     end: Arc<End>,
-    /// Whether it may be used for profit; looked up when the first key that is for profit asks for it.
+    /// Whether it may be used for profit. It follows from all of the model's lineage, so it is read with each reading, but
+    /// only of models that a key for profit has asked for; the first such request looks it up by itself.
     is_for_profit: OnceCell<bool>,
+    /// Whether a key for profit has asked for it; the same for all readings of the model.
+    is_asked_for_profit: Arc<AtomicBool>,
 }
 
 /// The end of a model's use, with its reason.
@@ -109,6 +115,7 @@ impl Offer {
     }
 
     async fn is_for_profit(&self, db: &Db) -> Result<bool, StoreError> {
+        self.is_asked_for_profit.store(true, Ordering::Relaxed);
         let look = || async {
             let mut conn = db.read().await?;
             models::allows_commercial_use(&mut conn, self.model.id).await
@@ -137,7 +144,12 @@ impl Catalogue {
         let prices = models::prices(db).await?.into_iter().collect();
         let slugs = institutions::slugs(db).await?.into_iter();
         let slugs = slugs.map(|(of, slug)| (of, Arc::from(slug))).collect();
+        let for_profit = self.for_profit(db).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newer) = known.as_ref().filter(|newer| newer.read_at > read_at) {
+            // Who began later was faster.
+            return Ok(Arc::clone(newer));
+        }
         let old = known.take();
         let mut models = HashMap::with_capacity(served.len());
         for model in served {
@@ -155,12 +167,14 @@ impl Catalogue {
             let addresses = places.remove(&model.id);
             let places = addresses.map(|all| all.into_iter().map(Arc::from).collect());
             let name = Arc::from(model.name.as_str());
+            let is_asked = before.map(|before| Arc::clone(&before.is_asked_for_profit));
             let offer = Offer {
-                model,
                 name,
                 places,
                 end,
-                is_for_profit: OnceCell::new(),
+                is_for_profit: OnceCell::new_with(for_profit.get(&model.id).copied()),
+                is_asked_for_profit: is_asked.unwrap_or_default(),
+                model,
             };
             models.insert(offer.model.name.clone(), Arc::new(offer));
         }
@@ -176,14 +190,42 @@ impl Catalogue {
         Ok(read)
     }
 
+    fn last_read(&self) -> Option<Arc<Known>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
+
+    /// Which of the models that keys for profit have asked for may be used for that.
+    async fn for_profit(&self, db: &Db) -> Result<HashMap<ModelId, bool>, StoreError> {
+        let known = self.last_read();
+        let offers = known.iter().flat_map(|known| known.models.values());
+        let asked: Vec<ModelId> = offers
+            .filter(|offer| offer.is_asked_for_profit.load(Ordering::Relaxed))
+            .map(|offer| offer.model.id)
+            .collect();
+        let mut found = HashMap::with_capacity(asked.len());
+        if asked.is_empty() {
+            return Ok(found);
+        }
+        let mut conn = db.read().await?;
+        for model in asked {
+            match models::allows_commercial_use(&mut conn, model).await {
+                Ok(allows) => {
+                    found.insert(model, allows);
+                }
+                // Who asks for it looks it up, and is told; all other models are known.
+                Err(error) => {
+                    tracing::warn!(%error, %model, "nobody knows whether it is for profit")
+                }
+            }
+        }
+        Ok(found)
+    }
+
     async fn fresh(&self, db: &Db) -> Result<Arc<Known>, StoreError> {
-        let known = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.clone()
-        };
         let is_fresh =
             |known: &Arc<Known>| known.read_at.elapsed() < STALE && known.changes == db.changes();
-        match known.filter(is_fresh) {
+        match self.last_read().filter(is_fresh) {
             Some(known) => Ok(known),
             None => self.read_known(db).await,
         }

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use openai_api::ApiError;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Gateway, failure::Failure};
 use crate::{config::Config, db::Db, ids::RequestId, keys::Known, web::client_address};
@@ -22,6 +22,8 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const MOST_BODY_BYTES: usize = 1024 * 1024;
 /// So much of a body that is too long is read all the same: whoever still sends does not hear why it is refused.
 const MOST_READ_BYTES: usize = 32 * 1024 * 1024;
+/// A body gets a second more for so many bytes of it that have come.
+const BYTES_PER_SECOND: u64 = 8 * 1024;
 
 /// Gives each request an id of ours, which its answer carries and under which the upstream counts it.
 pub(super) async fn identify(
@@ -102,12 +104,15 @@ fn key_of(request: &HttpRequest) -> Option<&str> {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let mut keys = bearers.chain(sent(API_KEY).map(str::trim));
+    // Some programs send a header of which they were given nothing.
+    let mut keys = bearers
+        .chain(sent(API_KEY).map(str::trim))
+        .filter(|key| !key.is_empty());
     let first = keys.next()?;
     keys.all(|key| key == first).then_some(first)
 }
 
-/// The whole JSON body.
+/// The whole JSON body. It has `gateway.body_seconds` to come, and a second more for each 8 KiB that have come.
 ///
 /// # Errors
 /// 413 for a body over the limit, 415 for one that is declared as something else, 400 where it breaks off, 408 where it
@@ -123,20 +128,24 @@ pub async fn body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes,
         return Err(ApiError::unsupported_media_type(message).into());
     }
     let config = request.app_data::<web::Data<Config>>();
-    let within = config.map_or(30, |config| config.gateway.body_seconds);
-    match timeout(Duration::from_secs(within), read(payload)).await {
-        Ok(read) => Ok(read?),
-        Err(_) => {
-            let kind = "invalid_request_error";
-            let message = format!("The request body was not there within {within} seconds.");
-            Err(ApiError::new(408, kind, Some("request_timeout"), message).into())
-        }
-    }
+    let seconds = config.map_or(30, |config| config.gateway.body_seconds);
+    Ok(read(payload, seconds).await?)
 }
 
-async fn read(mut payload: web::Payload) -> Result<Bytes, ApiError> {
+async fn read(mut payload: web::Payload, seconds: u64) -> Result<Bytes, ApiError> {
+    let began = Instant::now();
     let (mut body, mut length) = (BytesMut::new(), 0_usize);
-    while let Some(piece) = payload.next().await {
+    loop {
+        // What is too long gets no more time than the longest that is not.
+        let counted = u64::try_from(length.min(MOST_BODY_BYTES)).unwrap_or_default();
+        let within = Duration::from_secs(seconds.saturating_add(counted / BYTES_PER_SECOND));
+        let piece = match timeout_at(began + within, payload.next()).await {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            // Nothing that still comes makes it shorter.
+            Err(_) if length > MOST_BODY_BYTES => break,
+            Err(_) => return Err(too_slow()),
+        };
         let unreadable = || ApiError::invalid_body("The request body could not be read.");
         let piece = piece.map_err(|_| unreadable())?;
         length = length.saturating_add(piece.len());
@@ -151,4 +160,10 @@ async fn read(mut payload: web::Payload) -> Result<Bytes, ApiError> {
         return Err(ApiError::too_large(MOST_BODY_BYTES));
     }
     Ok(body.freeze())
+}
+
+fn too_slow() -> ApiError {
+    let kind = "invalid_request_error";
+    let message = "The request body came too slowly.";
+    ApiError::new(408, kind, Some("request_timeout"), message)
 }

@@ -24,6 +24,7 @@ mod sweep;
 mod upstream;
 mod usage;
 pub mod web;
+mod whole;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -4,41 +4,38 @@
 use std::{
     future::Future,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
 use openai_api::{ApiError, Usage};
-use reqwest::{Response, header::CONTENT_TYPE};
-use serde::Deserialize;
-use serde_json::Value;
+use reqwest::{Response, StatusCode, header::CONTENT_TYPE};
 use tokio::sync::oneshot;
 
 use super::{
     Gateway,
-    answer::{Begun, refusal},
+    answer::{Begun, error_event, refusal},
     ask::Asked,
     catalogue::Route,
     ended::Ended,
     failure::Failure,
-    headers::{self, LimitHeaders, limit_headers},
+    headers::{self, limit_headers},
     measure::{About, End, Times},
     need::Need,
     screen::Screen,
     upstream::{NotSent, Send, Sent},
+    whole::collect,
 };
 use crate::{
     db::Db,
     ids::RequestId,
     keys::Known,
-    quota::{
-        Context, Held, Measure, NewRequest, Outcome, Price, ReserveError, Spent, Standing, Window,
-    },
+    quota::{Context, Held, Measure, NewRequest, Outcome, ReserveError, Spent, Standing, Window},
 };
 
-const MOST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
-/// Vectors of a thousand numbers for each of the most inputs.
-const MOST_EMBEDDINGS_BYTES: usize = 48 * 1024 * 1024;
 const MOST_ERROR_BYTES: usize = 64 * 1024;
+/// What is left of a stream that has ended is thrown away where its client takes nothing of it for so long: the request is
+/// settled, and no limit holds its memory any more.
+const UNREAD: Duration = Duration::from_secs(60);
 
 /// A request that was read and may be made.
 pub(super) struct Relay {
@@ -62,14 +59,8 @@ pub(super) struct Relay {
 /// Why a request was not answered.
 pub(super) struct Unanswered {
     pub(super) error: ApiError,
-    /// It reached an upstream, which may have made something.
-    pub(super) was_sent: bool,
-}
-
-/// What is read of a whole answer.
-#[derive(Deserialize)]
-struct WithUsage {
-    usage: Option<Value>,
+    /// It reached an upstream that may have made something of it.
+    pub(super) may_have_made: bool,
 }
 
 impl Relay {
@@ -103,7 +94,13 @@ impl Relay {
         let each = self.need.each_answer(held.tokens(), left);
         let limits = limit_headers(&standings, self.db.now());
         if self.asked.generation().stream {
-            self.stream(held, limits, each, begun).await;
+            if let Some(client) = self.stream(held, limits, each, begun).await {
+                let cut = self.gateway.cut.clone();
+                drop(self);
+                let instead = error_event(&Ended::TooSlow.error());
+                cut.run_until_cancelled(client.finish(UNREAD, instead))
+                    .await;
+            }
         } else {
             self.whole(held, limits, each, begun).await;
         }
@@ -211,15 +208,17 @@ impl Relay {
             Err(NotSent::ShutOff | NotSent::Unreachable) => {
                 return Err(Unanswered {
                     error: ApiError::overloaded("The model's server cannot be reached.", 5),
-                    was_sent: false,
+                    may_have_made: false,
                 });
             }
             Err(NotSent::Broken) => {
                 return Err(ApiError::bad_upstream("The model's server did not answer.").into());
             }
         };
-        self.place.get_or_init(|| Arc::clone(sent.visit.address()));
-        let status = sent.answer.status();
+        let (status, was_sent_before) = (sent.answer.status(), sent.was_sent_before);
+        if status.is_success() || !was_sent_before {
+            self.place.get_or_init(|| Arc::clone(sent.visit.address()));
+        }
         if status.is_success() {
             return if self.asked.generation().stream && !is_stream(&sent.answer) {
                 let message = "The model's server answered with something else than a stream.";
@@ -228,81 +227,20 @@ impl Relay {
                 Ok(sent)
             };
         }
+        let may_have_made = was_sent_before || is_failure(status);
         let status = status.as_u16();
         tracing::warn!(request = %self.request, status, "the upstream refused");
-        if matches!(self.asked, Asked::Embeddings(_)) && matches!(status, 404 | 405) {
+        let error = if matches!(self.asked, Asked::Embeddings(_)) && matches!(status, 404 | 405) {
             // It serves the model, and knows of no such thing.
-            return Err(ApiError::no_embeddings(&self.asked.generation().model).into());
-        }
-        let body = collect(sent.answer, MOST_ERROR_BYTES)
-            .await
-            .unwrap_or_default();
-        Err(refusal(status, &body).into())
-    }
-
-    async fn whole(
-        &self,
-        held: Held,
-        limits: LimitHeaders,
-        each_answer: Option<i64>,
-        mut begun: oneshot::Sender<Begun>,
-    ) {
-        let exchange = async {
-            // It counts at its place until all of it is there.
-            let Sent {
-                answer,
-                visit: _visit,
-                ..
-            } = self.send(each_answer).await?;
-            let most = match self.asked {
-                Asked::Embeddings(_) => MOST_EMBEDDINGS_BYTES,
-                _ => MOST_ANSWER_BYTES,
-            };
-            match collect(answer, most).await {
-                None => Ok::<_, Unanswered>(None),
-                Some(body) => {
-                    let usage = usage_of(&body)?;
-                    Ok(Some((body, usage)))
-                }
-            }
+            ApiError::no_embeddings(&self.asked.generation().model)
+        } else {
+            let body = collect(sent.answer, MOST_ERROR_BYTES).await;
+            refusal(status, &body.unwrap_or_default())
         };
-        let answer = match self.unless_ended(exchange, begun.closed()).await {
-            Ok(Ok(None)) => {
-                // It was made, or some of it.
-                self.settle(held, None, Outcome::Cut).await;
-                let error =
-                    ApiError::bad_upstream("The model's server broke off, or said too much.");
-                Begun::Refused(Failure::from(error).with(limits))
-            }
-            Ok(Ok(Some((body, usage)))) => {
-                let mut limits = limits;
-                let usage = usage.map(|told| self.possible(told));
-                limits.extend(self.cost_header(usage));
-                self.settle(held, usage, Outcome::Completed).await;
-                // It is paid for, whatever may be seen of it.
-                match self.screen.whole(body).await {
-                    Ok(body) => Begun::Whole(limits, body),
-                    Err(error) => Begun::Refused(Failure::from(error).with(limits)),
-                }
-            }
-            Ok(Err(unanswered)) => {
-                self.settle_unanswered(held, unanswered.was_sent).await;
-                Begun::Refused(Failure::from(unanswered.error).with(limits))
-            }
-            Err(ended) => {
-                self.settle(held, None, Outcome::Cut).await;
-                Begun::Refused(ended.error().into())
-            }
-        };
-        drop(begun.send(answer));
-    }
-
-    /// What a whole answer cost, in millionths of a unit; nothing where its model has no price.
-    fn cost_header(&self, usage: Option<Usage>) -> Option<(&'static str, String)> {
-        let usage = usage.filter(|_| self.route.price != Price::default())?;
-        let spent = Spent::of(usage, Outcome::Completed);
-        let cost = spent.cost_micros(self.route.price);
-        Some(("x-request-cost-micros", cost.to_string()))
+        Err(Unanswered {
+            error,
+            may_have_made,
+        })
     }
 
     /// Waits for `work`, unless the client leaves, the key is revoked or the model is taken out of use first; `work`
@@ -323,75 +261,22 @@ impl Relay {
 }
 
 impl From<ApiError> for Unanswered {
-    /// Of a request that reached an upstream.
+    /// Of a request that reached an upstream which then did not answer as it should.
     fn from(error: ApiError) -> Self {
         Self {
             error,
-            was_sent: true,
+            may_have_made: true,
         }
     }
+}
+
+/// Whether an upstream that answers so took the request and failed at it. Others did not take it.
+fn is_failure(status: StatusCode) -> bool {
+    status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE
 }
 
 /// Whether an answer is one of events; one that does not say what it is may be.
 fn is_stream(answer: &Response) -> bool {
     let kind = answer.headers().get(CONTENT_TYPE);
     kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
-}
-
-/// The counts of a whole answer, where it has any.
-///
-/// # Errors
-/// 502 where it is no JSON object.
-fn usage_of(body: &[u8]) -> Result<Option<Usage>, ApiError> {
-    let nonsense = || ApiError::bad_upstream("The model's server answered with something else.");
-    // A list would be read as a struct too.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(nonsense());
-    }
-    let answer: WithUsage = serde_json::from_slice(body).map_err(|_| nonsense())?;
-    let usage = answer.usage;
-    Ok(usage.and_then(|usage| serde_json::from_value(usage).ok()))
-}
-
-/// The whole body; none where it breaks off or is longer than `limit` bytes.
-async fn collect(mut answer: Response, limit: usize) -> Option<Bytes> {
-    let first = answer.chunk().await.ok()?.unwrap_or_default();
-    let Some(second) = answer.chunk().await.ok()? else {
-        return (first.len() <= limit).then_some(first);
-    };
-    let mut body = BytesMut::from(&first[..]);
-    let mut next = Some(second);
-    while let Some(chunk) = next {
-        if body.len() + chunk.len() > limit {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-        next = answer.chunk().await.ok()?;
-    }
-    Some(body.freeze())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_a_json_object_with_or_without_counts() {
-        let counted =
-            br#" {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}"#;
-        assert_eq!(usage_of(counted).unwrap(), Some(Usage::new(1, 2)));
-        for uncounted in [&b"{}"[..], br#"{"usage": null}"#, br#"{"usage": "7"}"#] {
-            assert_eq!(usage_of(uncounted).unwrap(), None);
-        }
-        for nonsense in [
-            &b""[..],
-            b"<html>",
-            b"[null]",
-            b"{\"a\":",
-            b"null",
-            b"{} {}",
-        ] {
-            assert_eq!(usage_of(nonsense).unwrap_err().status, 502);
-        }
-    }
 }

@@ -12,10 +12,10 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 const ASKS: usize = 60;
 
 impl Relay {
-    /// Books a request that was not answered. Where it was sent, something may have been made of it all the same: the
-    /// upstream is asked.
-    pub(super) async fn settle_unanswered(&self, held: Held, was_sent: bool) {
-        let made = if was_sent {
+    /// Books a request that was not answered. Where something may have been made of it all the same, the upstream is
+    /// asked.
+    pub(super) async fn settle_unanswered(&self, held: Held, may_have_made: bool) {
+        let made = if may_have_made {
             self.counts_of_cut().await
         } else {
             None
@@ -78,7 +78,8 @@ impl Relay {
         possible
     }
 
-    async fn book(&self, held: Held, usage: Option<Usage>, outcome: Outcome) {
+    /// Books these counts, as far as they can be true; what was set aside where there are none.
+    pub(super) async fn book(&self, held: Held, usage: Option<Usage>, outcome: Outcome) {
         let usage = usage.map(|told| self.possible(told));
         let end = match outcome {
             Outcome::Completed => End::Completed,
@@ -111,7 +112,7 @@ impl Relay {
     }
 
     /// Whether all of them can be asked what a request took.
-    fn keeps_counts(&self) -> bool {
+    pub(super) fn keeps_counts(&self) -> bool {
         let client = &self.gateway.client;
         self.sent_to().iter().all(|place| client.is_ours(place))
     }

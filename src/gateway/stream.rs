@@ -1,11 +1,13 @@
 //! An answer that streams: passed on event by event, counted along, and ended where its budget ends.
 //!
 //! The upstream is read and counted whether the client reads or not, since it does not wait either: what the client has
-//! not taken waits in a queue, and where that is full the answer ends.
+//! not taken waits in a queue, and where that is full the answer ends. Where the answer is screened, what waits for that has a
+//! queue of its own: whoever is slow there is not the client.
 
 use bytes::Bytes;
 use openai_api::{SseSplitter, StreamOptions};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::{Begun, error_event},
@@ -22,6 +24,11 @@ use super::{
 use crate::quota::{Held, Outcome};
 
 const MOST_EVENT_BYTES: usize = 1024 * 1024;
+/// So much waits at most for a client that does not read.
+const MOST_UNREAD_BYTES: usize = 1024 * 1024;
+/// So much waits at most for a service that judges, before that has failed. All of it at once, and what a screen itself
+/// holds back, still fit into the client's queue.
+const MOST_UNSCREENED_BYTES: usize = 512 * 1024;
 
 /// How a stream ended by itself.
 enum Done {
@@ -54,30 +61,55 @@ impl From<Stopped> for NotShown {
     }
 }
 
+/// Where events go that were read.
+enum Onward<'a> {
+    /// To the client, as they are.
+    Client(&'a Sender),
+    /// To the screen, which is told when it falls too far behind.
+    Screen(Sender, CancellationToken),
+}
+
+impl Onward<'_> {
+    fn put(&self, piece: Bytes) -> Result<(), Ended> {
+        let put = match self {
+            Self::Client(client) => client.push(piece),
+            Self::Screen(pieces, behind) => {
+                if !pieces.has_room(piece.len()) {
+                    behind.cancel();
+                }
+                // The screen waits for nobody any more then, and ends the answer or lets all of it pass.
+                pieces.push_last(piece)
+            }
+        };
+        put.map_err(Ended::from)
+    }
+}
+
 impl Relay {
+    /// Answers with a stream; gives back where its pieces wait for the client, where that is still there.
     pub(super) async fn stream(
         &self,
         held: Held,
         limits: LimitHeaders,
         each_answer: Option<i64>,
         mut begun: oneshot::Sender<Begun>,
-    ) {
+    ) -> Option<Sender> {
         let sent = self.unless_ended(self.send(each_answer), begun.closed());
         let sent = match sent.await {
             Ok(Ok(sent)) => sent,
             Ok(Err(unanswered)) => {
-                self.settle_unanswered(held, unanswered.was_sent).await;
+                self.settle_unanswered(held, unanswered.may_have_made).await;
                 let failure = Failure::from(unanswered.error).with(limits);
                 drop(begun.send(Begun::Refused(failure)));
-                return;
+                return None;
             }
             Err(ended) => {
                 self.settle(held, None, Outcome::Cut).await;
                 drop(begun.send(Begun::Refused(ended.error().into())));
-                return;
+                return None;
             }
         };
-        let (client, events) = queue();
+        let (client, events) = queue(MOST_UNREAD_BYTES);
         // A client that left meanwhile is noticed at the first event.
         drop(begun.send(Begun::Stream(limits, events)));
         let mut rewriter = Rewriter::new(self.options());
@@ -116,9 +148,7 @@ impl Relay {
             }
         };
         // The last bytes leave once the request is settled: who has the whole answer can see what it cost.
-        if let Some(last) = last {
-            drop(client.push_last(last));
-        }
+        client.push_last(last?).is_ok().then_some(client)
     }
 
     /// Where the upstream broke off because its model was taken out of use, that is what the client is told.
@@ -146,19 +176,24 @@ impl Relay {
         budget: &mut Budget,
         (screen, client): (&mut Option<StreamScreen>, &Sender),
     ) -> Result<Done, Ended> {
-        let (pieces, read) = queue();
+        let Some(screen) = screen else {
+            let reading = self.read(sent, rewriter, budget, Onward::Client(client));
+            return self.unless_ended(reading, client.closed()).await?;
+        };
+        let (pieces, read) = queue(MOST_UNSCREENED_BYTES);
+        let onward = Onward::Screen(pieces, screen.behind());
         let reading = async {
             // What came before it broke off is shown all the same, so this ends only itself.
-            Ok::<_, NotShown>(self.read(sent, &mut *rewriter, budget, pieces).await)
+            Ok::<_, NotShown>(self.read(sent, &mut *rewriter, budget, onward).await)
         };
-        let showing = show(read, screen.as_mut(), client);
+        let showing = show(read, &mut *screen, client);
         let both = async { tokio::try_join!(reading, showing) };
         let done = match self.unless_ended(both, client.closed()).await? {
             Ok((done, ())) => done?,
             Err(NotShown::Flagged) => return Ok(Done::Flagged),
             Err(NotShown::Ended(ended)) => return Err(ended),
         };
-        let finished = finish(rewriter, screen.as_mut(), client);
+        let finished = finish(rewriter, screen, client);
         match self.unless_ended(finished, client.closed()).await? {
             Ok(()) => Ok(done),
             Err(NotShown::Flagged) => Ok(Done::Flagged),
@@ -166,19 +201,20 @@ impl Relay {
         }
     }
 
-    /// Reads the upstream and counts along until it says it is done, or the budget is. What is for the client waits in
-    /// `pieces`; the upstream is cut when this ends.
+    /// Reads the upstream and counts along until it says it is done, or the budget is. What is for the client goes
+    /// `onward`; the upstream is cut when this ends.
     async fn read(
         &self,
         sent: Sent,
         rewriter: &mut Rewriter,
         budget: &mut Budget,
-        pieces: Sender,
+        onward: Onward<'_>,
     ) -> Result<Done, Ended> {
         let Sent {
             mut answer,
             mut first,
             visit: _visit,
+            ..
         } = sent;
         let mut splitter = SseSplitter::new(MOST_EVENT_BYTES);
         let prompt = self.need.prompt;
@@ -196,7 +232,7 @@ impl Relay {
             self.times.first();
             for event in splitter.push(&bytes).map_err(|_| Ended::Broken)? {
                 match rewriter.pass(event) {
-                    Passed::On(bytes) => pieces.push(bytes)?,
+                    Passed::On(bytes) => onward.put(bytes)?,
                     Passed::Held => {}
                     Passed::Done(bytes) => return Ok(Done::Upstream(bytes)),
                 }
@@ -208,18 +244,12 @@ impl Relay {
     }
 }
 
-/// Hands to the client what was read, screened where it is to be, until no more comes.
+/// Hands to the client what was read, screened, until no more comes.
 async fn show(
     mut read: Receiver,
-    screen: Option<&mut StreamScreen>,
+    screen: &mut StreamScreen,
     client: &Sender,
 ) -> Result<(), NotShown> {
-    let Some(screen) = screen else {
-        while let Some(piece) = read.next().await {
-            client.push(piece)?;
-        }
-        return Ok(());
-    };
     // An event may have grown by a word on its way here.
     let mut splitter = SseSplitter::new(2 * MOST_EVENT_BYTES);
     while let Some(piece) = read.next().await {
@@ -236,12 +266,9 @@ async fn show(
 /// Hands on what was held back until the end.
 async fn finish(
     rewriter: &Rewriter,
-    screen: Option<&mut StreamScreen>,
+    screen: &mut StreamScreen,
     client: &Sender,
 ) -> Result<(), NotShown> {
-    let Some(screen) = screen else {
-        return Ok(());
-    };
     if let Some(choices) = screen.rest() {
         let rest = rewriter.chunk(choices, None);
         hand_on(client, screen.admit(rest).await)?;

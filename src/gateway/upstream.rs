@@ -53,6 +53,8 @@ pub(super) struct Sent {
     pub(super) first: Option<Bytes>,
     /// The request counts at its place until this is dropped.
     pub(super) visit: Visit,
+    /// Another place was sent it before and broke off: nobody knows what that made.
+    pub(super) was_sent_before: bool,
 }
 
 /// Why a request got no answer.
@@ -160,6 +162,7 @@ impl Client {
                             answer,
                             first,
                             visit,
+                            was_sent_before: was_sent,
                         });
                     }
                     // Whoever stood before the place may have passed it on.

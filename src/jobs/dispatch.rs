@@ -35,6 +35,8 @@ enum Outcome {
     Started(String),
     /// The places are full after all.
     NoRoom,
+    /// The places that have room may not have its data, and those that may have them are full.
+    NoRoomThere,
     /// Its institution has not that much left.
     NoBudget,
     /// It does not wait any more: blocked, cancelled, or another worker has it.
@@ -79,6 +81,8 @@ pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
                 }
                 note(ports, one, "room").await?;
             }
+            // What is open stays open: others may go there.
+            Ok(Outcome::NoRoomThere) => note(ports, one, "room").await?,
             Ok(Outcome::NoBudget) => note(ports, one, "budget").await?,
             Ok(Outcome::Gone) => {}
             // One that cannot be started holds up no other.
@@ -156,7 +160,9 @@ async fn rooms(ports: &Ports) -> Result<HashMap<String, i64>, JobError> {
     Ok(rooms)
 }
 
-/// The places where a job may go, in the order of the settings.
+/// The places where a job may go, in the order of the settings; the rules are asked for those alone, when it starts. A
+/// request is taken only where they say yes for one of them. Where they do for none any more, they have changed or the
+/// settings have, and the job is blocked: a place that has not the memory would be of no help.
 fn fitting<'a>(compute: &'a Compute, job: &Waiting) -> Vec<&'a Site> {
     let where_to = (job.place.as_deref(), job.time_limit_seconds);
     memory::fitting(compute, where_to, job.memory_bytes)
@@ -241,7 +247,7 @@ async fn dispatch(
     }
     let outcome = match allowed {
         Some((site, _)) if !free.iter().any(|other| other.id() == site.id()) => {
-            return Ok(Outcome::NoRoom);
+            return Ok(Outcome::NoRoomThere);
         }
         Some((site, decisions)) => {
             let limit = site.time_limit(&ports.config, waiting.time_limit_seconds);

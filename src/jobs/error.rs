@@ -7,7 +7,6 @@ use crate::{
     ids::{DatasetVersionId, JobId, ModelId},
     objects::ObjectError,
     policy::Denied,
-    web::Lang,
 };
 
 use super::{memory::DoesNotFit, status::WrongStatus};
@@ -73,7 +72,7 @@ impl From<JobError> for AppError {
             JobError::UnknownBase => Self::invalid("jobs-unknown-base"),
             JobError::UnknownPlace => Self::invalid("jobs-unknown-place"),
             JobError::NotPermitted(_) => Self::invalid("jobs-not-permitted"),
-            JobError::DoesNotFit(why) => Self::Invalid(why.say(Lang::En)),
+            JobError::DoesNotFit(why) => Self::Invalid(why.say()),
             JobError::UnderWay => Self::conflict("evaluation-under-way"),
             JobError::WrongStatus(_) => Self::conflict("jobs-wrong-status"),
             JobError::Denied(why) => why.into(),

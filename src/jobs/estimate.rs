@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 use training_estimate::{Method, Recompute, Settings, Work, usage, work};
 
 use super::{
-    compute::{Compute, Site},
+    compute::Site,
     error::JobError,
     job::Job,
-    memory::{self, Need, WhereTo, of_new},
+    memory::{self, Need, of_new},
     store,
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     datasets,
     ids::{DatasetVersionId, ModelId},
     models,
+    permissions::Territory,
 };
 
 /// Bytes of text for each token, at least.
@@ -125,23 +126,6 @@ impl Known {
     }
 }
 
-/// What a job would need at the first place that fits what it asks for and has the memory; none where none fits.
-///
-/// # Errors
-/// Where the database is away.
-pub(super) async fn estimate(
-    conn: &mut PgConnection,
-    compute: &Compute,
-    asked: &Asked<'_>,
-    where_to: (Option<&str>, Option<u32>),
-) -> Result<Option<Estimate>, JobError> {
-    let known = Known::of(conn, asked).await?;
-    match memory::fitting(compute, where_to, known.memory_bytes()).first() {
-        Some(site) => at_known(conn, site, asked, &known).await.map(Some),
-        None => Ok(None),
-    }
-}
-
 /// What a job holds in memory; none where nobody can say.
 pub(super) async fn need(
     conn: &mut PgConnection,
@@ -150,20 +134,26 @@ pub(super) async fn need(
     Ok(Known::of(conn, asked).await?.need)
 }
 
-/// Whether some place that fits what a job asks for has the memory for it.
+/// Where the first of these places stands that has the memory for a job, and what the job would need there; none where there
+/// are no places.
 ///
 /// # Errors
-/// [`JobError::DoesNotFit`] where none has.
-pub(super) async fn check_memory(
+/// [`JobError::DoesNotFit`] where none of them has the memory.
+pub(super) async fn placed(
     conn: &mut PgConnection,
-    compute: &Compute,
+    sites: Vec<&Site>,
     asked: &Asked<'_>,
-    where_to: WhereTo<'_>,
-) -> Result<(), JobError> {
-    match need(conn, asked).await? {
-        Some(need) => Ok(memory::check(compute, where_to, &need)?),
-        None => Ok(()),
+) -> Result<Option<(Territory, Estimate)>, JobError> {
+    let known = Known::of(conn, asked).await?;
+    if let Some(need) = &known.need {
+        memory::check(&sites, need)?;
     }
+    let roomy = memory::roomy(sites, known.memory_bytes());
+    let Some(site) = roomy.first() else {
+        return Ok(None);
+    };
+    let estimate = at_known(conn, site, asked, &known).await?;
+    Ok(Some((site.location, estimate)))
 }
 
 /// What was expected of a job when it was asked for; none for one of before estimates were kept.

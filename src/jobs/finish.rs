@@ -196,8 +196,12 @@ fn check_reads(
     ready: &[(DatasetVersionId, datasets::ReadyFile)],
 ) -> Result<(), String> {
     let read: BTreeSet<Uuid> = readings.iter().map(|reading| reading.file).collect();
-    match ready.iter().find(|(_, file)| !read.contains(&file.file.0)) {
-        Some((_, file)) => Err(format!("{} was not read", file.path)),
+    let unread = ready
+        .iter()
+        .zip(reads::numbered(ready))
+        .find(|((_, file), _)| !read.contains(&file.file.0));
+    match unread {
+        Some((_, called)) => Err(format!("{called} was not read")),
         None => Ok(()),
     }
 }

@@ -22,13 +22,13 @@ pub(super) struct Need {
     is_new: bool,
 }
 
-/// A job for which no place has the memory.
+/// A job for which none of the places where it may go has the memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this needs {needs} bytes of memory, and the largest place has {has}")]
+#[error("this needs {needs} bytes of memory, and the largest place where it may run has {has}")]
 pub struct DoesNotFit {
     /// In bytes, at least.
     pub needs: u64,
-    /// In bytes.
+    /// In bytes: what the largest of those places has.
     pub has: u64,
     /// Each of them is enough; none where nothing is.
     pub changes: Vec<Change>,
@@ -108,38 +108,42 @@ impl Need {
 /// What a job asks of a place: its name, and how long it may run.
 pub(super) type WhereTo<'a> = (Option<&'a str>, Option<u32>);
 
-/// The places where a job may go, in the order of the settings: those that have the memory it needs. Where none has, all that
-/// fit otherwise: the trainer there says what would do.
-pub(super) fn fitting<'a>(
+/// The places that fit what a job asks for, in the order of the settings, whatever memory they have.
+pub(super) fn asked_for<'a>(
     compute: &'a Compute,
     (place, time_limit_seconds): WhereTo<'_>,
-    needs: Option<u64>,
 ) -> Vec<&'a Site> {
     let fits = |site: &&Site| site.fits(place, time_limit_seconds);
-    let all: Vec<&Site> = compute.sites().iter().filter(fits).collect();
+    compute.sites().iter().filter(fits).collect()
+}
+
+/// Of these places, those that have the memory. Where none has, all of them: the trainer there says what would do.
+pub(super) fn roomy(sites: Vec<&Site>, needs: Option<u64>) -> Vec<&Site> {
     let holds = |site: &&&Site| {
         needs
             .zip(memory_of(site))
             .is_none_or(|(needs, has)| needs <= has)
     };
-    let roomy: Vec<&Site> = all.iter().filter(holds).copied().collect();
-    if roomy.is_empty() { all } else { roomy }
+    let roomy: Vec<&Site> = sites.iter().filter(holds).copied().collect();
+    if roomy.is_empty() { sites } else { roomy }
 }
 
-/// Whether some place has the memory.
+/// The places where a job may go as far as memory is known, whatever the rules say.
+pub(super) fn fitting<'a>(
+    compute: &'a Compute,
+    where_to: WhereTo<'_>,
+    needs: Option<u64>,
+) -> Vec<&'a Site> {
+    roomy(asked_for(compute, where_to), needs)
+}
+
+/// Whether one of these places has the memory.
 ///
 /// # Errors
-/// [`DoesNotFit`] where every place that fits otherwise says how much it has, and none has enough.
-pub(super) fn check(
-    compute: &Compute,
-    where_to: WhereTo<'_>,
-    need: &Need,
-) -> Result<(), DoesNotFit> {
+/// [`DoesNotFit`] where every one of them says how much it has, and none has enough.
+pub(super) fn check(sites: &[&Site], need: &Need) -> Result<(), DoesNotFit> {
     let needs = need.bytes();
-    let sizes: Option<Vec<u64>> = fitting(compute, where_to, Some(needs))
-        .into_iter()
-        .map(memory_of)
-        .collect();
+    let sizes: Option<Vec<u64>> = sites.iter().copied().map(memory_of).collect();
     match sizes.and_then(|sizes| sizes.into_iter().max()) {
         Some(has) if has < needs => Err(DoesNotFit {
             needs,
@@ -158,20 +162,28 @@ impl DoesNotFit {
     /// What to do about it, in English, for programs.
     #[must_use]
     pub fn advice(&self) -> String {
-        Lang::En.say(&self.say(Lang::En))
+        Lang::En.say(&self.say())
     }
 
-    /// What to do about it.
-    pub(super) fn say(&self, lang: Lang) -> Say {
-        let size = |value: u64| bytes(lang, i64::try_from(value).unwrap_or(i64::MAX));
-        let changes: Vec<String> = self.changes.iter().map(|one| words(lang, one)).collect();
-        let say = if changes.is_empty() {
+    /// What to do about it. Whoever refuses does not know the reader's language: sizes and changes are there in both, and the
+    /// text of each language takes its own.
+    pub(super) fn say(&self) -> Say {
+        let size = |lang, value: u64| bytes(lang, i64::try_from(value).unwrap_or(i64::MAX));
+        let changes = |lang| {
+            let changes: Vec<String> = self.changes.iter().map(|one| words(lang, one)).collect();
+            changes.join(", ")
+        };
+        let say = if self.changes.is_empty() {
             Say::new("jobs-fits-nowhere")
         } else {
-            Say::new("jobs-does-not-fit").with("changes", changes.join(", "))
+            Say::new("jobs-does-not-fit")
+                .with("changes_nl", changes(Lang::Nl))
+                .with("changes_en", changes(Lang::En))
         };
-        say.with("needs", size(self.needs))
-            .with("has", size(self.has))
+        say.with("needs_nl", size(Lang::Nl, self.needs))
+            .with("needs_en", size(Lang::En, self.needs))
+            .with("has_nl", size(Lang::Nl, self.has))
+            .with("has_en", size(Lang::En, self.has))
     }
 }
 
@@ -323,10 +335,14 @@ mod tests {
                     has: 29_400_000,
                     changes,
                 };
-                let text = lang.say(&why.say(lang));
+                let text = lang.say(&why.say());
                 assert!(!text.contains('⟨') && !text.contains('{'), "{text}");
-                let needs = text.contains("31.7 MB") || text.contains("31,7 MB");
-                assert!(needs, "{text}");
+                let (own, others) = match lang {
+                    Lang::Nl => ("31,7 MB", ["31.7 MB", "at most"]),
+                    Lang::En => ("31.7 MB", ["31,7 MB", "hoogstens"]),
+                };
+                assert!(text.contains(own), "{text}");
+                assert!(!others.iter().any(|words| text.contains(*words)), "{text}");
             }
         }
     }

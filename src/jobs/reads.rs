@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     app::Ports,
+    datasets::ReadyFile,
     ids::{AttemptId, DatasetVersionId},
     policy::{self, Action, Actor, Scope},
 };
@@ -33,8 +34,10 @@ pub(super) struct Reading {
     pub(super) file: Uuid,
     /// None for the base model.
     pub(super) version: Option<DatasetVersionId>,
-    /// Its name, for people.
+    /// Its name, for who may know it: what is written down of what came of the data.
     pub(super) path: String,
+    /// What it is called before whoever asked for the job; see [`numbered`].
+    called: String,
     /// As the program found it.
     pub(super) sha256: String,
     /// As it was verified when it came in.
@@ -46,6 +49,32 @@ pub(super) fn is_as_verified(readings: &[Reading]) -> bool {
     readings
         .iter()
         .all(|reading| reading.sha256 == reading.expected)
+}
+
+/// What each of these files is called before whoever asked for the job, and in logs that they read: its number in the order of
+/// the names, with the dataset version where there are several. The names themselves are their owner's, and may tell
+/// something.
+pub(super) fn numbered(ready: &[(DatasetVersionId, ReadyFile)]) -> Vec<String> {
+    let is_one_version = ready
+        .first()
+        .is_none_or(|(first, _)| ready.iter().all(|(version, _)| version == first));
+    let (mut last, mut number) = (None, 0);
+    ready
+        .iter()
+        .map(|(version, _)| {
+            number = if last == Some(*version) {
+                number + 1
+            } else {
+                1
+            };
+            last = Some(*version);
+            if is_one_version {
+                format!("file {number}")
+            } else {
+                format!("file {number} of dataset version {version}")
+            }
+        })
+        .collect()
 }
 
 /// Looks up what the files that were told should have been.
@@ -64,6 +93,7 @@ pub(super) async fn compare(
     let granted = store::files_granted(conn, attempt).await?;
     let base = base_files(conn, job).await?;
     let ready = files(conn, job).await?;
+    let called = numbered(&ready);
     told.iter()
         .map(|(file, sha256)| {
             let is_hash = sha256.len() == 64
@@ -74,24 +104,30 @@ pub(super) async fn compare(
                 return Err(CallError::Invalid(format!("{sha256:.64} is no SHA-256")));
             }
             let of_base = base.iter().find(|one| one.id == *file);
-            let (version, path, expected) = if let Some(one) = of_base {
-                (None, &one.name, &one.sha256)
+            let (version, path, called, expected) = if let Some(one) = of_base {
+                (None, &one.name, &one.name, &one.sha256)
             } else {
                 ready
                     .iter()
-                    .find(|(_, ready)| ready.file.0 == *file)
-                    .map(|(version, ready)| (Some(*version), &ready.path, &ready.sha256))
+                    .zip(&called)
+                    .find(|((_, ready), _)| ready.file.0 == *file)
+                    .map(|((version, ready), called)| {
+                        (Some(*version), &ready.path, called, &ready.sha256)
+                    })
                     .ok_or_else(|| {
                         CallError::Invalid(format!("the job does not read the file {file}"))
                     })?
             };
             if !granted.contains(file) {
-                return Err(CallError::Invalid(format!("{path} was read without leave")));
+                return Err(CallError::Invalid(format!(
+                    "{called} was read without leave"
+                )));
             }
             Ok(Reading {
                 file: *file,
                 version,
                 path: path.clone(),
+                called: called.clone(),
                 sha256: sha256.clone(),
                 expected: expected.clone(),
             })
@@ -113,12 +149,12 @@ pub(super) async fn fail(
         return Ok(false);
     };
     let now = tx.now();
-    let mut paths = Vec::new();
+    let mut altered = Vec::new();
     let mut code = BASE_CODE;
     for reading in readings {
         store::insert_read(tx.conn(), id, reading, now).await?;
         if reading.sha256 != reading.expected {
-            paths.push(reading.path.clone());
+            altered.push(reading.called.clone());
             if reading.version.is_some() {
                 code = CODE;
             }
@@ -134,7 +170,7 @@ pub(super) async fn fail(
     }
     let told = Told {
         code: Some(code.to_owned()),
-        message: Some(paths.join(", ")),
+        message: Some(altered.join(", ")),
         ..told
     };
     conclude_in(

@@ -1,5 +1,6 @@
 //! Somebody asks for a job.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -7,9 +8,10 @@ use super::{
     compute::Compute,
     draft::Draft,
     error::JobError,
-    estimate::{Asked, check_memory, estimate},
+    estimate::{Asked, Estimate, placed},
     happened::Happened,
     job::Job,
+    memory::asked_for,
     status::JobStatus,
     store,
 };
@@ -26,7 +28,7 @@ use crate::{
 ///
 /// # Errors
 /// [`JobError::NotPermitted`] where a dataset may not be used for this now; `UnknownVersion` also for one that
-/// the actor may not know of; `DoesNotFit` where no place has the memory.
+/// the actor may not know of; `DoesNotFit` where no place has the memory of those where the rules let the data be processed.
 pub async fn request(
     db: &Db,
     actor: &Actor,
@@ -80,16 +82,11 @@ pub async fn request_as(
         None => None,
     };
     let now = tx.now();
-    let (wanted, verdicts) =
-        permitted(tx.conn(), actor, (draft, base.as_ref()), compute, now).await?;
-    let where_to = (draft.place.as_deref(), draft.time_limit_seconds);
-    let asked = Asked {
-        task: &draft.task,
-        base: base.as_ref().map(|base| base.id),
-        versions: &draft.versions,
-    };
-    check_memory(tx.conn(), compute, &asked, where_to).await?;
-    let estimate = estimate(tx.conn(), compute, &asked, where_to).await?;
+    let Judged {
+        wanted,
+        verdicts,
+        estimate,
+    } = judge(tx.conn(), actor, (draft, base.as_ref()), compute, now).await?;
     let id = given.id;
     // 31 bits of a fresh id: a JSON number everywhere.
     let drawn = || {
@@ -136,9 +133,7 @@ pub async fn request_as(
     }
     let asked = (draft.place.as_deref(), draft.time_limit_seconds);
     store::set_asked(&mut tx, id, asked).await?;
-    if let Some(estimate) = &estimate {
-        store::insert_estimate(&mut tx, id, estimate).await?;
-    }
+    store::insert_estimate(&mut tx, id, &estimate).await?;
     tx.record(&Happened::to(
         &job,
         "jobs.requested",
@@ -161,27 +156,62 @@ pub(super) async fn usable_base(conn: &mut PgConnection, base: ModelId) -> Resul
         .ok_or(JobError::UnknownBase)
 }
 
-/// What the rules say, for the first place that fits where they say yes.
-async fn permitted(
+/// What holds for a job at the place where it would go.
+struct Judged {
+    wanted: Use,
+    verdicts: Vec<(DatasetVersionId, Decision)>,
+    estimate: Estimate,
+}
+
+/// For the first place that fits, where the rules say yes, and that has the memory.
+///
+/// # Errors
+/// [`JobError::NotPermitted`] where the rules say yes nowhere, with what they say for the first place that fits;
+/// `DoesNotFit` where no place has the memory of those where they say yes.
+async fn judge(
     conn: &mut PgConnection,
     actor: &Actor,
     (draft, base): (&Draft, Option<&Model>),
     compute: &Compute,
-    at: chrono::DateTime<chrono::Utc>,
-) -> Result<(Use, Vec<(DatasetVersionId, Decision)>), JobError> {
-    let mut first = None;
-    for location in compute.locations(draft.place.as_deref(), draft.time_limit_seconds) {
+    at: DateTime<Utc>,
+) -> Result<Judged, JobError> {
+    let (place, limit) = (draft.place.as_deref(), draft.time_limit_seconds);
+    let mut sites = asked_for(compute, (place, limit));
+    let (mut allowed, mut first) = (Vec::new(), None);
+    // In every location: the first where the rules say yes may be too small, and what is large enough where they say no.
+    for location in compute.locations(place, limit) {
         let wanted = wanted(draft, base, location);
         let verdicts = verdicts(conn, actor, &draft.versions, &wanted, at).await?;
         if verdicts
             .iter()
             .all(|(_, decision)| decision.verdict.is_allowed)
         {
-            return Ok((wanted, verdicts));
+            allowed.push((wanted, verdicts));
+        } else {
+            sites.retain(|site| site.location != location);
+            first.get_or_insert(verdicts);
         }
-        first.get_or_insert(verdicts);
     }
-    Err(first.map_or(JobError::UnknownPlace, JobError::NotPermitted))
+    if allowed.is_empty() {
+        return Err(first.map_or(JobError::UnknownPlace, JobError::NotPermitted));
+    }
+    let asked = Asked {
+        task: &draft.task,
+        base: draft.base,
+        versions: &draft.versions,
+    };
+    let (location, estimate) = placed(conn, sites, &asked)
+        .await?
+        .ok_or(JobError::UnknownPlace)?;
+    allowed
+        .into_iter()
+        .find(|(wanted, _)| wanted.processing_location == location)
+        .map(|(wanted, verdicts)| Judged {
+            wanted,
+            verdicts,
+            estimate,
+        })
+        .ok_or(JobError::UnknownPlace)
 }
 
 /// What a draft asks of the permissions.
@@ -207,7 +237,7 @@ pub(super) async fn verdicts(
     actor: &Actor,
     versions: &[DatasetVersionId],
     wanted: &Use,
-    at: chrono::DateTime<chrono::Utc>,
+    at: DateTime<Utc>,
 ) -> Result<Vec<(DatasetVersionId, Decision)>, JobError> {
     let mut verdicts = Vec::with_capacity(versions.len());
     for version in versions {
@@ -251,7 +281,7 @@ pub(super) async fn decide_now(
     conn: &mut PgConnection,
     version: DatasetVersionId,
     wanted: &Use,
-    at: chrono::DateTime<chrono::Utc>,
+    at: DateTime<Utc>,
 ) -> Result<Option<Verdict>, StoreError> {
     let decision = datasets::decide_use(conn, version, wanted, at).await?;
     Ok(decision.map(|decision| decision.verdict))

@@ -8,7 +8,7 @@ use super::{
     error::JobError,
     internal_error::CallError,
     job::{Attempt, Job},
-    store,
+    reads, store,
 };
 use crate::{
     app::Ports,
@@ -35,7 +35,10 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
     let base = base_files(&mut conn, &job).await?;
     let measured_on = store::validation_versions(&mut conn, job.id).await?;
     let (mut inputs, mut validation) = (Vec::new(), Vec::new());
-    for (version, file) in files(&mut conn, &job).await? {
+    let ready = files(&mut conn, &job).await?;
+    // What a program says goes to whoever asked for the job: it hears no names of others' files.
+    let called = reads::numbered(&ready);
+    for ((version, file), name) in ready.into_iter().zip(called) {
         let into = if measured_on.contains(&version) {
             &mut validation
         } else {
@@ -48,7 +51,7 @@ pub(super) async fn spec(ports: &Ports, id: AttemptId) -> Result<JobSpec, CallEr
                 "csv" => FileFormat::Csv,
                 _ => FileFormat::Text,
             },
-            name: file.path,
+            name,
             size_bytes: file.size_bytes.unsigned_abs(),
             sha256: file.sha256,
             dataset_version: Some(version.0),

@@ -1,6 +1,6 @@
 //! The exchanges of this process with the ledger: as soon as one is done and something is to be told, the next.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use chrono::TimeDelta;
 use quota::ReplicaId;
@@ -27,7 +27,7 @@ const GATHER: Duration = Duration::from_millis(10);
 /// Between tries: where the database is away, and where others are asked to give something back.
 const AGAIN: Duration = Duration::from_millis(100);
 const SOON: Duration = Duration::from_millis(3);
-/// An exchange that takes longer is sent again.
+/// An exchange that takes longer is sent again; so long any other step waits for the database too.
 const LONGEST: Duration = Duration::from_secs(8);
 /// Times of last use are written this often.
 const USES: TimeDelta = TimeDelta::seconds(10);
@@ -59,7 +59,7 @@ impl Ledger {
                 sleep(rest).await;
             }
         }
-        if let Err(error) = self.leave(&db).await {
+        if let Err(error) = in_time(self.leave(&db)).await {
             tracing::warn!(%error, "what this process holds comes back when it is found dead");
         }
     }
@@ -98,7 +98,7 @@ impl Ledger {
             Ok(Ok(Exchanged::Fenced)) => {
                 tracing::warn!("taken for dead; beginning anew");
                 let (id, now) = (fresh(), db.now());
-                match store::join(db, id).await {
+                match in_time(store::join(db, id)).await {
                     Ok(()) => {
                         self.state().fenced(id, now);
                         self.has_joined();
@@ -124,7 +124,7 @@ impl Ledger {
 
     async fn join(&self, db: &Db) -> bool {
         let (id, now) = (fresh(), db.now());
-        match store::join(db, id).await {
+        match in_time(store::join(db, id)).await {
             Ok(()) => {
                 self.state().joined(id, now, self.is_strict());
                 self.has_joined();
@@ -142,7 +142,7 @@ impl Ledger {
         if uses.is_empty() {
             return;
         }
-        if let Err(error) = store::note_uses(db, &uses).await {
+        if let Err(error) = in_time(store::note_uses(db, &uses)).await {
             tracing::warn!(%error, "times of last use were not written");
         }
     }
@@ -155,6 +155,12 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// What `work` answers, unless the database does not: then it is away. Safe with what may be done twice or not at all.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answered = timeout(LONGEST, work).await;
+    answered.unwrap_or_else(|_| Err(sqlx::Error::Io(ErrorKind::TimedOut.into()).into()))
 }
 
 fn fresh() -> ReplicaId {

@@ -1,5 +1,7 @@
 //! The upload protocol, as `static/upload.js` and programs speak it.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse, delete, get,
     http::header,
@@ -8,7 +10,10 @@ use actix_web::{
 };
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use super::{
     abort, complete,
@@ -143,20 +148,47 @@ async fn sign(
 
 /// Parts that pass through at the same time hold at most so many MiB together.
 static PASSING: Semaphore = Semaphore::const_new(256);
+/// How long a part that began to come waits for room among them.
+const LONGEST_QUEUE: Duration = Duration::from_secs(30);
+
+/// Room for a part. To be asked for when bytes came: who sends none holds none.
+async fn room_for(size_bytes: i64) -> Result<SemaphorePermit<'static>, AppError> {
+    let mebibytes = u32::try_from(size_bytes / (1024 * 1024) + 1).unwrap_or(u32::MAX);
+    timeout(LONGEST_QUEUE, PASSING.acquire_many(mebibytes.min(256)))
+        .await
+        .map_err(|error| AppError::Unavailable {
+            what: "room for parts",
+            cause: error.into(),
+        })?
+        .map_err(|error| AppError::Internal(error.into()))
+}
+
+/// A part that is all there, and the room that it takes until this is dropped.
+struct Passing {
+    bytes: Bytes,
+    _room: Option<SemaphorePermit<'static>>,
+}
 
 /// Reads exactly one part; gives up on a sender that falls silent, sends next to nothing, or more than it may.
-async fn read_part(mut payload: web::Payload, size_bytes: i64) -> Result<Bytes, AppError> {
+async fn read_part(mut payload: web::Payload, size_bytes: i64) -> Result<Passing, AppError> {
     let size = usize::try_from(size_bytes).unwrap_or(0);
     let mut body = BytesMut::new();
     let mut pace = Pace::begin();
+    let mut room = None;
     while let Some(chunk) = pace.next(&mut payload).await? {
         if body.len() + chunk.len() > size {
             return Err(AppError::invalid("upload-part-longer"));
         }
+        if room.is_none() && !chunk.is_empty() {
+            room = Some(room_for(size_bytes).await?);
+        }
         pace.count(chunk.len());
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok(Passing {
+        bytes: body.freeze(),
+        _room: room,
+    })
 }
 
 impl From<PaceError> for AppError {
@@ -179,13 +211,8 @@ async fn put_part(
 ) -> ApiResult {
     let (id, number) = path.into_inner();
     let (upload, part) = parts::announced(&db, &actor, id, number).await?;
-    let mebibytes = u32::try_from(part.size_bytes / (1024 * 1024) + 1).unwrap_or(u32::MAX);
-    let _room = PASSING
-        .acquire_many(mebibytes.min(256))
-        .await
-        .map_err(|error| AppError::Internal(error.into()))?;
-    let body = read_part(payload, part.size_bytes).await?;
-    parts::put(&objects, &upload, &part, body).await?;
+    let Passing { bytes, _room } = read_part(payload, part.size_bytes).await?;
+    parts::put(&objects, &upload, &part, bytes).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,7 +1,10 @@
 //! Lines that the training program would refuse are refused before anybody decides on them: all of them, with the field.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
+use virtual_faculty::fine_tuning;
 
 use crate::{
     fine_tuning_methods::pairs,
@@ -276,4 +279,77 @@ async fn registered_data_are_read_before_people_decide_and_nothing_of_them_is_to
     assert_eq!(failed["status"], "failed", "{failed:#}");
     let (_, fine) = with_dataset(&tuner, preferences.dataset, "dpo").await;
     assert_eq!(fine["status"], "queued", "{fine:#}");
+}
+
+#[actix_web::test]
+async fn a_file_that_the_store_never_hands_over_ends_its_job_and_holds_up_no_other() {
+    let app = TestApp::without_worker(&[]).await;
+    given::tiny_base(&app).await;
+    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+    let (stop, ends) = app.work_until_ended();
+    let mut files = Vec::new();
+    for name in ["weg.jsonl", "gaaf.jsonl"] {
+        let (status, sent) = tuner.send(name, &given::small_corpus()).await;
+        assert_eq!(status, 200, "{sent:#}");
+        files.push(tuner.processed(&sent).await);
+    }
+    stop.cancel();
+    ends.await.unwrap();
+    let pool = app.pool().await;
+    let own = |id: &Value, kind: &str| -> Uuid {
+        let id = id.as_str().unwrap();
+        id.trim_start_matches(kind).parse().unwrap()
+    };
+    let (key, version): (String, String) =
+        sqlx::query_as("SELECT object_key, object_version FROM dataset_files WHERE id = $1")
+            .bind(own(&files[0]["id"], "file-"))
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    app.ports.objects.delete(&key, &version).await.unwrap();
+    let mut jobs = Vec::new();
+    for file in &files {
+        let wanted = json!({ "model": "tiny", "training_file": file["id"] });
+        let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
+        assert_eq!(status, 200, "{made:#}");
+        jobs.push(made["id"].clone());
+    }
+    let seen = async |job: &Value| {
+        let path = format!("fine_tuning/jobs/{}", job.as_str().unwrap());
+        tuner.get(&path).await.1
+    };
+    let ports = fine_tuning::Ports {
+        db: &app.ports.db,
+        objects: &app.ports.objects,
+        config: &app.ports.config,
+        compute: &app.ports.compute,
+    };
+    let (mut lost, mut other) = (Value::Null, Value::Null);
+    for _ in 0..600 {
+        fine_tuning::sweep(ports).await.unwrap();
+        (lost, other) = (seen(&jobs[0]).await, seen(&jobs[1]).await);
+        if lost["status"] == "failed" && other["status"] == "queued" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // As if the pause after a try in vain were over.
+        sqlx::query(
+            "UPDATE fine_tuning_jobs SET examining_until = now() - interval '1 second'
+             WHERE id = $1 AND examining_until IS NOT NULL",
+        )
+        .bind(own(&jobs[0], "ftjob-"))
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    assert_eq!(
+        (&lost["status"], &lost["error"]["code"]),
+        (&json!("failed"), &json!("file_unreadable")),
+        "{lost:#}"
+    );
+    assert_eq!(lost["error"]["param"], "training_file");
+    let said = lost["error"]["message"].as_str().unwrap();
+    assert!(said.contains("Ask for the job again"), "{said}");
+    assert_eq!(waits_for(&lost), Vec::<&str>::new(), "nobody was asked");
+    assert_eq!(other["status"], "queued", "{other:#}");
 }

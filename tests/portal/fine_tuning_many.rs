@@ -114,13 +114,12 @@ async fn a_file_that_is_read_for_long_holds_up_no_other_job_and_is_read_again_af
     gate.open();
 }
 
-#[actix_web::test]
-async fn of_a_job_that_was_tried_often_each_step_has_its_last_figures() {
-    let app = TestApp::without_worker(&[]).await;
-    given::tiny_base(&app).await;
-    let tuner = Tuner::of(&app, "manager.harderwijk", "tiny", true).await;
+/// A job that waits for an operator, with nothing that works in the background; and its path.
+async fn waiting(app: &TestApp) -> (Tuner, Value, String) {
+    given::tiny_base(app).await;
+    let tuner = Tuner::of(app, "manager.harderwijk", "tiny", true).await;
     let (stop, ends) = app.work_until_ended();
-    let data = given::approved_dataset(&app).await;
+    let data = given::approved_dataset(app).await;
     let wanted = json!({ "model": "tiny", "training_file": format!("dataset:{}@1", data.dataset) });
     let (status, made) = tuner.post("fine_tuning/jobs", &wanted).await;
     assert_eq!(status, 200, "{made:#}");
@@ -130,6 +129,24 @@ async fn of_a_job_that_was_tried_often_each_step_has_its_last_figures() {
         .await;
     stop.cancel();
     ends.await.unwrap();
+    (tuner, made, path)
+}
+
+/// The rows of a job's table of figures, once it was cancelled.
+async fn figures(tuner: &Tuner, made: &Value, path: &str) -> Vec<String> {
+    let (status, over) = tuner.post(&format!("{path}/cancel"), &json!(null)).await;
+    assert_eq!(status, 200, "{over:#}");
+    let results = format!("files/file-results-{}/content", own(made).simple());
+    let (status, csv) = tuner.get(&results).await;
+    assert_eq!(status, 200, "{csv}");
+    let rows = csv.as_str().unwrap().lines().skip(1);
+    rows.map(str::to_owned).collect()
+}
+
+#[actix_web::test]
+async fn of_a_job_that_was_tried_often_each_step_has_its_last_figures() {
+    let app = TestApp::without_worker(&[]).await;
+    let (tuner, made, path) = waiting(&app).await;
     // Each attempt began anew: the loss is its number. Only the first came to its second checkpoint.
     let pool = app.pool().await;
     for statement in [
@@ -179,14 +196,79 @@ async fn of_a_job_that_was_tried_often_each_step_has_its_last_figures() {
         .get(&permissions.replace("step-1000", "step-1001"))
         .await;
     assert_eq!(status, 404, "a step without a checkpoint");
-    let (status, over) = tuner.post(&format!("{path}/cancel"), &json!(null)).await;
-    assert_eq!(status, 200, "{over:#}");
-    let results = format!("files/file-results-{}/content", own(&made).simple());
-    let (status, csv) = tuner.get(&results).await;
-    assert_eq!(status, 200, "{csv}");
-    let rows: Vec<&str> = csv.as_str().unwrap().lines().skip(1).collect();
+    let rows = figures(&tuner, &made, &path).await;
     assert_eq!(rows.len(), 3000, "each step once");
-    assert_eq!((rows[0], rows[2999]), ("1,5,,,", "3000,4,,,"));
+    assert_eq!(
+        (rows[0].as_str(), rows[2999].as_str()),
+        ("1,5,,,", "3000,4,,,")
+    );
+}
+
+#[actix_web::test]
+async fn of_very_many_steps_some_stand_in_the_table_and_each_once_among_the_events() {
+    let app = TestApp::without_worker(&[]).await;
+    let (tuner, made, path) = waiting(&app).await;
+    // The second attempt went on from the checkpoint of the first, which had come further. The loss is the attempt's number.
+    let pool = app.pool().await;
+    for statement in [
+        "INSERT INTO attempts (id, job_id, number, backend, status, created_at, ended_at)
+         SELECT gen_random_uuid(), $1, n, 'local', 'lost', now(), now() FROM generate_series(1, 2) n",
+        "INSERT INTO job_events (attempt_id, number, job_id, occurred_at, event)
+         SELECT a.id, step, $1, timestamptz '2026-11-01' + (a.number * 100000 + step) * interval '1 millisecond',
+             jsonb_build_object('event', 'step', 'step', step, 'total_steps', 20000, 'loss', a.number, 'accuracy', NULL,
+                 'learning_rate', 0.1, 'gradient_norm', 1.0, 'tokens_per_second', 1.0, 'tokens_seen', 1,
+                 'tokens_by_dataset', '[]'::jsonb, 'seconds_left', NULL)
+         FROM attempts a, generate_series(1, 20000) step
+         WHERE a.job_id = $1 AND CASE a.number WHEN 1 THEN step <= 12000 ELSE step > 9000 END",
+        "INSERT INTO job_events (attempt_id, number, job_id, occurred_at, event)
+         SELECT a.id, 100000 + step, $1, timestamptz '2026-11-01' + (a.number * 100000 + step) * interval '1 millisecond',
+             jsonb_build_object('event', 'held_out', 'step', step, 'loss', 7, 'accuracy', NULL)
+         FROM attempts a, generate_series(1001, 19001, 1000) step
+         WHERE a.job_id = $1 AND CASE a.number WHEN 1 THEN step <= 12000 ELSE step > 9000 END",
+    ] {
+        sqlx::query(statement)
+            .bind(own(&made))
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    let (mut steps, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = tuner.get(&format!("{path}/events?limit=1000{after}")).await;
+        assert_eq!(status, 200, "{page:#}");
+        let all = page["data"].as_array().unwrap();
+        let told = all
+            .iter()
+            .filter(|event| !event["data"]["train_loss"].is_null());
+        steps.extend(told.map(|event| event["data"]["step"].as_u64().unwrap()));
+        if page["has_more"] == false {
+            break;
+        }
+        after = format!("&after={}", page["last_id"].as_str().unwrap());
+    }
+    assert!(
+        steps.iter().copied().eq((1..=20_000_u64).rev()),
+        "{} steps, from {:?} to {:?}",
+        steps.len(),
+        steps.first(),
+        steps.last()
+    );
+    let rows = figures(&tuner, &made, &path).await;
+    assert_eq!(
+        rows.len(),
+        5000 + 19,
+        "every fourth step, and those at which was measured"
+    );
+    for row in [
+        "4,1,,,",
+        "9000,1,,,",
+        "9001,2,,7,",
+        "9004,2,,,",
+        "1001,1,,7,",
+        "20000,2,,,",
+    ] {
+        assert!(rows.iter().any(|one| one == row), "{row} is not there");
+    }
 }
 
 #[actix_web::test]

@@ -116,6 +116,24 @@ async fn what_a_place_made_before_it_broke_off_is_booked_though_no_other_can_be_
 }
 
 #[actix_web::test]
+async fn what_a_place_made_before_it_broke_off_is_booked_though_another_refuses() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let busy = Upstream::start();
+    also_at(&holder, &busy.url).await;
+    busy.plan(Plan::Busy);
+    holder.upstream.plan(Plan::Collapse);
+    // What begins alike goes to one place: of so many beginnings some go to each first.
+    for beginning in 0..3 {
+        let asked = format!("{beginning} twee");
+        let answer = holder.ask(&asked, json!({"stream": true})).send().await;
+        assert!(answer.unwrap().status().is_server_error());
+    }
+    let cut = (2, 3, "cut".to_owned());
+    assert_eq!(settled(&holder, 3).await, [cut.clone(), cut.clone(), cut]);
+    assert_eq!(holder.counters().await, (15, 0));
+}
+
+#[actix_web::test]
 async fn what_a_program_that_forgot_it_delivered_is_booked_all_the_same() {
     let holder = Keyholder::start(10_000, 100).await;
     holder.upstream.plan(Plan::Hold);

@@ -1,5 +1,11 @@
 //! Requests and answers that make no sense: each is told what is wrong, and costs nothing that was not made.
 
+use std::{
+    net::TcpListener,
+    sync::atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed},
+};
+
+use actix_web::{App, HttpResponse, HttpServer, http, web};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -85,6 +91,10 @@ async fn a_key_is_sent_once_or_each_time_the_same() {
         vec![bearer(key), named(key)],
         vec![bearer(key), bearer(key)],
         vec![("authorization", "Basic eDp5".to_owned()), named(key)],
+        // A header with nothing in it says nothing.
+        vec![named(key), named("")],
+        vec![bearer(key), named("")],
+        vec![bearer(""), named(key)],
     ] {
         let answer = ask(same).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
@@ -93,7 +103,7 @@ async fn a_key_is_sent_once_or_each_time_the_same() {
         vec![bearer(key), named("gptnl_abcd1234_x")],
         vec![bearer("gptnl_abcd1234_x"), named(key)],
         vec![bearer(key), bearer("gptnl_abcd1234_x")],
-        vec![named(key), named("")],
+        vec![bearer(""), named("")],
     ] {
         let refused = error(ask(different).await.unwrap(), 401).await;
         assert_eq!(refused["code"], "invalid_api_key");
@@ -127,4 +137,60 @@ async fn an_upstream_that_boasts_is_not_believed() {
         [(prompt, 20, "completed".to_owned())]
     );
     assert_eq!(holder.counters().await, (prompt + 20, 0));
+}
+
+/// What a server of ours answers to every request, and how often it was asked what one took.
+#[derive(Default)]
+struct Refusals {
+    status: AtomicU16,
+    asked: AtomicUsize,
+}
+
+async fn refuse(state: web::Data<Refusals>) -> HttpResponse {
+    let status = http::StatusCode::from_u16(state.status.load(Relaxed)).unwrap();
+    HttpResponse::build(status).body("{}")
+}
+
+async fn counts(state: web::Data<Refusals>) -> HttpResponse {
+    state.asked.fetch_add(1, Relaxed);
+    HttpResponse::NotFound().finish()
+}
+
+#[actix_web::test]
+async fn only_who_may_have_made_something_is_asked_what() {
+    let holder = Keyholder::start(10_000, 100).await;
+    let state = web::Data::new(Refusals::default());
+    let data = state.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .route("/v1/chat/completions", web::post().to(refuse))
+            .route("/v1/requests/{id}/usage", web::get().to(counts))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)
+    .unwrap()
+    .run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    holder.serve_at(&url).await;
+    let cases = [
+        (400, 400, 0),
+        (404, 503, 0),
+        (429, 503, 0),
+        (503, 503, 0),
+        (500, 502, 1),
+    ];
+    for (status, told, asked) in cases {
+        state.status.store(status, Relaxed);
+        state.asked.store(0, Relaxed);
+        let answer = holder.ask("een", json!({})).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), told, "it answered {status}");
+        assert_eq!(state.asked.load(Relaxed), asked, "it answered {status}");
+    }
+    assert_eq!(holder.counters().await, (0, 0));
+    handle.stop(false).await;
 }

@@ -1,8 +1,10 @@
-//! Clients and upstreams that are slow: nobody is waited for without end, and nobody gets more for it.
+//! Clients, upstreams and services that judge which are slow: nobody is waited for without end, nobody gets more for it, and
+//! each is told of by its own name.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
-use reqwest::StatusCode;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -146,4 +148,79 @@ async fn an_upstream_that_falls_silent_is_left_and_what_it_made_is_booked() {
     let cut = |made| (2, made, "cut".to_owned());
     assert_eq!(settled(&holder, 2).await, [cut(0), cut(3)]);
     assert_eq!(holder.counters().await, (7, 0));
+}
+
+#[actix_web::test]
+async fn a_body_that_comes_at_a_steady_pace_may_take_its_time() {
+    const PIECES: usize = 6;
+    let holder = Keyholder::start_with(&[("FACULTY_GATEWAY__BODY_SECONDS", "1")]).await;
+    let mut connection = connection(&holder).await;
+    let body = chat_body("een", json!({})).to_string();
+    let room = " ".repeat(16 * 1024);
+    let begun = head(&holder, body.len() + PIECES * room.len()) + &body;
+    connection.write_all(begun.as_bytes()).await.unwrap();
+    for _ in 0..PIECES {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        connection.write_all(room.as_bytes()).await.unwrap();
+    }
+    let mut text = Vec::new();
+    let mut piece = vec![0; 4096];
+    let told = async {
+        while !String::from_utf8_lossy(&text).contains("woord") {
+            let read = connection.read(&mut piece).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&text));
+            text.extend_from_slice(&piece[..read]);
+        }
+    };
+    timeout(Duration::from_secs(20), told).await.unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+async fn never_judge() -> HttpResponse {
+    std::future::pending().await
+}
+
+#[actix_web::test]
+async fn a_judge_that_falls_behind_an_answer_is_told_of_and_not_the_client() {
+    const WORDS: usize = 40;
+    let holder = Keyholder::start_with(&[("FACULTY_RIGHTS_CHECKS__ALLOW_PRIVATE", "true")]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/moderations", listener.local_addr().unwrap());
+    let server =
+        HttpServer::new(|| App::new().route("/v1/moderations", web::post().to(never_judge)))
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    holder.upstream.plan(Plan::Flood);
+    let mut manager = holder.app.browser("manager.harderwijk").await;
+    for on_failure in ["refuse", "pass"] {
+        let hook = json!({"url": url, "judges_answers": true, "on_failure": on_failure});
+        let steps = Some(json!({ "moderation": hook }));
+        manager
+            .api(Method::PUT, "/api/v1/safeguards", steps)
+            .await
+            .unwrap();
+        let more = json!({"stream": true, "max_tokens": WORDS});
+        let answer = holder.ask("een twee", more).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let text = answer.text().await.unwrap();
+        assert!(!text.contains("read_too_slowly"), "the client reads");
+        let seen = text.matches("\"delta\"").count();
+        if on_failure == "refuse" {
+            assert!(text.contains("moderation_unavailable"), "the end says why");
+            assert_eq!(seen, 0);
+        } else {
+            assert!(text.ends_with("data: [DONE]\n\n"));
+            assert_eq!(seen, WORDS, "nothing is lost");
+        }
+    }
+    let records = settled(&holder, 2).await;
+    assert_eq!(records[0].2, "cut");
+    assert_eq!(records[1], (2, WORDS as i64, "completed".to_owned()));
+    handle.stop(false).await;
 }

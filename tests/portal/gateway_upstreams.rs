@@ -107,7 +107,7 @@ async fn a_plain_address_is_asked_without_a_key() {
 }
 
 #[actix_web::test]
-async fn what_is_cut_where_nobody_counts_costs_what_was_seen_of_it() {
+async fn what_is_cut_where_nobody_counts_costs_what_was_made_or_seen_of_it() {
     let holder = Keyholder::start(10_000, 100).await;
     holder.upstream.plan(Plan::Hold);
     let portal = Portal::start(&holder, vec![at(&holder.upstream.url)]).await;
@@ -115,10 +115,10 @@ async fn what_is_cut_where_nobody_counts_costs_what_was_seen_of_it() {
     let left = portal.ask(&holder, "een twee", most);
     let left = left.timeout(Duration::from_millis(500)).send().await;
     assert!(left.unwrap_err().is_timeout());
-    let messages = json!([{"role": "user", "content": "een twee"}]).to_string();
-    let prompt = i64::try_from(messages.len()).unwrap() + 128;
-    let cut = (prompt, 0, "cut".to_owned());
-    assert_eq!(settled(&holder, 1).await, std::slice::from_ref(&cut));
+    assert!(holder.records().await.is_empty(), "it is still being made");
+    holder.upstream.state.gate.add_permits(1);
+    let whole = (2, 2_000, "cut".to_owned());
+    assert_eq!(settled(&holder, 1).await, std::slice::from_ref(&whole));
     let stream = json!({"max_tokens": 2_000, "stream": true});
     let mut answer = portal
         .ask(&holder, "een twee", stream)
@@ -131,8 +131,9 @@ async fn what_is_cut_where_nobody_counts_costs_what_was_seen_of_it() {
         text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
     drop(answer);
-    assert_eq!(settled(&holder, 2).await, [cut, (2, 3, "cut".to_owned())]);
-    assert_eq!(holder.counters().await, (prompt + 5, 0));
+    let seen = (2, 3, "cut".to_owned());
+    assert_eq!(settled(&holder, 2).await, [whole, seen]);
+    assert_eq!(holder.counters().await, (2_002 + 5, 0));
     portal.server.stop(false).await;
 }
 

@@ -6,11 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use job_contract::{EventBatch, JobEvent, NumberedEvent};
 use language_model::synthetic::Synthetic;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestApp, given};
+use crate::{
+    job_contract::{Program, portal},
+    support::{TestApp, given},
+};
 
 /// The real training program, with less of the machine: `limit` is a line of shell.
 fn limited(limit: &str) -> String {
@@ -97,7 +102,7 @@ async fn memory_that_runs_out_is_said_with_what_takes_less() {
 }
 
 #[actix_web::test]
-async fn lines_that_cannot_be_learnt_are_named_with_file_line_and_field() {
+async fn lines_that_cannot_be_learnt_are_named_with_file_line_and_field_and_not_quoted() {
     let app = TestApp::start().await;
     let base = given::tiny_base(&app).await;
     let text = String::from_utf8(given::small_corpus()).unwrap();
@@ -114,16 +119,70 @@ async fn lines_that_cannot_be_learnt_are_named_with_file_line_and_field() {
         "De data kon niet gebruikt worden.",
         "The data could not be used.",
     ];
-    fails(&app, job, "bad_data", said).await;
+    let state = fails(&app, job, "bad_data", said).await;
+    assert_eq!(
+        state["status_message"],
+        "line 4: messages[1].weight: the weight must be 0 (not learnt) or 1 (learnt) (and one more line that cannot be used)"
+    );
     let page = app
         .browser("researcher.harderwijk")
         .await
         .get(&format!("/en/jobs/{job}"))
         .await
         .unwrap();
-    for line in ["notulen.jsonl:4: messages[1].weight:", "notulen.jsonl:6:"] {
+    for line in ["file 1:4: messages[1].weight:", "file 1:6:"] {
         assert!(page.text.contains(line), "{line}: {}", page.text);
     }
+    // The data are another institution's than the researcher's.
+    assert!(!page.text.contains("the weight is 3"), "{}", page.text);
+}
+
+#[actix_web::test]
+async fn what_a_program_quotes_of_the_data_all_the_same_is_not_kept() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let at = app.ports.db.now();
+    let told = |number, file: &str, field: &str, problem: &str| NumberedEvent {
+        number,
+        at,
+        event: JobEvent::DataProblem {
+            file: file.to_owned(),
+            line: 3 + number,
+            field: Some(field.to_owned()),
+            problem: problem.to_owned(),
+        },
+    };
+    let name = program.spec().await.inputs[0].name.clone();
+    let unknown = "the role \"geheimschrijver\" is not known, only system, user and assistant";
+    let missing = "this field is missing; add it";
+    let batch = EventBatch {
+        events: vec![
+            told(1, &name, "messages[1].role", unknown),
+            told(2, "geheimschrijver.jsonl", "geheimschrijver", missing),
+        ],
+    };
+    let (status, text) = program.call(Method::POST, "events", &batch).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let kept: Vec<Value> =
+        sqlx::query_scalar("SELECT event FROM job_events WHERE job_id = $1 ORDER BY number")
+            .bind(program.job)
+            .fetch_all(&app.pool().await)
+            .await
+            .unwrap();
+    let [first, second] = kept.as_slice() else {
+        panic!("two problems: {kept:?}");
+    };
+    assert_eq!(
+        (&first["file"], &first["field"]),
+        (&json!("file 1"), &json!("messages[1].role"))
+    );
+    assert_eq!(
+        (&second["file"], &second["field"], &second["problem"]),
+        (&json!("the data"), &Value::Null, &json!(missing))
+    );
+    let all = format!("{kept:?}");
+    assert!(!all.contains("geheimschrijver"), "{all}");
 }
 
 /// The file below `folder` with these bytes.

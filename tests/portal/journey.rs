@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use virtual_faculty::demo::{self, Record, Stage};
 
-use crate::support::{Program, TestApp, base_model, sdk_pythons};
+use crate::support::{Program, TestApp, base_model, check_with, sdk_checks, sdk_pythons};
 
 /// Enough of the demonstration's data to see the loss fall.
 const LINES: usize = 60;
@@ -33,7 +33,7 @@ async fn the_main_job_from_sign_in_to_token() {
 
     every_step_is_in_the_audit_log(&app).await;
     the_receipt_holds_without_the_portal(&app, played.model).await;
-    the_stock_sdk_works(&app, &stage, &played).await;
+    the_stock_clients_work(&app, &stage, &played).await;
     withdrawing_marks_the_model_and_refuses_new_jobs(&app, base.0, &played).await;
 }
 
@@ -107,7 +107,26 @@ async fn the_receipt_holds_without_the_portal(app: &TestApp, model: uuid::Uuid) 
     );
 }
 
-async fn the_stock_sdk_works(app: &TestApp, stage: &Stage, played: &demo::Played) {
+async fn the_stock_clients_work(app: &TestApp, stage: &Stage, played: &demo::Played) {
+    let pythons = sdk_pythons();
+    assert_eq!(pythons.len(), 3, "one for each major version of the SDK");
+    let exhausted = exhausted_key(app, played).await;
+    let address = format!("{}v1", app.url);
+    let settings = [
+        ("OPENAI_BASE_URL", address.as_str()),
+        ("OPENAI_API_KEY", played.api_key.as_str()),
+        ("MODEL", played.model_name.as_str()),
+        ("BASE_MODEL", demo::BASE_MODEL),
+        ("EXHAUSTED_KEY", exhausted.as_str()),
+        ("PROMPT", stage.question.as_str()),
+    ];
+    for (program, script) in sdk_checks() {
+        check_with((&program, script), &[], &settings).await;
+    }
+}
+
+/// A key of the developer with less left than any question takes.
+async fn exhausted_key(app: &TestApp, played: &demo::Played) -> String {
     let mut developer = app.browser("developer.harderwijk").await;
     let requested = developer
         .api(
@@ -130,37 +149,7 @@ async fn the_stock_sdk_works(app: &TestApp, stage: &Stage, played: &demo::Played
         .api(Method::POST, &format!("/api/v1/keys/{key}/reveal"), None)
         .await
         .unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/check.py");
-    let pythons = sdk_pythons();
-    assert_eq!(pythons.len(), 3, "one for each major version of the SDK");
-    for python in pythons {
-        let environment = [
-            ("OPENAI_BASE_URL", format!("{}v1", app.url)),
-            ("OPENAI_API_KEY", played.api_key.clone()),
-            ("MODEL", played.model_name.clone()),
-            ("BASE_MODEL", demo::BASE_MODEL.to_owned()),
-            (
-                "EXHAUSTED_KEY",
-                shown["api_key"].as_str().unwrap().to_owned(),
-            ),
-            ("PROMPT", stage.question.clone()),
-        ];
-        let done = actix_web::web::block(move || {
-            Command::new(python)
-                .arg(script)
-                .envs(environment)
-                .output()
-                .unwrap()
-        })
-        .await
-        .unwrap();
-        assert!(
-            done.status.success(),
-            "{}\n{}",
-            String::from_utf8_lossy(&done.stdout),
-            String::from_utf8_lossy(&done.stderr)
-        );
-    }
+    shown["api_key"].as_str().unwrap().to_owned()
 }
 
 async fn withdrawing_marks_the_model_and_refuses_new_jobs(

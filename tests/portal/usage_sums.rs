@@ -88,6 +88,11 @@ async fn nothing_is_left_out_of_a_year_of_much_use() {
     loop {
         let query = format!("{YEAR}&limit=7000&after={after}");
         let answer = usage(&mut developer, &query).await;
+        assert_eq!(
+            answer.get("today").is_some(),
+            after.is_empty(),
+            "what counts today is told once"
+        );
         for row in answer["data"].as_array().unwrap() {
             assert!(seen.insert(row.to_string()), "{row} came twice");
             rows.push(row.clone());

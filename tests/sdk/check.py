@@ -10,11 +10,15 @@ Settings come from the environment, so that no key shows in a list of processes:
     EXHAUSTED_KEY     a key of which the quota is used up
     PROMPT            a question for the chat calls
 
+Arguments name the checks to run, and then only what these read has to be set; without any, all run but `embeddings`, for
+which MODEL must be one that makes them. check.mjs does the same with the SDK for JavaScript.
+
 Prints one line `ok ...` for each check and ends with 1 at the first that fails, 2 when a setting is missing.
 """
 
 import os
 import sys
+from functools import cached_property
 
 import openai
 
@@ -43,12 +47,16 @@ def setting(name):
 class Checks:
     def __init__(self):
         self.base_url = setting("OPENAI_BASE_URL")
-        self.key = setting("OPENAI_API_KEY")
         self.model = setting("MODEL")
-        self.base_model = setting("BASE_MODEL")
-        self.exhausted_key = setting("EXHAUSTED_KEY")
-        self.prompt = setting("PROMPT")
-        self.client = self.client_with(self.key)
+        self.client = self.client_with(setting("OPENAI_API_KEY"))
+
+    @cached_property
+    def base_model(self):
+        return setting("BASE_MODEL")
+
+    @cached_property
+    def prompt(self):
+        return setting("PROMPT")
 
     def client_with(self, key):
         # Without retries an answer is judged as it came; the SDK would repeat a 429 by itself.
@@ -122,14 +130,69 @@ class Checks:
         expect(all(chunk.usage is None for chunk in chunks), "usage was sent without being asked for")
         return f"{len(chunks)} chunks"
 
-    def completion(self):
-        answer = self.client.completions.create(
-            model=self.model, prompt=self.prompt, max_tokens=MAX_TOKENS, temperature=0
+    def complete(self, **more):
+        return self.client.completions.create(
+            model=self.model, prompt=self.prompt, max_tokens=MAX_TOKENS, temperature=0, **more
         )
+
+    def completion(self):
+        answer = self.complete()
         expect(answer.object == "text_completion", f"object is {answer.object!r}")
         expect(answer.choices and answer.choices[0].text.strip(), "the completion is empty")
         expect_usage(answer.usage, MAX_TOKENS)
         return usage_text(answer.usage)
+
+    def completion_stream(self):
+        pieces, usages, finish = [], [], None
+        for chunk in self.complete(stream=True, stream_options={"include_usage": True}):
+            expect(chunk.object == "text_completion", f"object is {chunk.object!r}")
+            expect(not usages, "a chunk came after the usage")
+            if chunk.usage is not None:
+                usages.append(chunk.usage)
+                expect(chunk.choices == [], "the chunk with usage has choices")
+                continue
+            for choice in chunk.choices:
+                pieces.append(choice.text)
+                finish = choice.finish_reason or finish
+        expect("".join(pieces).strip(), "the streamed completion is empty")
+        expect(finish in ("stop", "length"), f"finish_reason is {finish!r}")
+        expect(len(usages) == 1, f"{len(usages)} chunks with usage")
+        expect_usage(usages[0], MAX_TOKENS)
+        return f"{len(pieces)} pieces, {usage_text(usages[0])}"
+
+    def embeddings(self):
+        texts = ["een twee", "drie"]
+        # The SDK asks for base64 by itself and makes numbers of it.
+        vectors, usage = self.embed(texts)
+        expect(vectors[0] != vectors[1], f"both texts are {vectors[0]}")
+        plain, plain_usage = self.embed(texts, encoding_format="float")
+        expect(plain == vectors, f"{plain} as numbers, {vectors} in base64")
+        expect(plain_usage == usage, f"{plain_usage} as numbers, {usage} in base64")
+        one, _ = self.embed(texts[1])
+        expect(one == vectors[1:], f"{one} alone, {vectors[1:]} beside another")
+        expect(len(self.embed([[1, 2, 3], [4]])[0]) == 2, "two lists of token ids have not two vectors")
+        expect(len(self.embed([1, 2, 3])[0]) == 1, "a list of token ids has not one vector")
+        return f"{len(vectors[0])} numbers for a text, {usage.total_tokens} tokens"
+
+    def embed(self, texts, **more):
+        """The vectors, in the order of the texts, and the usage."""
+        answer = self.client.embeddings.create(model=self.model, input=texts, **more)
+        expect(answer.object == "list", f"object is {answer.object!r}")
+        expect([one.index for one in answer.data] == list(range(len(answer.data))), "they are out of order")
+        vectors = [one.embedding for one in answer.data]
+        for vector in vectors:
+            expect(vector and all(isinstance(number, float) for number in vector), f"a vector is {vector!r}")
+        usage = answer.usage
+        expect(usage.prompt_tokens > 0, f"prompt_tokens is {usage.prompt_tokens}")
+        expect(usage.total_tokens == usage.prompt_tokens, f"total_tokens is {usage.total_tokens}")
+        return vectors, usage
+
+    def no_embeddings(self):
+        error = error_of(
+            openai.BadRequestError, lambda: self.client.embeddings.create(model=self.model, input=self.prompt)
+        )
+        expect(error.code == "model_has_no_embeddings", f"code is {error.code!r}")
+        return describe(error)
 
     def wrong_key(self):
         client = self.client_with("sk-this-key-was-never-issued")
@@ -150,7 +213,7 @@ class Checks:
         return describe(error)
 
     def exhausted_quota(self):
-        client = self.client_with(self.exhausted_key)
+        client = self.client_with(setting("EXHAUSTED_KEY"))
         error = error_of(openai.RateLimitError, lambda: self.chat(client))
         expect(error.code == "insufficient_quota", f"code is {error.code!r}")
         return describe(error)
@@ -197,6 +260,7 @@ def describe(error):
     return f"{type(error).__name__}, type {error.type}, code {error.code}"
 
 
+# Without `embeddings`, which wants another model.
 CHECKS = (
     "models_list",
     "models_retrieve",
@@ -205,6 +269,8 @@ CHECKS = (
     "chat_stream",
     "stream_without_usage",
     "completion",
+    "completion_stream",
+    "no_embeddings",
     "wrong_key",
     "unknown_model",
     "unknown_model_retrieve",
@@ -217,7 +283,8 @@ CHECKS = (
 
 def main():
     checks = Checks()
-    for name in CHECKS:
+    names = sys.argv[1:] or CHECKS
+    for name in names:
         try:
             seen = getattr(checks, name)()
         except (CheckFailed, openai.OpenAIError) as error:
@@ -227,7 +294,7 @@ def main():
             print(f"failed {name}: the SDK could not read the answer: {error!r}", file=sys.stderr)
             return 1
         print(f"ok {name}: {seen}", flush=True)
-    print(f"ok all {len(CHECKS)} checks with openai {openai.__version__}")
+    print(f"ok all {len(names)} checks with openai {openai.__version__}")
     return 0
 
 

@@ -99,13 +99,14 @@ pub enum JobEvent {
     },
     /// A line of the data that cannot be used; the first hundred are told, then the job fails.
     DataProblem {
-        /// The file's name, as in the spec.
+        /// The file's name, as in the spec; people are shown its number.
         file: String,
         /// From 1; 0 where the whole file is meant.
         line: u64,
         /// For example `messages[2].role`, where one is to blame.
         field: Option<String>,
-        /// What is wrong and what would do; English.
+        /// What is wrong and what would do; English, and no word of the line: whoever asked for the job may be kept from
+        /// reading its data.
         problem: String,
     },
     /// An evaluation has a figure.

@@ -130,16 +130,20 @@ async function answer(request, body) {
 }
 
 const server = createServer(async (request, response) => {
-    const parts = [];
-    for await (const part of request) parts.push(part);
-    const body = Buffer.concat(parts).toString();
+    let body = "";
     try {
+        const parts = [];
+        // A client that leaves meanwhile is an error here, and of nobody else's request.
+        for await (const part of request) parts.push(part);
+        body = Buffer.concat(parts).toString();
         const text = await answer(request, body);
         if (process.env.LITELLM_ENGINE_SHOW) console.error(`${body}\n-> ${text}`);
         response.writeHead(200, { "content-type": "application/json" }).end(text || "{}");
     } catch (error) {
-        console.error(`${body}\n-> ${error.stack}`);
-        response.writeHead(500, { "content-type": "application/json" }).end(JSON.stringify({ error: String(error) }));
+        console.error(`${body}\n-> ${error?.stack ?? error}`);
+        // Half an answer cannot be taken back.
+        if (response.headersSent) response.destroy();
+        else response.writeHead(500, { "content-type": "application/json" }).end(JSON.stringify({ error: String(error) }));
     }
 });
 server.listen(Number(process.argv[process.argv.indexOf("-p") + 1]), "localhost");

@@ -99,6 +99,8 @@ pub(in super::super) async fn place_of(
 }
 
 /// The events of a job, newest first. Of steps done again after an interruption the later word counts, as in the figures.
+///
+/// Reads a page of them in their order; of a program's, also what stands between them and was told again later.
 pub(in super::super) async fn list(
     conn: &mut PgConnection,
     job: JobId,
@@ -107,21 +109,28 @@ pub(in super::super) async fn list(
 ) -> Result<Vec<Kept>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT at AS "at!", source AS "source!", number AS "number!", level, message, data, told FROM (
-               SELECT occurred_at AS at, id AS source, 0::bigint AS number, level, message, data, NULL::jsonb AS told
-               FROM fine_tuning_events WHERE job_id = $1
+               (SELECT occurred_at AS at, id AS source, 0::bigint AS number, level, message, data, NULL::jsonb AS told
+                FROM fine_tuning_events
+                WHERE job_id = $1 AND (occurred_at, id, 0::bigint) < (coalesce($2::timestamptz, 'infinity'), $3, $4)
+                ORDER BY occurred_at DESC, id DESC LIMIT $5)
                UNION ALL
-               SELECT occurred_at, attempt_id, number, NULL, NULL, NULL, event FROM (
-                   SELECT p.occurred_at, p.attempt_id, p.number, p.event,
-                          row_number() OVER (PARTITION BY p.event ->> 'event', p.event ->> 'step'
-                                             ORDER BY a.number DESC, p.number DESC) AS from_last
-                   FROM job_events p JOIN attempts a ON a.id = p.attempt_id
-                   WHERE p.job_id = $1
-                     AND p.event ->> 'event' IN ('step', 'held_out', 'checkpoint', 'checkpoint_unreadable', 'note',
-                                                 'data_problem', 'data_ready')
-               ) told
-               WHERE from_last = 1 OR event ->> 'event' NOT IN ('step', 'held_out', 'checkpoint')
+               (SELECT p.occurred_at, p.attempt_id, p.number, NULL::text, NULL::text, NULL::jsonb, p.event
+                FROM job_events p
+                -- As the index says it.
+                WHERE p.job_id = $1 AND p.event ->> 'event' NOT IN ('phase', 'measured', 'file_read')
+                  AND (p.occurred_at, p.attempt_id, p.number) < (coalesce($2::timestamptz, 'infinity'), $3, $4)
+                  AND (p.event ->> 'event' NOT IN ('step', 'held_out', 'checkpoint')
+                       OR (p.attempt_id, p.number) = (
+                           SELECT a.id, l.number FROM attempts a
+                           CROSS JOIN LATERAL (
+                               SELECT e.number FROM job_events e
+                               WHERE e.attempt_id = a.id AND e.event ->> 'event' = p.event ->> 'event'
+                                 AND (e.event ->> 'step')::bigint = (p.event ->> 'step')::bigint
+                               ORDER BY e.number DESC LIMIT 1
+                           ) l
+                           WHERE a.job_id = $1 ORDER BY a.number DESC LIMIT 1))
+                ORDER BY p.occurred_at DESC, p.attempt_id DESC, p.number DESC LIMIT $5)
            ) e
-           WHERE $2::timestamptz IS NULL OR (at, source, number) < ($2, $3, $4)
            ORDER BY at DESC, source DESC, number DESC LIMIT $5"#,
         job.0,
         after.map(|place| place.at),
@@ -133,15 +142,6 @@ pub(in super::super) async fn list(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let told = row
-                .told
-                .map(serde_json::from_value)
-                .transpose()
-                .map_err(|_| CorruptRow {
-                    table: "job_events",
-                    id: row.source,
-                    problem: "unknown event",
-                })?;
             Ok(Kept {
                 place: Place {
                     at: row.at,
@@ -151,57 +151,110 @@ pub(in super::super) async fn list(
                 level: row.level,
                 message: row.message,
                 data: row.data,
-                told,
+                told: row.told.map(|event| parse(row.source, event)).transpose()?,
             })
         })
         .collect()
 }
 
-/// The figures of a job's steps, first to last attempt. Of steps done again the later word counts, and that alone is read: a
-/// job that was interrupted often told of each many times.
+/// So many steps are read at once of a job that may have told of a million.
+const MOST_STEPS: i64 = 5000;
+
+/// The figures of a job's steps, from the first on and in the order of the attempts. Training of more than [`MOST_STEPS`]
+/// steps is divided into so many stretches, and the last step that was told of each is there; so are as many steps at
+/// which was measured on what is held out. Each has its figures of both kinds.
 pub(in super::super) async fn figures(
     conn: &mut PgConnection,
     job: JobId,
 ) -> Result<Vec<(Place, JobEvent)>, StoreError> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT attempt_id AS "attempt_id!", number AS "number!", occurred_at AS "occurred_at!", event AS "event!" FROM (
-               SELECT e.attempt_id, e.number, e.occurred_at, e.event, a.number AS attempt,
-                      row_number() OVER (PARTITION BY e.event ->> 'event', e.event ->> 'step'
-                                         ORDER BY a.number DESC, e.number DESC) AS from_last
-               FROM job_events e JOIN attempts a ON a.id = e.attempt_id
-               WHERE e.job_id = $1 AND e.event ->> 'event' IN ('step', 'held_out')
-           ) told
-           WHERE from_last = 1 ORDER BY attempt, number"#,
+    let steps = sqlx::query_scalar!(
+        r#"WITH spans AS (
+               SELECT a.id, k.kind,
+                      (SELECT min((e.event ->> 'step')::bigint) FROM job_events e
+                       WHERE e.attempt_id = a.id AND e.event ->> 'event' = k.kind) AS lowest,
+                      (SELECT max((e.event ->> 'step')::bigint) FROM job_events e
+                       WHERE e.attempt_id = a.id AND e.event ->> 'event' = k.kind) AS highest
+               FROM attempts a CROSS JOIN unnest(ARRAY['step', 'held_out']) AS k(kind)
+               WHERE a.job_id = $1
+           ), strides AS (
+               SELECT kind, max(highest) AS highest, greatest((max(highest) + $2::bigint - 1) / $2, 1) AS stride
+               FROM spans GROUP BY kind
+           )
+           SELECT DISTINCT max(f.step) AS "step!"
+           FROM strides t
+           CROSS JOIN LATERAL generate_series(1::bigint, t.highest, t.stride) AS s(low)
+           -- Attempts that went on from a checkpoint hardly overlap: few are asked for a stretch.
+           JOIN spans p ON p.kind = t.kind AND p.lowest < s.low + t.stride AND p.highest >= s.low
+           CROSS JOIN LATERAL (
+               SELECT max((e.event ->> 'step')::bigint) AS step FROM job_events e
+               WHERE e.attempt_id = p.id AND e.event ->> 'event' = p.kind
+                 AND (e.event ->> 'step')::bigint BETWEEN s.low AND s.low + t.stride - 1
+           ) f
+           GROUP BY t.kind, s.low HAVING max(f.step) IS NOT NULL"#,
         job.0,
+        MOST_STEPS,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    placed(rows)
+    last_told(conn, job, &steps, false).await
 }
 
-/// The checkpoints of a job with the figures of their steps, and no others; as [`figures`].
+/// The checkpoints of a job with the figures of their steps, and no others; of more than [`MOST_STEPS`] those of the last
+/// steps.
 pub(in super::super) async fn checkpoints(
     conn: &mut PgConnection,
     job: JobId,
 ) -> Result<Vec<(Place, JobEvent)>, StoreError> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT attempt_id AS "attempt_id!", number AS "number!", occurred_at AS "occurred_at!", event AS "event!" FROM (
-               SELECT e.attempt_id, e.number, e.occurred_at, e.event, a.number AS attempt,
-                      row_number() OVER (PARTITION BY e.event ->> 'event', e.event ->> 'step'
-                                         ORDER BY a.number DESC, e.number DESC) AS from_last
-               FROM job_events e JOIN attempts a ON a.id = e.attempt_id
-               WHERE e.job_id = $1 AND e.event ->> 'event' IN ('step', 'held_out', 'checkpoint')
-                 AND e.event ->> 'step' IN (SELECT c.event ->> 'step' FROM job_events c
-                                            WHERE c.job_id = $1 AND c.event ->> 'event' = 'checkpoint')
-           ) told
-           WHERE from_last = 1 ORDER BY attempt, number"#,
+    let steps = sqlx::query_scalar!(
+        r#"SELECT DISTINCT (event ->> 'step')::bigint AS "step!" FROM job_events
+           WHERE job_id = $1 AND event ->> 'event' = 'checkpoint' ORDER BY 1 DESC LIMIT $2"#,
         job.0,
+        MOST_STEPS,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    last_told(conn, job, &steps, true).await
+}
+
+/// What was told of these steps, in the order of the attempts. Of steps done again the later word counts, and that alone is
+/// read: a job that was interrupted often told of each many times.
+async fn last_told(
+    conn: &mut PgConnection,
+    job: JobId,
+    steps: &[i64],
+    with_checkpoints: bool,
+) -> Result<Vec<(Place, JobEvent)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT t.attempt_id AS "attempt_id!", t.number AS "number!", t.occurred_at AS "occurred_at!", t.event AS "event!"
+           FROM unnest($2::bigint[]) AS w(step)
+           JOIN unnest(ARRAY['step', 'held_out', 'checkpoint']) AS k(kind) ON $3::boolean OR k.kind <> 'checkpoint'
+           CROSS JOIN LATERAL (
+               SELECT l.attempt_id, l.number, l.occurred_at, l.event, a.number AS attempt FROM attempts a
+               CROSS JOIN LATERAL (
+                   SELECT e.attempt_id, e.number, e.occurred_at, e.event FROM job_events e
+                   WHERE e.attempt_id = a.id AND e.event ->> 'event' = k.kind
+                     AND (e.event ->> 'step')::bigint = w.step
+                   ORDER BY e.number DESC LIMIT 1
+               ) l
+               WHERE a.job_id = $1 ORDER BY a.number DESC LIMIT 1
+           ) t
+           ORDER BY t.attempt, t.number"#,
+        job.0,
+        steps,
+        with_checkpoints,
     )
     .fetch_all(conn)
     .await?;
-    placed(rows)
+    rows.into_iter()
+        .map(|row| {
+            let place = Place {
+                at: row.occurred_at,
+                source: row.attempt_id,
+                number: row.number,
+            };
+            Ok((place, parse(row.attempt_id, row.event)?))
+        })
+        .collect()
 }
 
 /// Whether a job has a checkpoint of that step.
@@ -221,28 +274,13 @@ pub(in super::super) async fn has_checkpoint(
     Ok(is_there)
 }
 
-/// What a program told, and where.
-struct Row {
-    attempt_id: Uuid,
-    number: i64,
-    occurred_at: DateTime<Utc>,
-    event: serde_json::Value,
-}
-
-fn placed(rows: Vec<Row>) -> Result<Vec<(Place, JobEvent)>, StoreError> {
-    rows.into_iter()
-        .map(|row| {
-            let event = serde_json::from_value(row.event).map_err(|_| CorruptRow {
-                table: "job_events",
-                id: row.attempt_id,
-                problem: "unknown event",
-            })?;
-            let place = Place {
-                at: row.occurred_at,
-                source: row.attempt_id,
-                number: row.number,
-            };
-            Ok((place, event))
+/// What the attempt told.
+fn parse(attempt: Uuid, event: serde_json::Value) -> Result<JobEvent, StoreError> {
+    serde_json::from_value(event).map_err(|_| {
+        StoreError::from(CorruptRow {
+            table: "job_events",
+            id: attempt,
+            problem: "unknown event",
         })
-        .collect()
+    })
 }

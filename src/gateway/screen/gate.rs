@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Stopped,
@@ -25,6 +26,8 @@ const MOST_HELD: usize = 256 * 1024;
 
 pub(super) struct Gate {
     judge: Arc<Judge>,
+    /// Cancelled when the answer comes faster than it is judged, and too much waits.
+    behind: CancellationToken,
     held: Vec<Bytes>,
     held_bytes: usize,
     since: Option<Instant>,
@@ -46,6 +49,7 @@ impl Gate {
     pub(super) fn new(judge: Arc<Judge>) -> Self {
         Self {
             judge,
+            behind: CancellationToken::new(),
             held: Vec::new(),
             held_bytes: 0,
             since: None,
@@ -101,7 +105,9 @@ impl Gate {
             .map(|text| format!("{}{}", text.before, text.new))
             .collect();
         if !texts.is_empty() {
-            match self.judge.judge(&texts).await {
+            let asked = self.judge.judge(&texts);
+            let judged = self.behind.run_until_cancelled(asked).await;
+            match judged.unwrap_or_else(|| self.judge.failed("too slow for the answer")) {
                 Judgement::Pass => {}
                 Judgement::Flagged => return Err(Stopped::Flagged),
                 Judgement::Unknown => return Err(Stopped::Unjudged),
@@ -119,6 +125,11 @@ impl Gate {
         self.since = None;
         self.held_bytes = 0;
         Ok(std::mem::take(&mut self.held))
+    }
+
+    /// To be cancelled when too much waits to be judged.
+    pub(super) fn behind(&self) -> CancellationToken {
+        self.behind.clone()
     }
 
     /// Choices whose end the client has not seen.

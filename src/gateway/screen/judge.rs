@@ -86,13 +86,16 @@ impl Judge {
         match self.ask(&input).await {
             Ok(true) => Judgement::Flagged,
             Ok(false) => Judgement::Pass,
-            Err(why) => {
-                tracing::warn!(request = %self.request, why, "a moderation service did not judge");
-                match self.on_failure {
-                    OnFailure::Refuse => Judgement::Unknown,
-                    OnFailure::Pass => Judgement::Pass,
-                }
-            }
+            Err(why) => self.failed(why),
+        }
+    }
+
+    /// What is to be thought of texts that the service does not judge.
+    pub(super) fn failed(&self, why: &'static str) -> Judgement {
+        tracing::warn!(request = %self.request, why, "a moderation service did not judge");
+        match self.on_failure {
+            OnFailure::Refuse => Judgement::Unknown,
+            OnFailure::Pass => Judgement::Pass,
         }
     }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use openai_api::{ApiError, SseEvent};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 pub(super) use self::judge::Judges;
 use self::{
@@ -207,6 +208,11 @@ impl StreamScreen {
     /// Choices whose end the client has not seen.
     pub(super) fn open(&self) -> Vec<u64> {
         self.gate.as_ref().map(Gate::open).unwrap_or_default()
+    }
+
+    /// To be cancelled when too much waits for it: the service that judges has failed then.
+    pub(super) fn behind(&self) -> CancellationToken {
+        self.gate.as_ref().map(Gate::behind).unwrap_or_default()
     }
 }
 

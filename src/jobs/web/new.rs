@@ -157,7 +157,7 @@ async fn send(
         ) => {
             let mut errors = FieldErrors::default();
             match error {
-                JobError::DoesNotFit(why) => errors.add("sequence_length", why.say(page.lang())),
+                JobError::DoesNotFit(why) => errors.add("sequence_length", why.say()),
                 JobError::UnknownPlace => errors.add("place", Say::new("jobs-unknown-place")),
                 JobError::UnknownBase => errors.add("base_model", Say::new("jobs-unknown-base")),
                 _ => errors.add("dataset_versions", Say::new("jobs-not-permitted")),

@@ -5,7 +5,10 @@ use askama::Template;
 use super::{
     super::{
         Compute, Method, RawDraft,
+        compute::Site,
         draft::{territory, yes_no},
+        estimate_request::places_allowed,
+        memory::{Need, roomy},
         request::decide_now,
         settings::method,
     },
@@ -18,6 +21,7 @@ use crate::{
     datasets::{self, PublishedVersion},
     db::Db,
     error::AppError,
+    ids::DatasetVersionId,
     models::{self, Model},
     permissions::{self, COUNTRIES, Recipients, Territory, Use},
     web::{Chrome, FieldErrors, Lang, Page, filters, number},
@@ -81,16 +85,16 @@ pub(super) async fn draw(
     }
     let published = datasets::published(db).await?;
     let chosen = method(&raw);
-    let judged = judge_where_it_may_run(db, lang, (&raw, &bases), &published, compute).await?;
-    let Judged {
-        versions,
-        verdicts,
+    let would_go = would_go(db, (&raw, &bases), &published, compute).await?;
+    let WouldGo {
+        sites,
         location,
-    } = judged;
-    let estimate = expected(db, lang, compute, (&raw, &published)).await?;
-    let mut conn = db.read().await?;
-    let memory = wizard::memory(&mut conn, lang, (&raw, compute)).await?;
-    drop(conn);
+        need,
+    } = would_go;
+    let wanted = location.and_then(|location| wanted(&raw, &bases, location));
+    let (versions, verdicts) = judge(db, lang, &raw, &published, wanted.as_ref()).await?;
+    let memory = wizard::memory(lang, need.as_ref(), &sites);
+    let estimate = expected(db, lang, sites, (&raw, &published)).await?;
     Ok(NewPage {
         chrome: page.chrome(),
         estimate,
@@ -178,51 +182,46 @@ fn wanted(raw: &RawDraft, bases: &[Model], location: Territory) -> Option<Use> {
     })
 }
 
-/// What the rules say of a form, where the job would run.
-struct Judged {
-    versions: Vec<Choice>,
-    verdicts: Vec<VerdictLine>,
-    /// None, where no place of this portal is known.
+/// Where the job of a form would run.
+struct WouldGo<'a> {
+    /// Those that fit and where the rules say yes to all that is chosen; where they do nowhere, all that fit.
+    sites: Vec<&'a Site>,
+    /// Of the first of them with the memory; none, where no place of this portal is known.
     location: Option<Territory>,
+    need: Option<Need>,
 }
 
-/// As a request is judged: for the first place that fits where the rules say yes to all that is chosen; where they do
-/// nowhere, for the first that fits.
-async fn judge_where_it_may_run(
+/// As a request is judged.
+async fn would_go<'a>(
     db: &Db,
-    lang: Lang,
     (raw, bases): (&RawDraft, &[Model]),
     published: &[PublishedVersion],
-    compute: &Compute,
-) -> Result<Judged, AppError> {
+    compute: &'a Compute,
+) -> Result<WouldGo<'a>, AppError> {
     let place = Some(raw.place.as_str()).filter(|place| !place.is_empty());
-    let mut locations = compute.locations(place, raw.time_limit_seconds.parse().ok());
-    if locations.is_empty() {
-        locations = compute.locations(None, None);
-    }
-    let mut first = None;
-    for location in locations {
-        let wanted = wanted(raw, bases, location);
-        let (versions, verdicts) = judge(db, lang, raw, published, wanted.as_ref()).await?;
-        let is_allowed = verdicts.iter().all(|verdict| verdict.allowed);
-        let judged = Judged {
-            versions,
-            verdicts,
-            location: Some(location),
-        };
-        if is_allowed {
-            return Ok(judged);
-        }
-        first.get_or_insert(judged);
-    }
-    if let Some(first) = first {
-        return Ok(first);
-    }
-    let (versions, verdicts) = judge(db, lang, raw, published, None).await?;
-    Ok(Judged {
-        versions,
-        verdicts,
-        location: None,
+    let versions: Vec<DatasetVersionId> = published
+        .iter()
+        .map(|one| one.version)
+        .filter(|version| raw.dataset_versions.contains(&version.to_string()))
+        .collect();
+    let wanted = |location| wanted(raw, bases, location);
+    let of = (versions.as_slice(), &wanted);
+    let mut conn = db.read().await?;
+    let where_to = (place, raw.time_limit_seconds.parse().ok());
+    let sites = places_allowed(&mut conn, (compute, where_to), of, db.now()).await?;
+    let need = wizard::need(&mut conn, raw).await?;
+    // The rules are told for any place where none fits.
+    let told_of = if sites.is_empty() {
+        places_allowed(&mut conn, (compute, (None, None)), of, db.now()).await?
+    } else {
+        sites.clone()
+    };
+    let needs = need.as_ref().map(Need::bytes);
+    let location = roomy(told_of, needs).first().map(|site| site.location);
+    Ok(WouldGo {
+        sites,
+        location,
+        need,
     })
 }
 

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Compute, Draft, Estimate, Priority, RawDraft, dispatch,
-        estimate::{Asked, estimate, of_job},
+        Compute, Draft, Estimate, JobError, Priority, RawDraft,
+        compute::Site,
+        dispatch,
+        estimate::{Asked, of_job, placed},
         prioritise,
         status::{AttemptStatus, JobStatus},
         store,
@@ -179,11 +181,12 @@ pub(super) async fn estimated(
     Ok(estimate.map(|estimate| compared(lang, &estimate, used)))
 }
 
-/// What a request would need, as far as it is filled in; none without a base and datasets that all may see.
+/// What a request would need, as far as it is filled in, at one of these places; none without a base and datasets that all
+/// may see, and none where no place has the memory.
 pub(super) async fn expected(
     db: &Db,
     lang: Lang,
-    compute: &Compute,
+    sites: Vec<&Site>,
     (raw, published): (&RawDraft, &[PublishedVersion]),
 ) -> Result<Option<Compared>, AppError> {
     let Ok(draft) = Draft::parse(&raw.for_estimate()) else {
@@ -199,14 +202,11 @@ pub(super) async fn expected(
         base: draft.base,
         versions: &draft.versions,
     };
-    let estimate = estimate(
-        &mut conn,
-        compute,
-        &asked,
-        (draft.place.as_deref(), draft.time_limit_seconds),
-    )
-    .await?;
-    Ok(estimate.map(|estimate| compared(lang, &estimate, None)))
+    match placed(&mut conn, sites, &asked).await {
+        Ok(found) => Ok(found.map(|(_, estimate)| compared(lang, &estimate, None))),
+        Err(JobError::DoesNotFit(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// In words; what was used is left out where nothing ended yet.

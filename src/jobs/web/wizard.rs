@@ -4,9 +4,10 @@ use sqlx::PgConnection;
 
 use super::{
     super::{
-        Compute, Method, RawDraft, RawSettings,
-        estimate::{Asked, need},
-        memory::check,
+        Method, RawDraft, RawSettings,
+        compute::Site,
+        estimate::{self, Asked},
+        memory::{Need, check},
         settings::{MODULES, method, task},
         shape::SHAPES,
     },
@@ -206,15 +207,13 @@ impl Wizard {
     }
 }
 
-/// What training with these settings will hold in memory before it has read any data, in words; empty where nobody can say.
-/// With what would fit, where no place has that much.
-pub(super) async fn memory(
+/// What training with these settings will hold in memory before it has read any data; none where nobody can say.
+pub(super) async fn need(
     conn: &mut PgConnection,
-    lang: Lang,
-    (raw, compute): (&RawDraft, &Compute),
-) -> Result<String, AppError> {
+    raw: &RawDraft,
+) -> Result<Option<Need>, AppError> {
     let Some(method) = method(raw) else {
-        return Ok(String::new());
+        return Ok(None);
     };
     let base = raw.base_model.parse::<ModelId>().ok();
     let asked = Asked {
@@ -222,21 +221,24 @@ pub(super) async fn memory(
         base: base.filter(|_| method.has_base()),
         versions: &[],
     };
-    let Some(need) = need(conn, &asked).await? else {
-        return Ok(String::new());
+    Ok(estimate::need(conn, &asked).await?)
+}
+
+/// The same in words; empty where nobody can say. With what would fit, where none of the places where it may go has that much.
+pub(super) fn memory(lang: Lang, need: Option<&Need>, sites: &[&Site]) -> String {
+    let Some(need) = need else {
+        return String::new();
     };
     let total = i64::try_from(need.bytes()).unwrap_or(i64::MAX);
-    let mut text = lang.t_with(
+    let text = lang.t_with(
         "jobs-memory-needed",
         &[
             ("parameters", count(lang, need.parameters())),
             ("memory", bytes(lang, total)),
         ],
     );
-    let place = Some(raw.place.as_str()).filter(|place| !place.is_empty());
-    let where_to = (place, raw.time_limit_seconds.parse().ok());
-    if let Err(why) = check(compute, where_to, &need) {
-        text = format!("{text} {}", lang.say(&why.say(lang)));
+    match check(sites, need) {
+        Ok(()) => text,
+        Err(why) => format!("{text} {}", lang.say(&why.say())),
     }
-    Ok(text)
 }

@@ -18,8 +18,35 @@ pub(in crate::serving) async fn is_alone(tx: &mut MeterTx) -> Result<bool, Store
     Ok(is_alone)
 }
 
+/// Locks the rows of all programs in the order of their ids; held already, they cost a look.
+///
+/// The order of locks is: programs by id, places, deployments. Places have no order among themselves, and need none:
+/// those in a program are changed under the lock on its row only, by its own report, which holds that row, and by who
+/// arranges, who holds all. So neither a report and an arrangement that come to a program's places in different orders
+/// nor two reports that end one another's programs wait for each other in a circle.
+pub(super) async fn lock_programs(tx: &mut MeterTx) -> Result<(), StoreError> {
+    // Not FOR UPDATE: that would hold up places that name the program.
+    sqlx::query!("SELECT id FROM serving_processes ORDER BY id FOR NO KEY UPDATE")
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Ends what was not heard of in time, while others were; and forgets what is long gone. Answers whether anything ended.
 pub(in crate::serving) async fn expire(tx: &mut MeterTx) -> Result<bool, StoreError> {
+    // Looked at first: each program has this done each second, and mostly there is nothing to lock.
+    let is_over = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT 1 FROM serving_processes
+               WHERE gone_at IS NULL AND expires_at < clock_timestamp()
+                   OR gone_at < clock_timestamp() - interval '1 day') AS "is_over!""#
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if !is_over {
+        return Ok(false);
+    }
+    lock_programs(tx).await?;
     let ended = sqlx::query!(
         "UPDATE serving_processes s SET gone_at = now()
          WHERE s.gone_at IS NULL AND s.expires_at < clock_timestamp() AND EXISTS (
@@ -121,6 +148,7 @@ pub(in crate::serving) async fn stand(conn: &mut PgConnection) -> Result<Stand, 
     })
 }
 
+/// Needs no lock on the program: nobody else knows of the place yet.
 pub(in crate::serving) async fn add(
     tx: &mut MeterTx,
     deployment: DeploymentId,
@@ -143,6 +171,7 @@ pub(in crate::serving) async fn leave(
     (deployment, process): (DeploymentId, ServingProcessId),
     is_left: bool,
 ) -> Result<(), StoreError> {
+    lock_programs(tx).await?;
     sqlx::query!(
         "UPDATE serving_places SET left_at = CASE WHEN $3 THEN clock_timestamp() END
          WHERE deployment_id = $1 AND process_id = $2",
@@ -160,6 +189,7 @@ pub(in crate::serving) async fn drop_place(
     deployment: DeploymentId,
     process: ServingProcessId,
 ) -> Result<(), StoreError> {
+    lock_programs(tx).await?;
     sqlx::query!(
         "DELETE FROM serving_places WHERE deployment_id = $1 AND process_id = $2",
         deployment.0,

@@ -1,8 +1,9 @@
-//! What serving programs say, and what people say of them.
+//! What serving programs say, and what people say of them. A report locks rows in the order that
+//! [`lock_programs`] has: those of programs by id, its own among them, then those of its places.
 
 use job_contract::ModelState;
 
-use super::super::process::Report;
+use super::{super::process::Report, arrange::lock_programs};
 use crate::{
     db::{MeterTx, StoreError, WriteTx},
     ids::ServingProcessId,
@@ -11,6 +12,18 @@ use crate::{
 /// Where no program was heard of, the portal was deaf: none is held to have been silent. Without this a portal that was
 /// away for longer than a lease would move every model to whoever speaks first.
 pub(in crate::serving) async fn forgive_silence(tx: &mut MeterTx) -> Result<(), StoreError> {
+    let is_silent = sqlx::query_scalar!(
+        r#"SELECT NOT EXISTS (
+               SELECT 1 FROM serving_processes
+               WHERE seen_at > clock_timestamp() - interval '5 seconds') AS "is_silent!""#
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if !is_silent {
+        return Ok(());
+    }
+    lock_programs(tx).await?;
+    // It looks once more: another may have spoken while this waited for the locks.
     sqlx::query!(
         "UPDATE serving_processes SET expires_at = greatest(expires_at, now() + interval '10 seconds')
          WHERE gone_at IS NULL AND NOT EXISTS (
@@ -26,6 +39,16 @@ pub(in crate::serving) async fn end_others_at(
     tx: &mut MeterTx,
     report: &Report,
 ) -> Result<(), StoreError> {
+    // With its own row, in the order of ids: of two programs that report the same address at once, each would lock
+    // the other's row first and then want its own.
+    sqlx::query!(
+        "SELECT id FROM serving_processes WHERE id = $1 OR address = $2 AND gone_at IS NULL
+         ORDER BY id FOR NO KEY UPDATE",
+        report.process.0,
+        report.status.address,
+    )
+    .fetch_all(tx.conn())
+    .await?;
     sqlx::query!(
         "UPDATE serving_processes SET gone_at = now() WHERE address = $1 AND id <> $2 AND gone_at IS NULL",
         report.status.address,

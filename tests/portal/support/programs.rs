@@ -1,7 +1,7 @@
 //! The other programs of the workspace, started beside the portal.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -172,11 +172,39 @@ pub(crate) fn pytorch() -> PathBuf {
 
 /// A Python for each major version of the stock `openai` SDK; `scripts/test` makes them.
 pub(crate) fn sdk_pythons() -> Vec<PathBuf> {
+    clients("openai-")
+}
+
+/// Every stock client, with the script of `tests/sdk` that checks an endpoint with it; `scripts/test` makes them.
+pub(crate) fn sdk_checks() -> Vec<(PathBuf, &'static str)> {
+    let mut checks = Vec::new();
+    for (kind, script) in [
+        ("openai-", "check.py"),
+        ("npm-openai-", "check.mjs"),
+        ("tools", "check_tools.py"),
+    ] {
+        let programs = clients(kind);
+        assert!(
+            !programs.is_empty(),
+            "FACULTY_TEST_SDK must name all that tests/sdk/setup prints, and has none of {kind}: run tests through scripts/test",
+        );
+        checks.extend(programs.into_iter().map(|program| (program, script)));
+    }
+    checks
+}
+
+/// Those of one kind: it is what the name of a client's folder begins with, `KIND*/bin/PROGRAM`.
+fn clients(kind: &str) -> Vec<PathBuf> {
     let paths = std::env::var("FACULTY_TEST_SDK")
-        .expect("FACULTY_TEST_SDK names the Pythons with the SDK: run tests through scripts/test");
+        .expect("FACULTY_TEST_SDK names the stock clients: run tests through scripts/test");
+    let is_of_kind = |path: &PathBuf| {
+        let folder = path.ancestors().nth(2).and_then(Path::file_name);
+        folder.is_some_and(|name| name.to_string_lossy().starts_with(kind))
+    };
     paths
         .split(':')
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
+        .filter(is_of_kind)
         .collect()
 }

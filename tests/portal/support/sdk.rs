@@ -12,6 +12,32 @@ use tokio::{
 
 use super::{TestApp, Tuner};
 
+/// Runs one of `tests/sdk` with a stock client, all of its checks unless some are named; fails with all that it said
+/// where it does not end well.
+pub(crate) async fn check_with(
+    (program, script): (&Path, &str),
+    checks: &[&str],
+    settings: &[(&str, &str)],
+) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
+    let done = Command::new(program)
+        .arg(folder.join(script))
+        .args(checks)
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}: {}{}",
+        program.display(),
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
 /// One of `tests/sdk`, with a Python that has the SDK; ends with the test.
 pub(crate) struct Script {
     python: PathBuf,

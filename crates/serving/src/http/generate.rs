@@ -188,8 +188,10 @@ fn refusal(error: SubmitError) -> ApiError {
             ApiError::overloaded("Too many requests are waiting; please try again.", 1)
         }
         SubmitError::TooMany { most } => {
-            let message = format!("This server makes at most {most} answers to one request.");
-            ApiError::invalid_param("n", message)
+            let message = format!(
+                "This server makes at most {most} answers to one request, over all of its prompts."
+            );
+            ApiError::new(400, "invalid_request_error", Some("invalid_value"), message)
         }
         SubmitError::Stopped => ApiError::overloaded("The server is stopping.", 5),
     }

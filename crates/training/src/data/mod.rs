@@ -24,7 +24,7 @@ pub enum DataError {
     NothingToLearn,
     #[error("{file} cannot be read: {source}")]
     Io {
-        /// Name of the file.
+        /// Where it lies. Names of others' files may tell something, and are not told.
         file: String,
         #[source]
         source: std::io::Error,

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use job_contract::FileFormat;
-use language_model::{ChatTemplate, Document, Message, Tokenizer};
+use language_model::{
+    ChatTemplate, Document, Message, Tokenizer, chat_template::ChatTemplateError,
+    document::DocumentError,
+};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use training_examples::{Example, Fault, Wanted};
 
@@ -17,7 +20,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Source {
     pub path: PathBuf,
-    /// What the file is called in messages.
+    /// What the file is called in messages; where that is its path, they may quote what stands in it.
     pub name: String,
     pub format: FileFormat,
 }
@@ -144,13 +147,14 @@ fn documents(
 ) -> Result<Vec<Found>, DataError> {
     let mut documents = Vec::new();
     for (place, source) in sources.iter().enumerate() {
+        let may_quote = read::may_quote(&source.path, &source.name);
         read(
             &source.path,
             &source.name,
             source.format,
             problems,
             |line, example| {
-                let (document, rejected) = document(&example, speech, settings)?;
+                let (document, rejected) = document(&example, speech, settings, may_quote)?;
                 documents.push(Found {
                     piece: Piece {
                         document,
@@ -170,11 +174,17 @@ fn document(
     example: &Example,
     (tokenizer, template): (&Tokenizer, Option<&ChatTemplate>),
     settings: DataSettings,
+    may_quote: bool,
 ) -> Result<(Document, Option<Document>), Fault> {
     settings.wanted.takes(example)?;
     example.refuse_control(|text| tokenizer.control_text_in(text).map(str::to_owned))?;
-    let as_fault =
-        |error: language_model::document::DocumentError| Fault::of_line(error.to_string());
+    let as_fault = |error: DocumentError| {
+        Fault::of_line(if may_quote {
+            error.to_string()
+        } else {
+            unquoted(&error)
+        })
+    };
     match example {
         Example::Chat { messages, counts } => {
             let messages = spoken(messages);
@@ -219,6 +229,24 @@ fn document(
     }
 }
 
+/// Why an example gives no document, without a word of it.
+fn unquoted(error: &DocumentError) -> String {
+    match error {
+        DocumentError::ControlText(_) => {
+            "the text holds a control token, which would be read as the end of a message; take it out".to_owned()
+        }
+        // A template may refuse in words of its own, with a message in them.
+        DocumentError::ChatTemplate(ChatTemplateError::Template(_)) => {
+            "the base model's chat template does not take these messages; look at the order of their roles".to_owned()
+        }
+        DocumentError::Tokenizer(_) => "the base model's tokenizer does not take the text".to_owned(),
+        DocumentError::NoChatTemplate
+        | DocumentError::ChatTemplate(ChatTemplateError::NoAnswer | ChatTemplateError::Rewrites) => {
+            error.to_string()
+        }
+    }
+}
+
 /// Messages as the model takes them.
 fn spoken(messages: &[training_examples::Message]) -> Vec<Message> {
     messages
@@ -231,16 +259,17 @@ fn spoken(messages: &[training_examples::Message]) -> Vec<Message> {
 }
 
 fn too_few(sources: &[Source], only: Option<&Found>) -> DataError {
-    let source = only.map_or(0, |found| found.piece.source);
-    DataError::Problems(Problems::one(Problem {
-        file: sources
-            .get(source)
-            .map(|source| source.name.clone())
-            .unwrap_or_default(),
+    let source = sources.get(only.map_or(0, |found| found.piece.source));
+    let mut problems = Problems::one(Problem {
+        file: source.map(|source| source.name.clone()).unwrap_or_default(),
         line: only.map_or(0, |found| found.line),
         field: None,
         problem: "this is the only example, too few to hold one out and train on the rest; add more, give validation files, or set held_out_share to 0".to_owned(),
-    }))
+    });
+    if source.is_some_and(|source| !read::may_quote(&source.path, &source.name)) {
+        problems.hide_names();
+    }
+    DataError::Problems(problems)
 }
 
 /// Draws what is held out.
@@ -331,7 +360,16 @@ fn held_out_count(documents: usize, share: f32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::held_out_count;
+    use language_model::document::DocumentError;
+
+    use super::{held_out_count, unquoted};
+
+    #[test]
+    fn to_whoever_may_not_read_the_data_no_word_of_a_text_is_told() {
+        let error = DocumentError::ControlText("<|geheim|>".to_owned());
+        assert!(error.to_string().contains("geheim"));
+        assert!(!unquoted(&error).contains("geheim"));
+    }
 
     #[test]
     fn at_least_one_document_is_held_out_where_any_is_asked() {

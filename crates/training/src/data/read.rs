@@ -18,7 +18,8 @@ use super::{
 /// The longest line or paragraph that is taken.
 const MOST_LINE_BYTES: u64 = 16 << 20;
 
-/// Hands every example of a file with its line number to `each`; `name` is what the file is called in problems.
+/// Hands every example of a file with its line number to `each`; `name` is what the file is called in problems. They quote
+/// a few words of a line only where the file goes by its own path.
 ///
 /// Reads on after a line that cannot be used, so that all of them are told at once. Answers how many examples came.
 ///
@@ -32,12 +33,17 @@ pub fn read(
     mut each: impl FnMut(u64, Example) -> Result<(), Fault>,
 ) -> Result<u64, DataError> {
     let io = |source| DataError::Io {
-        file: name.to_owned(),
+        file: path.display().to_string(),
         source,
     };
     let file = BufReader::new(File::open(path).map_err(io)?);
+    let may_quote = may_quote(path, name);
+    if !may_quote {
+        problems.hide_names();
+    }
     let mut reading = Reading {
         name,
+        may_quote,
         problems,
         each: &mut each,
         count: 0,
@@ -66,8 +72,15 @@ pub fn read(
     Ok(count)
 }
 
+/// Whether problems may say what stands in a file. One that goes by its own path belongs to whoever runs the program. One
+/// with another name was fetched for the portal, and whoever asked for that job may be kept from reading its data.
+pub(super) fn may_quote(path: &Path, name: &str) -> bool {
+    path == Path::new(name)
+}
+
 struct Reading<'a> {
     name: &'a str,
+    may_quote: bool,
     problems: &'a mut Problems,
     each: &'a mut dyn FnMut(u64, Example) -> Result<(), Fault>,
     count: u64,
@@ -76,11 +89,16 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn fault(&mut self, line: u64, fault: Fault) {
+        let problem = if self.may_quote {
+            fault.problem
+        } else {
+            fault.unquoted().to_owned()
+        };
         self.problems.add(Problem {
             file: self.name.to_owned(),
             line,
             field: fault.field,
-            problem: fault.problem,
+            problem,
         });
     }
 

@@ -47,20 +47,27 @@ async fn list(
     let which = query.which(&actor.0, day_of(db.now()))?;
     let limit = form.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
     let mut conn = db.read().await?;
-    let mut answer = match form.by.as_deref() {
+    let (mut answer, is_first) = match form.by.as_deref() {
         Some(by) => {
             let by = Grouping::parse(by).ok_or_else(|| AppError::invalid("usage-by-wrong"))?;
-            sums(&mut conn, &which, by, limit).await?
+            (sums(&mut conn, &which, by, limit).await?, true)
         }
         None => {
             let after = form.after.as_deref().filter(|text| !text.is_empty());
             let after = after.map(|text| {
                 Place::parse(text).ok_or_else(|| AppError::invalid("usage-after-wrong"))
             });
-            rows(&mut conn, &which, after.transpose()?, limit).await?
+            let after = after.transpose()?;
+            (
+                rows(&mut conn, &which, after, limit).await?,
+                after.is_none(),
+            )
         }
     };
-    answer["today"] = today(&mut conn, &db, &which).await?;
+    // All of it, so once: those who page on have it.
+    if is_first {
+        answer["today"] = today(&mut conn, &db, &which).await?;
+    }
     answer["cost_unit"] = json!(config.gateway.price_unit);
     Ok(HttpResponse::Ok().json(answer))
 }
@@ -127,7 +134,7 @@ fn sum_json(sum: &Sum) -> Value {
     })
 }
 
-/// What counts for today, of each key: the counters that enforce its limits.
+/// What counts for today, of each key: the counters that enforce its limits. Told with the first page.
 async fn today(conn: &mut PgConnection, db: &Db, which: &Which) -> Result<Value, StoreError> {
     let now = db.now();
     let tokens = (Measure::Tokens, Window::Day);

@@ -4,15 +4,16 @@ use super::*;
 
 type Read = (Vec<(u64, Example)>, Vec<String>);
 
+/// Reads a file of one's own; problems call it `data.jsonl`.
 fn read_all(format: FileFormat, content: &[u8]) -> Read {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data");
+    let path = folder.path().join("data.jsonl");
     std::fs::write(&path, content).unwrap();
     let mut all = Vec::new();
     let mut problems = Problems::default();
     read(
         &path,
-        "data.jsonl",
+        &path.display().to_string(),
         format,
         &mut problems,
         |line, example| {
@@ -21,8 +22,9 @@ fn read_all(format: FileFormat, content: &[u8]) -> Read {
         },
     )
     .unwrap();
+    let of_folder = format!("{}/", folder.path().display());
     let told = problems.told().iter().map(ToString::to_string);
-    (all, told.collect())
+    (all, told.map(|one| one.replace(&of_folder, "")).collect())
 }
 
 fn text(text: &str) -> Example {
@@ -138,6 +140,42 @@ fn what_is_wrong_is_said_with_file_line_and_field() {
     }
     let (_, problems) = read_all(FileFormat::Jsonl, b"{\"text\":\"\xff\"}");
     assert!(problems[0].starts_with("data.jsonl, line 1: the line is not UTF-8"));
+}
+
+#[test]
+fn of_a_file_that_is_not_ones_own_nothing_is_quoted_and_the_whole_names_no_file() {
+    let answered = |rest: &str| {
+        format!(
+            r#"{{"messages":[{{"role":"user","content":"geheim"}},{{"role":"assistant","content":"geheim"{rest}}}]}}"#
+        )
+    };
+    let lines = [
+        r#"{"messages":[{"role":"geheim","content":"geheim"}]}"#.to_owned(),
+        answered(r#","weight":4711"#),
+        answered(r#","weight":"geheim""#),
+        r#"{"geheim":"geheim"}"#.to_owned(),
+        "geheim".to_owned(),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let mut problems = Problems::default();
+    let name = "dossier-4711.jsonl";
+    read(&path, name, FileFormat::Jsonl, &mut problems, |_, _| Ok(())).unwrap();
+    let told: Vec<&str> = problems
+        .told()
+        .iter()
+        .map(|one| one.problem.as_str())
+        .collect();
+    assert_eq!(told.len(), lines.len());
+    let whole = problems.to_string();
+    for one in told.into_iter().chain([whole.as_str()]) {
+        assert!(!one.contains("geheim") && !one.contains("4711"), "{one}");
+    }
+    assert!(
+        whole.starts_with("line 1: messages[0].role: the role is not known"),
+        "{whole}"
+    );
 }
 
 #[test]
