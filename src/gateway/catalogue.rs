@@ -215,7 +215,7 @@ impl Catalogue {
                 }
                 // Who asks for it looks it up, and is told; all other models are known.
                 Err(error) => {
-                    tracing::warn!(%error, %model, "nobody knows whether it is for profit")
+                    tracing::warn!(%error, %model, "nobody knows whether it is for profit");
                 }
             }
         }
