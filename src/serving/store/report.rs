@@ -40,10 +40,9 @@ pub(in crate::serving) async fn end_others_at(
     report: &Report,
 ) -> Result<(), StoreError> {
     // With its own row, in the order of ids: of two programs that report the same address at once, each would lock
-    // the other's row first and then want its own.
+    // the other's row first and then want its own. Those that are gone too: one may have come back when this has waited.
     sqlx::query!(
-        "SELECT id FROM serving_processes WHERE id = $1 OR address = $2 AND gone_at IS NULL
-         ORDER BY id FOR NO KEY UPDATE",
+        "SELECT id FROM serving_processes WHERE id = $1 OR address = $2 ORDER BY id FOR NO KEY UPDATE",
         report.process.0,
         report.status.address,
     )
