@@ -16,7 +16,7 @@ use job_contract::{ENV_ATTEMPT, ENV_ATTEMPT_TOKEN, ENV_PORTAL_URL, ENV_WORK_DIR,
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
-use super::{job::Attempt, places::Said, token::token};
+use super::{closed::Closed, job::Attempt, places::Said, token::token};
 use crate::{config::Config, ids::AttemptId, permissions::Territory};
 
 /// All places with what the portal needs to use them.
@@ -30,6 +30,8 @@ pub struct Compute {
     unknown: Mutex<HashMap<AttemptId, DateTime<Utc>>>,
     /// Of those that run.
     silent: Mutex<HashMap<AttemptId, Silence>>,
+    /// To jobs that wait for another place.
+    pub(super) closed: Closed,
 }
 
 /// The last heartbeat, since when nothing has come after it, and when that was last looked at.
@@ -110,6 +112,7 @@ impl Compute {
             ended: Mutex::default(),
             unknown: Mutex::default(),
             silent: Mutex::default(),
+            closed: Closed::default(),
         })
     }
 

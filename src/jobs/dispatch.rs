@@ -69,6 +69,11 @@ pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
             note(ports, one, why(&fitting)).await?;
             continue;
         }
+        let (closed, now) = (&ports.compute.closed, ports.db.now());
+        if closed.are(job, open.iter().map(|site| site.id()), now) {
+            note(ports, one, "room").await?;
+            continue;
+        }
         match dispatch(ports, one, (&fitting, &open)).await {
             Ok(Outcome::Started(place)) => {
                 if let Some(room) = rooms.get_mut(place.as_str()) {
@@ -82,7 +87,10 @@ pub(super) async fn sweep(ports: &Ports) -> Result<(), JobError> {
                 note(ports, one, "room").await?;
             }
             // What is open stays open: others may go there.
-            Ok(Outcome::NoRoomThere) => note(ports, one, "room").await?,
+            Ok(Outcome::NoRoomThere) => {
+                closed.note(job, open.iter().map(|site| site.id()), now);
+                note(ports, one, "room").await?;
+            }
             Ok(Outcome::NoBudget) => note(ports, one, "budget").await?,
             Ok(Outcome::Gone) => {}
             // One that cannot be started holds up no other.

@@ -16,7 +16,7 @@ use super::{
     made::{self, Checked},
     reads::{self, Reading},
     spec::{files, live},
-    store,
+    store, tell,
 };
 use crate::{
     app::Ports,
@@ -33,8 +33,9 @@ const LONGEST_MESSAGE: usize = 2000;
 pub(super) async fn finish(
     ports: &Ports,
     id: AttemptId,
-    outcome: Outcome,
+    mut outcome: Outcome,
 ) -> Result<(), CallError> {
+    leave_out_quotes(&mut outcome);
     if is_replay(ports, id, &outcome).await? {
         return Ok(());
     }
@@ -78,6 +79,18 @@ pub(super) async fn finish(
         Ok(())
     } else {
         Err(CallError::Ended)
+    }
+}
+
+/// What a program says of data that it could not use is kept without their words.
+fn leave_out_quotes(outcome: &mut Outcome) {
+    if let Outcome::Failed {
+        code: FailureCode::BadData,
+        message,
+    } = outcome
+        && !tell::is_bare_summary(message)
+    {
+        tell::LEFT_OUT.clone_into(message);
     }
 }
 

@@ -24,7 +24,9 @@ pub(super) struct Need {
 
 /// A job for which none of the places where it may go has the memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this needs {needs} bytes of memory, and the largest place where it may run has {has}")]
+#[error(
+    "this needs {needs} bytes of memory, and the largest place that comes into question has {has}"
+)]
 pub struct DoesNotFit {
     /// In bytes, at least.
     pub needs: u64,

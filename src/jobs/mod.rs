@@ -9,6 +9,7 @@ mod approve;
 mod artifact;
 mod checkpoints;
 mod clone;
+mod closed;
 mod compute;
 mod conclude;
 mod data_used;

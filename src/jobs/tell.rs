@@ -45,7 +45,9 @@ const QUOTING: [&str; 3] = [
 /// Longer than a program's own texts, in bytes.
 const LONGEST_PROBLEM: usize = 300;
 const LONGEST_FIELD: usize = 100;
-const LEFT_OUT: &str = "this cannot be learnt from; what the program says of it is left out, since it may quote the data";
+/// A problem with the name of its file, line and field, and how many more there are.
+const LONGEST_SUMMARY: usize = 600;
+pub(super) const LEFT_OUT: &str = "this cannot be learnt from; what the program says of it is left out, since it may quote the data";
 
 /// Keeps a batch; an empty one is a heartbeat.
 pub(super) async fn tell(
@@ -182,10 +184,18 @@ fn is_field(field: &str) -> bool {
 /// job; but the one at a place may be of another release than the portal, and the data may be another institution's than
 /// whoever reads this. What hides words of the data on purpose is not found: programs at places are the operator's.
 fn is_bare(problem: &str) -> bool {
+    problem.len() <= LONGEST_PROBLEM && quotes_nothing(problem)
+}
+
+/// The same of what it says of all the data at its end.
+pub(super) fn is_bare_summary(summary: &str) -> bool {
+    summary.len() <= LONGEST_SUMMARY && quotes_nothing(summary)
+}
+
+fn quotes_nothing(problem: &str) -> bool {
     let marks = problem.matches('"').count();
     let mut parts = problem.split('"').enumerate();
-    problem.len() <= LONGEST_PROBLEM
-        && marks.is_multiple_of(2)
+    marks.is_multiple_of(2)
         && parts.all(|(place, part)| place.is_multiple_of(2) || FIELDS.contains(&part))
         && !QUOTING.iter().any(|words| problem.contains(*words))
 }

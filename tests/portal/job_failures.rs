@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use job_contract::{EventBatch, JobEvent, NumberedEvent};
+use job_contract::{EventBatch, FailureCode, JobEvent, NumberedEvent, Outcome};
 use language_model::synthetic::Synthetic;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ async fn lines_that_cannot_be_learnt_are_named_with_file_line_and_field_and_not_
     let state = fails(&app, job, "bad_data", said).await;
     assert_eq!(
         state["status_message"],
-        "line 4: messages[1].weight: the weight must be 0 (not learnt) or 1 (learnt) (and one more line that cannot be used)"
+        "file 1, line 4: messages[1].weight: the weight must be 0 (not learnt) or 1 (learnt) (and one more line that cannot be used)"
     );
     let page = app
         .browser("researcher.harderwijk")
@@ -183,6 +183,36 @@ async fn what_a_program_quotes_of_the_data_all_the_same_is_not_kept() {
     );
     let all = format!("{kept:?}");
     assert!(!all.contains("geheimschrijver"), "{all}");
+}
+
+#[actix_web::test]
+async fn what_a_program_quotes_of_the_data_at_its_end_is_not_kept() {
+    let app = portal().await;
+    let data = given::approved_dataset(&app).await;
+    let program = Program::dispatched(&app, data.version).await;
+    let quoting = Outcome::Failed {
+        code: FailureCode::BadData,
+        message: "file 1, line 4: messages[1].role: the role \"geheimschrijver\" is not known"
+            .to_owned(),
+    };
+    for time in ["once", "once more"] {
+        let status = program.finish(&quoting).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{time}");
+    }
+    let kept: String = sqlx::query_scalar(
+        "SELECT concat(to_jsonb(j), to_jsonb(a)) FROM jobs j JOIN attempts a ON a.job_id = j.id WHERE j.id = $1",
+    )
+    .bind(program.job)
+    .fetch_one(&app.pool().await)
+    .await
+    .unwrap();
+    assert!(!kept.contains("geheimschrijver"), "{kept}");
+    assert_eq!(
+        kept.matches("is left out, since it may quote the data")
+            .count(),
+        3,
+        "of the job, and of the attempt with its outcome: {kept}"
+    );
 }
 
 /// The file below `folder` with these bytes.

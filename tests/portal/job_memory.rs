@@ -98,7 +98,7 @@ async fn refused(researcher: &mut Browser, wanted: &Value) {
         assert_eq!(said["code"], "jobs-does-not-fit", "{path}: {said:#}");
         let detail = said["detail"].as_str().unwrap();
         for part in [
-            "the largest place where it may run has 29.4 MB",
+            "the largest place that comes into question has 29.4 MB",
             "at most 64 tokens per sequence (sequence_length)",
         ] {
             assert!(detail.contains(part), "{path}: {part}: {detail}");
@@ -252,7 +252,7 @@ async fn memory_where_the_data_may_not_be_is_none_and_what_would_fit_is_told_of_
     assert_eq!(failed["error"]["code"], "does_not_fit", "{failed:#}");
     let message = failed["error"]["message"].as_str().unwrap();
     for part in [
-        "the largest place where it may run has 29.4 MB",
+        "the largest place that comes into question has 29.4 MB",
         "sequence_length",
     ] {
         assert!(message.contains(part), "{part}: {message}");

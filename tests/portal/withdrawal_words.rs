@@ -1,4 +1,4 @@
-//! What was kept of the lines of a rejected file goes with the data.
+//! What was kept of the lines of a rejected file is not for others to see, and goes with the data.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -28,6 +28,17 @@ async fn words_of_rejected_files_go_when_their_dataset_is_withdrawn() {
     let submit = format!("/api/v1/datasets/{}/submit", data.dataset);
     contributor.api(Method::POST, &submit, None).await.unwrap();
     given::approve(&app, data.dataset).await;
+    let mut researcher = app.browser("researcher.harderwijk").await;
+    for path in ["/nl/datasets", "/en/datasets", "/api/v1/datasets"] {
+        let path = format!("{path}/{}", data.dataset);
+        let own = contributor.get(&path).await.unwrap();
+        assert!(own.text.contains(NAME), "{path}: {}", own.text);
+        let others = researcher.get(&path).await.unwrap();
+        assert_eq!(others.status, StatusCode::OK, "{path}: {}", others.text);
+        for word in [NAME, "rol.jsonl", "kop.csv"] {
+            assert!(!others.text.contains(word), "{path}: {}", others.text);
+        }
+    }
     let pool = app.pool().await;
     let kept = async || -> String {
         sqlx::query_scalar(

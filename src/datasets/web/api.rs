@@ -147,7 +147,8 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(serde_json::json!({ "datasets": datasets })))
 }
 
-/// One dataset with the files of its newest version.
+/// One dataset with the files of its newest version; for others than its own people and the platform, with those that are
+/// ready.
 #[get("/api/v1/datasets/{id}")]
 pub(super) async fn find(
     db: web::Data<Db>,
@@ -157,7 +158,11 @@ pub(super) async fn find(
     let dataset = find_visible(&db, &actor, *id)
         .await?
         .ok_or(AppError::NotFound)?;
-    let files = files(&db, dataset.version.id).await?;
+    let own = Scope::of(dataset.institution);
+    let sees_all = policy::check(&actor, Action::ViewDataset, &own).is_ok();
+    let mut files = files(&db, dataset.version.id).await?;
+    // What is told of a file that was rejected may quote it; none of the approved data is in it.
+    files.retain(|file| sees_all || file.state == FileState::Ready);
     Ok(HttpResponse::Ok().json(json(dataset, Some(files))))
 }
 

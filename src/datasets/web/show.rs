@@ -177,7 +177,12 @@ async fn draw(
         rights,
         source: rights_checks::web::summary(lang, dataset.id, &history, (now, open)),
         privacy,
-        files: files.into_iter().map(|file| file_row(lang, file)).collect(),
+        // What is told of a file that was rejected may quote it; none of the approved data is in it.
+        files: files
+            .into_iter()
+            .filter(|file| sees_all || file.state == FileState::Ready)
+            .map(|file| file_row(lang, file))
+            .collect(),
         room: may_edit.then(|| room.min(config.limits.file_bytes)),
         may_submit: may_edit && is_complete,
         may_state: policy::check(actor, Action::EditDataset, &own).is_ok(),

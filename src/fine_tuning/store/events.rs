@@ -157,12 +157,13 @@ pub(in super::super) async fn list(
         .collect()
 }
 
-/// So many steps are read at once of a job that may have told of a million.
+/// So many steps are read at once, at most, of a job that may have told of a million.
 const MOST_STEPS: i64 = 5000;
 
 /// The figures of a job's steps, from the first on and in the order of the attempts. Training of more than [`MOST_STEPS`]
-/// steps is divided into so many stretches, and the last step that was told of each is there; so are as many steps at
-/// which was measured on what is held out. Each has its figures of both kinds.
+/// steps is divided into between half as many stretches and so many, of equal length, and the last step that was told of
+/// each is there; so are, divided in the same way, steps at which was measured on what is held out. Each has its figures of
+/// both kinds.
 pub(in super::super) async fn figures(
     conn: &mut PgConnection,
     job: JobId,

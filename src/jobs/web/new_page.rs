@@ -209,7 +209,7 @@ async fn would_go<'a>(
     let mut conn = db.read().await?;
     let where_to = (place, raw.time_limit_seconds.parse().ok());
     let sites = places_allowed(&mut conn, (compute, where_to), of, db.now()).await?;
-    let need = wizard::need(&mut conn, raw).await?;
+    let need = wizard::need(&mut conn, raw, &versions).await?;
     // The rules are told for any place where none fits.
     let told_of = if sites.is_empty() {
         places_allowed(&mut conn, (compute, (None, None)), of, db.now()).await?

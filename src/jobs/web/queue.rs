@@ -204,6 +204,7 @@ pub(super) async fn expected(
     };
     match placed(&mut conn, sites, &asked).await {
         Ok(found) => Ok(found.map(|(_, estimate)| compared(lang, &estimate, None))),
+        // Said where the memory is told, which is reckoned in the same way.
         Err(JobError::DoesNotFit(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::AppError,
-    ids::ModelId,
+    ids::{DatasetVersionId, ModelId},
     web::{FieldErrors, Lang, bytes},
 };
 
@@ -207,10 +207,11 @@ impl Wizard {
     }
 }
 
-/// What training with these settings will hold in memory before it has read any data; none where nobody can say.
+/// What training with these settings on these versions will hold in memory, as a request is judged; none where nobody can say.
 pub(super) async fn need(
     conn: &mut PgConnection,
     raw: &RawDraft,
+    versions: &[DatasetVersionId],
 ) -> Result<Option<Need>, AppError> {
     let Some(method) = method(raw) else {
         return Ok(None);
@@ -219,7 +220,7 @@ pub(super) async fn need(
     let asked = Asked {
         task: &task(&mut FieldErrors::default(), method, raw),
         base: base.filter(|_| method.has_base()),
-        versions: &[],
+        versions,
     };
     Ok(estimate::need(conn, &asked).await?)
 }

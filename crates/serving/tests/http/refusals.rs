@@ -219,7 +219,10 @@ async fn of_choices_that_do_not_all_fit_none_is_made() {
         (200, &json!(0), &json!(true))
     );
     let (status, never) = server.ask(TEXT, &asked(4)).await;
-    assert_eq!((status, &never["error"]["param"]), (400, &json!("n")));
+    assert_eq!(
+        (status, &never["error"]["code"]),
+        (400, &json!("invalid_value"))
+    );
     // The places of those that were refused are free.
     let two = server.post(TEXT, &asked(2)).send().await.unwrap();
     assert_eq!(two.status(), 200);

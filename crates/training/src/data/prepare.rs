@@ -260,16 +260,12 @@ fn spoken(messages: &[training_examples::Message]) -> Vec<Message> {
 
 fn too_few(sources: &[Source], only: Option<&Found>) -> DataError {
     let source = sources.get(only.map_or(0, |found| found.piece.source));
-    let mut problems = Problems::one(Problem {
+    DataError::Problems(Problems::one(Problem {
         file: source.map(|source| source.name.clone()).unwrap_or_default(),
         line: only.map_or(0, |found| found.line),
         field: None,
         problem: "this is the only example, too few to hold one out and train on the rest; add more, give validation files, or set held_out_share to 0".to_owned(),
-    });
-    if source.is_some_and(|source| !read::may_quote(&source.path, &source.name)) {
-        problems.hide_names();
-    }
-    DataError::Problems(problems)
+    }))
 }
 
 /// Draws what is held out.

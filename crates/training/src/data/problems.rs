@@ -8,7 +8,7 @@ pub const MOST_TOLD: usize = 100;
 /// A line that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Name of the file, as its owner knows it.
+    /// What the file is called: by its owner, or in a job by the portal, which tells no names of others' files.
     pub file: String,
     /// From 1; 0 where the whole file is meant.
     pub line: u64,
@@ -18,24 +18,16 @@ pub struct Problem {
     pub problem: String,
 }
 
-impl Problem {
-    /// Line, field and what is wrong, without the file's name.
-    fn unnamed(&self) -> String {
-        let line = (self.line > 0).then(|| format!("line {}: ", self.line));
-        let field = self.field.as_ref().map(|field| format!("{field}: "));
-        format!(
-            "{}{}{}",
-            line.unwrap_or_default(),
-            field.unwrap_or_default(),
-            self.problem
-        )
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = if self.line > 0 { ", " } else { ": " };
-        write!(f, "{}{mark}{}", self.file, self.unnamed())
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ", line {}", self.line)?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, ": {field}")?;
+        }
+        write!(f, ": {}", self.problem)
     }
 }
 
@@ -44,8 +36,6 @@ impl fmt::Display for Problem {
 pub struct Problems {
     told: Vec<Problem>,
     count: u64,
-    /// The text of them all goes to people who may not read the data.
-    hides_names: bool,
 }
 
 impl Problems {
@@ -62,11 +52,6 @@ impl Problems {
         if self.told.len() < MOST_TOLD {
             self.told.push(problem);
         }
-    }
-
-    /// From now on the text of them all names no file; each by itself still does.
-    pub(super) fn hide_names(&mut self) {
-        self.hides_names = true;
     }
 
     /// The first of them.
@@ -90,11 +75,7 @@ impl fmt::Display for Problems {
         let Some(first) = self.told.first() else {
             return f.write_str("nothing is wrong");
         };
-        if self.hides_names {
-            f.write_str(&first.unnamed())?;
-        } else {
-            write!(f, "{first}")?;
-        }
+        write!(f, "{first}")?;
         match self.count - 1 {
             0 => Ok(()),
             1 => f.write_str(" (and one more line that cannot be used)"),

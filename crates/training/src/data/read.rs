@@ -37,13 +37,9 @@ pub fn read(
         source,
     };
     let file = BufReader::new(File::open(path).map_err(io)?);
-    let may_quote = may_quote(path, name);
-    if !may_quote {
-        problems.hide_names();
-    }
     let mut reading = Reading {
         name,
-        may_quote,
+        may_quote: may_quote(path, name),
         problems,
         each: &mut each,
         count: 0,

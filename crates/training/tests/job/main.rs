@@ -231,7 +231,7 @@ async fn bad_data_is_named_by_file_line_and_field() {
     assert_eq!(output.status.code(), Some(1));
     let (code, message) = failed(&portal);
     assert_eq!(code, FailureCode::BadData);
-    assert!(message.starts_with("line 41: "), "{message}");
+    assert!(message.starts_with("vragen.jsonl, line 41: "), "{message}");
     assert!(
         message.ends_with("(and one more line that cannot be used)"),
         "{message}"
@@ -249,20 +249,22 @@ async fn bad_data_is_named_by_file_line_and_field() {
         assert_eq!(told, [(41, None), (42, Some("messages[0].role"))]);
         // Whoever asked for the job need not be allowed to read its data.
         let log = String::from_utf8_lossy(&output.stderr);
-        assert!(log.contains("line 41: "), "{log}");
+        assert!(log.contains("vragen.jsonl, line 41: "), "{log}");
         let events = format!("{:?}", world.events);
         for said in [&*log, events.as_str()] {
             assert!(!said.contains("robot"), "{said}");
         }
-        assert!(!log.contains("vragen.jsonl"), "{log}");
     }
 
     for (data, problem) in [
-        ("\n", "the file holds no examples"),
-        ("{\"text\":\"een\"}\n", "line 1: this is the only example"),
+        ("\n", "vragen.jsonl: the file holds no examples"),
+        (
+            "{\"text\":\"een\"}\n",
+            "vragen.jsonl, line 1: this is the only example",
+        ),
         (
             "{\"messages\": [{\"role\":\"robot\",\"content\":\"x\"}]}\n",
-            "line 1: messages[0].role: the role is not known",
+            "vragen.jsonl, line 1: messages[0].role: the role is not known",
         ),
     ] {
         let portal = Portal::with_data(data.as_bytes()).await;

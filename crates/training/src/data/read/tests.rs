@@ -143,7 +143,7 @@ fn what_is_wrong_is_said_with_file_line_and_field() {
 }
 
 #[test]
-fn of_a_file_that_is_not_ones_own_nothing_is_quoted_and_the_whole_names_no_file() {
+fn of_a_file_that_is_not_ones_own_nothing_is_quoted_and_it_goes_by_the_name_given() {
     let answered = |rest: &str| {
         format!(
             r#"{{"messages":[{{"role":"user","content":"geheim"}},{{"role":"assistant","content":"geheim"{rest}}}]}}"#
@@ -160,7 +160,7 @@ fn of_a_file_that_is_not_ones_own_nothing_is_quoted_and_the_whole_names_no_file(
     let path = folder.path().join("data");
     std::fs::write(&path, lines.join("\n")).unwrap();
     let mut problems = Problems::default();
-    let name = "dossier-4711.jsonl";
+    let name = "file 2";
     read(&path, name, FileFormat::Jsonl, &mut problems, |_, _| Ok(())).unwrap();
     let told: Vec<&str> = problems
         .told()
@@ -173,7 +173,7 @@ fn of_a_file_that_is_not_ones_own_nothing_is_quoted_and_the_whole_names_no_file(
         assert!(!one.contains("geheim") && !one.contains("4711"), "{one}");
     }
     assert!(
-        whole.starts_with("line 1: messages[0].role: the role is not known"),
+        whole.starts_with("file 2, line 1: messages[0].role: the role is not known"),
         "{whole}"
     );
 }
